@@ -1,0 +1,1 @@
+"""Asks the right people, and records who confirmed, approved and released what."""

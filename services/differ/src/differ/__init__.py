@@ -1,0 +1,1 @@
+"""Decides where reality and the declared desired state differ, and opens and closes gaps."""

@@ -1,0 +1,1 @@
+"""Carries out exactly what was approved, after checking everything itself."""

@@ -1,0 +1,1 @@
+"""Records what upstream systems report, once, as it was reported."""
