@@ -1,0 +1,64 @@
+"""The events: one envelope, one typed data model per type, and the registry of which service writes what."""
+
+from __future__ import annotations
+
+from common.events import approver, auditor, differ, executor, observer, planner
+from common.events.envelope import Event
+from common.events.model import EventData, Fact, Origin, new_event
+
+BY_SERVICE: dict[str, tuple[type[EventData], ...]] = {
+    "observer": (
+        observer.EntityObserved,
+        observer.EntityWithdrawn,
+        observer.ObservationRejected,
+        observer.SourceReported,
+    ),
+    "differ": (differ.GapOpened, differ.GapChanged, differ.GapClosed, differ.GapUndecided),
+    "planner": (planner.PlanDrafted, planner.PlanSuperseded, planner.PlanWithheld),
+    "approver": (
+        approver.DeclarationProposed,
+        approver.DeclarationActivated,
+        approver.GapConfirmed,
+        approver.GapDisputed,
+        approver.TicketOpened,
+        approver.ApprovalGiven,
+        approver.ApprovalRefused,
+        approver.PlanReturned,
+        approver.ApprovalVoided,
+        approver.PlanAuthorised,
+        approver.PlanExpired,
+        approver.ReleaseGiven,
+        approver.OutcomeRecorded,
+        approver.RealmCreated,
+        approver.ClockAdvanced,
+    ),
+    "executor": (
+        executor.ExecutionStarted,
+        executor.ActionIntended,
+        executor.ActionSucceeded,
+        executor.ActionFailed,
+        executor.ActionUnknown,
+        executor.ExecutionFinished,
+        executor.ExecutionHalted,
+    ),
+    "auditor": (
+        auditor.ProofSeen,
+        auditor.VerificationPassed,
+        auditor.VerificationFailed,
+        auditor.VerificationInconclusive,
+        auditor.CaseClosed,
+        auditor.AttestationIssued,
+    ),
+}
+"""Which service writes which events; from it come the database's rights and the bus's topics."""
+
+MODELS: dict[str, type[EventData]] = {model.TYPE: model for models in BY_SERVICE.values() for model in models}
+WRITER: dict[str, str] = {model.TYPE: service for service, models in BY_SERVICE.items() for model in models}
+
+
+def typed(event: Event) -> EventData:
+    """The event's data as its model. Raises KeyError for a type that is not in the registry."""
+    return MODELS[event.type].of(event)
+
+
+__all__ = ["BY_SERVICE", "MODELS", "WRITER", "Event", "EventData", "Fact", "Origin", "new_event", "typed"]

@@ -1,0 +1,81 @@
+"""What the differ decides: where reality and the declared desired state differ."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from common.canonical import digest
+from common.events.model import EventData, Fact, Part
+
+
+class FailingRule(Part):
+    """One rule that is missed, or can't be decided, for one entity.
+
+    `says` is the declaration's sentence with the facts filled in. `due` is the instant a deadline passed.
+    `reason` says why an Unknown is unknown.
+    """
+
+    name: str
+    kind: Literal["expectation", "deadline", "freshness"]
+    status: Literal["missed", "unknown"]
+    says: str
+    facts: list[Fact]
+    due: str | None = None
+    reason: str | None = None
+
+
+class GapSnapshot(EventData):
+    """The failing rules of one case, whole. `version` is the desired state's version digest."""
+
+    CATEGORY: ClassVar[str] = "gap"
+
+    case: str
+    desired_state: str
+    version: str
+    entity_type: str
+    key: str
+    occurrence: int
+    severity: str
+    rules: list[FailingRule]
+
+    @property
+    def digest(self) -> str:
+        """What a person confirms: which rules of which version fail. A change of any other fact leaves it alone."""
+        return gap_digest(self.version, [(rule.name, rule.status) for rule in self.rules])
+
+
+def gap_digest(version: str, rules: list[tuple[str, str]]) -> str:
+    return digest({"version": version, "rules": sorted([name, status] for name, status in rules)})
+
+
+class GapOpened(GapSnapshot):
+    """A rule began to fail for an entity; a case begins (or an undecided case became decidable)."""
+
+    TYPE: ClassVar[str] = "trueup.gap.opened.v1"
+
+
+class GapUndecided(GapSnapshot):
+    """No rule is known to fail, and at least one can't be decided. Only evidence may be gathered."""
+
+    TYPE: ClassVar[str] = "trueup.gap.undecided.v1"
+
+
+class GapChanged(GapSnapshot):
+    """The set of failing rules, their facts or the severity changed. `changed` says what, in words."""
+
+    TYPE: ClassVar[str] = "trueup.gap.changed.v1"
+
+    changed: list[str]
+
+
+class GapClosed(EventData):
+    """No rule of the case fails any more. This reports the condition; only CaseClosed ends the case."""
+
+    TYPE: ClassVar[str] = "trueup.gap.closed.v1"
+    CATEGORY: ClassVar[str] = "gap"
+
+    case: str
+    desired_state: str
+    version: str
+    reason: Literal["met", "withdrawn", "not_selected", "declaration_changed"]
+    facts: list[Fact]
