@@ -19,17 +19,16 @@ from common.events import approver, auditor, differ, executor, planner, typed
 from common.events.envelope import Event
 from common.events.model import EventData
 
-
-D = TypeVar("D", bound=EventData, covariant=True)
+D_co = TypeVar("D_co", bound=EventData, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Said(Generic[D]):
+class Said(Generic[D_co]):
     """One event of the case with its typed data and its place in the ledger."""
 
     position: int
     event: Event
-    data: D
+    data: D_co
 
 
 @dataclass(slots=True)
@@ -189,7 +188,7 @@ def _returned(case: Case, said: Said[approver.PlanReturned]) -> None:
     case.returned = said
 
 
-def _voided(case: Case, said: Said[approver.ApprovalVoided]) -> None:
+def _voided(case: Case, _said: Said[approver.ApprovalVoided]) -> None:
     case.ticket, case.authorisation = None, None
     case.approvals = []
 
@@ -317,7 +316,7 @@ _STAGES: tuple[tuple[str, Callable[[Case], bool]], ...] = (
     ("refused", lambda case: case.refusal is not None),
     ("expired", lambda case: case.expiry is not None),
     ("authorised", lambda case: case.authorisation is not None),
-    ("undecided", lambda case: _undecided(case)),
+    ("undecided", lambda case: _undecided(case) and not case.confirmed),
     ("to-confirm", lambda case: not case.confirmed),
     ("withheld", lambda case: case.plan is None and case.withheld is not None),
     ("to-plan", lambda case: case.plan is None),
