@@ -1,0 +1,164 @@
+"""What the stack asks of a broker, whichever it is: is it there, make topics, allow users.
+
+Blocking, for supervisors and tests. Each call has its own connection and runs on a thread of its own, so that
+it also works while an event loop runs in the caller's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
+from aiokafka.protocol.admin import CreateAclsRequest, CreateAclsRequest_v1
+
+from cli.stack.errors import StackError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+REQUEST_TIMEOUT_MS = 10_000
+TOPIC_EXISTS = 36
+T = TypeVar("T")
+
+# Kafka's protocol numbers
+RESOURCES = {"topic": 2, "group": 3, "cluster": 4}
+OPERATIONS = {"read": 3, "write": 4, "describe": 8, "idempotent_write": 12}
+PATTERN_LITERAL = 3
+ALLOW = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A SCRAM-SHA-512 user."""
+
+    user: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """`user` may do `operation` (a key of OPERATIONS) on the `resource` (a key of RESOURCES) of that name."""
+
+    user: str
+    operation: str
+    resource: str
+    name: str
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run to completion on a loop and thread of its own; an exception comes out as itself."""
+    outcome: list[T] = []
+    failure: list[BaseException] = []
+
+    def target() -> None:
+        try:
+            outcome.append(asyncio.run(work))
+        except BaseException as error:  # carried over to the caller, whatever it is
+            failure.append(error)
+
+    thread = threading.Thread(target=target, name="stack-request")
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return outcome[0]
+
+
+def id_of(address: str, credentials: Credentials | None) -> str | None:
+    """The cluster's id, from a metadata request; None while nobody answers one."""
+    try:
+        return run(_id_of(address, credentials))
+    except (KafkaError, OSError, TimeoutError):
+        return None
+
+
+def create_topics(address: str, credentials: Credentials | None, partitions: Mapping[str, int]) -> None:
+    """Create those that are missing. One that exists keeps its partitions and messages."""
+    run(_create_topics(address, credentials, partitions))
+
+
+def allow(address: str, credentials: Credentials, permissions: Sequence[Permission]) -> None:
+    """Add access rules; adding one that exists changes nothing."""
+    run(_allow(address, credentials, permissions))
+
+
+@asynccontextmanager
+async def _admin(address: str, credentials: Credentials | None) -> AsyncIterator[Any]:
+    access = {} if credentials is None else sasl(credentials)
+    client = AIOKafkaAdminClient(bootstrap_servers=address, request_timeout_ms=REQUEST_TIMEOUT_MS, **access)
+    try:
+        await client.start()
+        yield client
+    finally:
+        await client.close()
+
+
+def sasl(credentials: Credentials) -> dict[str, str]:
+    """aiokafka's arguments for logging in."""
+    return {
+        "security_protocol": "SASL_PLAINTEXT",
+        "sasl_mechanism": "SCRAM-SHA-512",
+        "sasl_plain_username": credentials.user,
+        "sasl_plain_password": credentials.password,
+    }
+
+
+async def _id_of(address: str, credentials: Credentials | None) -> str:
+    async with _admin(address, credentials) as client:
+        described = await client.describe_cluster()
+        return str(described["cluster_id"])
+
+
+async def _create_topics(address: str, credentials: Credentials | None, partitions: Mapping[str, int]) -> None:
+    async with _admin(address, credentials) as client:
+        wanted = [NewTopic(name, count, 1) for name, count in partitions.items()]
+        response = await client.create_topics(wanted)
+        for name, code, *message in response.topic_errors:
+            if code not in (0, TOPIC_EXISTS):
+                raise StackError(
+                    "topic_not_created",
+                    f"The broker at {address} refused to create topic {name}: error {code}, {message}.",
+                    "Look at the broker's log; the number is Kafka's own.",
+                )
+
+
+class _CreateAcls(CreateAclsRequest):  # type: ignore[misc] # aiokafka has no types
+    """aiokafka's request carries one rule; the protocol's carries many, and a realm has dozens."""
+
+    def __init__(self, permissions: Sequence[Permission]) -> None:
+        self._permissions = permissions
+
+    def build(self, request_struct_class: type[CreateAclsRequest_v1]) -> CreateAclsRequest_v1:
+        return request_struct_class(
+            [
+                (
+                    RESOURCES[permission.resource],
+                    permission.name,
+                    PATTERN_LITERAL,
+                    f"User:{permission.user}",
+                    "*",
+                    OPERATIONS[permission.operation],
+                    ALLOW,
+                )
+                for permission in self._permissions
+            ]
+        )
+
+
+async def _allow(address: str, credentials: Credentials, permissions: Sequence[Permission]) -> None:
+    async with _admin(address, credentials) as client:
+        response = await client._send_request(_CreateAcls(permissions))
+        answers = zip(permissions, response.creation_responses, strict=True)
+        for permission, (code, message) in answers:
+            if code != 0:
+                raise StackError(
+                    "permission_not_granted",
+                    f"Kafka refused the rule {permission}: error {code}, {message}.",
+                    "Look at Kafka's log; the number is Kafka's own.",
+                )
