@@ -1,0 +1,38 @@
+"""Why a gate refuses: the stable codes, and the refusal."""
+
+from __future__ import annotations
+
+from common.errors import Refused
+
+REASONS: dict[str, str] = {
+    "agent_identity": "software decided; only people do",
+    "person_unknown": "the person is not in the directory",
+    "role_not_held": "the person does not hold the role",
+    "role_not_needed": "nothing is asked of that role here (any more)",
+    "already_decided": "this person has decided this already",
+    "author_decides": "who wrote the declaration decides on its cases",
+    "not_apart": "one person would take two parts in one case",
+    "stale_digest": "the decision is about something that has changed since",
+    "signature_missing": "the decision is not signed",
+    "signature_invalid": "the signature is not the person's over this decision",
+    "wrong_realm": "the decision was made for another realm",
+    "wrong_case": "the decision was made for another case",
+    "wrong_stage": "the case is not where this can be decided",
+    "gap_closed": "the gap has closed",
+    "gate1_missing": "nobody confirmed the gap",
+    "gate1_stale": "what was confirmed is not what fails now",
+    "gate2_missing": "the plan is not authorised",
+    "quorum_incomplete": "not everybody who must approve has",
+    "digest_mismatch": "what would run is not what was approved",
+    "version_changed": "the declaration changed since the plan was drafted",
+    "grant_expired": "the time in which it might run is over",
+    "outside_grant": "the step is not in the grant",
+    "already_consumed": "the approval, or the release, was used already",
+    "release_missing": "at Level 2 a person releases each step, and nobody has",
+}
+"""Every reason code of a refusal at a gate, and what it means."""
+
+
+def refuse(code: str, message: str = "", what_to_do: str = "") -> Refused:
+    """The refusal with that code; the code's own meaning where no message is given."""
+    return Refused(code, message or REASONS[code], what_to_do)
