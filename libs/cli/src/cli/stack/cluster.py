@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
-from aiokafka.protocol.admin import CreateAclsRequest, CreateAclsRequest_v1
+from aiokafka.protocol.admin import CreateAclsRequest, CreateAclsRequest_v1, DescribeAclsRequest
 
 from cli.stack.errors import StackError
 
@@ -24,13 +24,16 @@ if TYPE_CHECKING:
 
 REQUEST_TIMEOUT_MS = 10_000
 TOPIC_EXISTS = 36
+PROPAGATION_CHECKS = 500
+PROPAGATION_PAUSE_S = 0.02
 T = TypeVar("T")
 
 # Kafka's protocol numbers
 RESOURCES = {"topic": 2, "group": 3, "cluster": 4}
-OPERATIONS = {"read": 3, "write": 4, "describe": 8, "idempotent_write": 12}
-PATTERN_LITERAL = 3
+OPERATIONS = {"read": 3, "write": 4, "idempotent_write": 12}
+PATTERNS = {"literal": 3, "prefixed": 4}
 ALLOW = 3
+ANY = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Permission:
     operation: str
     resource: str
     name: str
+    pattern: str = "literal"
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -79,12 +83,15 @@ def id_of(address: str, credentials: Credentials | None) -> str | None:
 
 
 def create_topics(address: str, credentials: Credentials | None, partitions: Mapping[str, int]) -> None:
-    """Create those that are missing. One that exists keeps its partitions and messages."""
+    """Create those that are missing and return when the broker knows them all.
+
+    One that exists keeps its partitions and messages.
+    """
     run(_create_topics(address, credentials, partitions))
 
 
 def allow(address: str, credentials: Credentials, permissions: Sequence[Permission]) -> None:
-    """Add access rules; adding one that exists changes nothing."""
+    """Add access rules and return when the broker applies them; adding one that exists changes nothing."""
     run(_allow(address, credentials, permissions))
 
 
@@ -126,6 +133,25 @@ async def _create_topics(address: str, credentials: Credentials | None, partitio
                     f"The broker at {address} refused to create topic {name}: error {code}, {message}.",
                     "Look at the broker's log; the number is Kafka's own.",
                 )
+        await _until(lambda: _topics_known(client, frozenset(partitions)), "topics are known to the broker")
+
+
+async def _topics_known(client: Any, names: frozenset[str]) -> bool:
+    return names <= frozenset(await client.list_topics())
+
+
+async def _until(holds: Callable[[], Awaitable[bool]], what: str) -> None:
+    """The controller answers before the broker has heard; wait for the broker, bounded."""
+    for _ in range(PROPAGATION_CHECKS):
+        if await holds():
+            return
+        await asyncio.sleep(PROPAGATION_PAUSE_S)
+    seconds = PROPAGATION_CHECKS * PROPAGATION_PAUSE_S
+    raise StackError(
+        "broker_slow",
+        f"After {seconds:.0f} s it does not hold yet that {what}.",
+        "The machine is overloaded or the broker hangs; look at its log.",
+    )
 
 
 class _CreateAcls(CreateAclsRequest):  # type: ignore[misc] # aiokafka has no types
@@ -135,20 +161,11 @@ class _CreateAcls(CreateAclsRequest):  # type: ignore[misc] # aiokafka has no ty
         self._permissions = permissions
 
     def build(self, request_struct_class: type[CreateAclsRequest_v1]) -> CreateAclsRequest_v1:
-        return request_struct_class(
-            [
-                (
-                    RESOURCES[permission.resource],
-                    permission.name,
-                    PATTERN_LITERAL,
-                    f"User:{permission.user}",
-                    "*",
-                    OPERATIONS[permission.operation],
-                    ALLOW,
-                )
-                for permission in self._permissions
-            ]
-        )
+        rules = []
+        for permission in self._permissions:
+            *resource, principal, operation = _numbers(permission)
+            rules.append((*resource, principal, "*", operation, ALLOW))
+        return request_struct_class(rules)
 
 
 async def _allow(address: str, credentials: Credentials, permissions: Sequence[Permission]) -> None:
@@ -162,3 +179,25 @@ async def _allow(address: str, credentials: Credentials, permissions: Sequence[P
                     f"Kafka refused the rule {permission}: error {code}, {message}.",
                     "Look at Kafka's log; the number is Kafka's own.",
                 )
+        await _until(lambda: _applied(client, permissions), "access rules are applied by the broker")
+
+
+async def _applied(client: Any, permissions: Sequence[Permission]) -> bool:
+    everything = DescribeAclsRequest(ANY, None, ANY, None, None, ANY, ANY)
+    response = await client._send_request(everything)
+    stored = {
+        (resource, name, pattern, principal, operation)
+        for resource, name, pattern, rules in response.resources
+        for principal, _host, operation, _permission in rules
+    }
+    return all(_numbers(permission) in stored for permission in permissions)
+
+
+def _numbers(permission: Permission) -> tuple[int, str, int, str, int]:
+    return (
+        RESOURCES[permission.resource],
+        permission.name,
+        PATTERNS[permission.pattern],
+        f"User:{permission.user}",
+        OPERATIONS[permission.operation],
+    )
