@@ -19,7 +19,7 @@ MAX_BYTES = 4 * 1024 * 1024
 
 
 class Person(BaseModel):
-    """One natural person. `key` is the base64 of the raw Ed25519 public key."""
+    """One natural person. `key` is the base64 of the raw Ed25519 public key. `simulated` marks a person of a demo."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,6 +27,7 @@ class Person(BaseModel):
     name: str
     roles: tuple[str, ...]
     key: str
+    simulated: bool = False
 
 
 class DirectoryFile(BaseModel):
