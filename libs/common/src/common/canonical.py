@@ -1,6 +1,6 @@
 """One way to write JSON down: the RFC 8785 bytes of a value, and digests over them.
 
-The profile of stored events is narrower than RFC 8785: integers within ±2^53, no floats (decimals are strings),
+The profile of stored events is narrower than RFC 8785: integers within ±(2^53−1), no floats (decimals are strings),
 and no object key beyond the basic multilingual plane. Within it `orjson` with sorted keys writes the RFC 8785
 bytes; tests compare it with the `rfc8785` package.
 """
@@ -18,7 +18,7 @@ from common.errors import Permanent
 JSON: TypeAlias = dict[str, "JSON"] | list["JSON"] | str | int | bool | None
 
 MAX_DEPTH = 32
-MAX_INTEGER = 2**53
+MAX_INTEGER = 2**53 - 1
 _OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 _LAST_BMP = "\uffff"
 
@@ -30,7 +30,7 @@ def check_profile(value: Any, depth: int = 0) -> None:
         return
     if kind is int:
         if not -MAX_INTEGER <= value <= MAX_INTEGER:
-            raise Permanent("integer_too_large", f"the integer {value} is beyond ±2^53; send it as a string")
+            raise Permanent("integer_too_large", f"the integer {value} is beyond ±(2^53−1); send it as a string")
         return
     if depth >= MAX_DEPTH:
         raise Permanent("too_deep", f"the value is nested more than {MAX_DEPTH} levels deep")
