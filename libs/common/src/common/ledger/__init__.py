@@ -1,0 +1,29 @@
+"""The ledger: one append-only table, its dense positions, and how far everybody has come in it."""
+
+from common.ledger.client import (
+    Answer,
+    Appended,
+    AppendRefused,
+    Connection,
+    Ledger,
+    NewEvent,
+    Recorded,
+    Request,
+    append,
+)
+from common.ledger.install import READER, install, role_name
+
+__all__ = [
+    "READER",
+    "Answer",
+    "AppendRefused",
+    "Appended",
+    "Connection",
+    "Ledger",
+    "NewEvent",
+    "Recorded",
+    "Request",
+    "append",
+    "install",
+    "role_name",
+]

@@ -1,0 +1,311 @@
+"""Appending to the ledger and reading it. All connections are asyncpg's, logged in as a service's own role."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import asyncpg
+
+from common.errors import Permanent, Transient
+from common.events.envelope import Event
+
+Connection: TypeAlias = Any
+"""An asyncpg connection, or a pool's proxy of one. asyncpg is published without types."""
+Source: TypeAlias = Any
+"""An asyncpg connection or pool: whatever has `fetch`."""
+
+MAX_BATCH = 2_000
+"""Events that one group commit takes at most. The database's own bound for one append is 10,000."""
+_APPEND = "SELECT request, positions, reason, message, stored FROM ledger.append($1::text[], $2::int[])"
+
+
+class Recorded:
+    """One stored event: its place in the ledger, the event, and its bytes exactly as stored. Don't change it.
+
+    With `event` None the bytes are read when `event` is first asked for, which raises `Permanent`
+    (`malformed_event`) for bytes that are no event.
+    """
+
+    __slots__ = ("_event", "position", "raw")
+
+    def __init__(self, position: int, event: Event | None, raw: bytes) -> None:
+        self.position = position
+        self.raw = raw
+        self._event = event
+
+    @property
+    def event(self) -> Event:
+        """What the bytes say."""
+        if self._event is None:
+            self._event = Event.decode(self.raw)
+        return self._event
+
+    def __repr__(self) -> str:
+        return f"Recorded({self.position}, {self.raw!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Recorded) and (self.position, self.raw) == (other.position, other.raw)
+
+    def __hash__(self) -> int:
+        return hash((self.position, self.raw))
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event to append to the stream `event.subject`.
+
+    `expected_version` is the version this event must get in its stream (1 is the first); None takes the next.
+    """
+
+    event: Event
+    expected_version: int | None = None
+
+    def encode(self) -> str:
+        """The bytes to append, as text. They carry the expected version, which the database compares."""
+        event = self.event
+        if event.streamversion != self.expected_version:
+            if event.streamversion is not None:
+                raise Permanent("version_conflict", "the event names another stream version than is expected")
+            event = replace(event, streamversion=self.expected_version)
+        return event.encode().decode()
+
+
+Request: TypeAlias = Sequence[NewEvent]
+"""Events that are appended all or not at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """A request that is in the ledger. `duplicate`: it was there before, and `stored` are its bytes: adopt them."""
+
+    positions: tuple[int, ...]
+    duplicate: bool = False
+    stored: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AppendRefused:
+    """A request of which nothing was appended.
+
+    `reason_code`: `version_conflict` (fold again and decide again), `id_clash`, `forbidden_stream`,
+    `time_out_of_bounds`, `oversized`, `malformed_event`.
+    """
+
+    reason_code: str
+    message: str
+
+
+Answer: TypeAlias = Appended | AppendRefused
+
+
+async def append(connection: Connection, requests: Sequence[Request]) -> list[Answer]:
+    """Append `requests` in order, inside the caller's READ COMMITTED transaction, as its last statement.
+
+    Answers one `Appended` or `AppendRefused` a request; a refused one has no effect on the others. What was
+    appended is durable when the caller's transaction commits, and not before. The statement holds the ledger's
+    lock until then: commit at once. Raises asyncpg's errors when the database is away or the lock isn't given.
+    """
+    encoded = [[new.encode() for new in request] for request in requests]
+    return await _append_encoded(connection, encoded)
+
+
+async def _append_encoded(connection: Connection, requests: Sequence[Sequence[str]]) -> list[Answer]:
+    events = [event for request in requests for event in request]
+    if not events:
+        return [Appended(()) for _ in requests]
+    numbers = [number for number, request in enumerate(requests) for _ in request]
+    answers: list[Answer] = [Appended(())] * len(requests)
+    for number, positions, reason, message, stored in await connection.fetch(_APPEND, events, numbers):
+        if reason is not None:
+            answers[number] = AppendRefused(reason, message)
+        elif stored is None:
+            answers[number] = Appended(tuple(positions))
+        else:
+            answers[number] = Appended(tuple(positions), True, tuple(text.encode() for text in stored))
+    return answers
+
+
+@dataclass(slots=True)
+class _Waiting:
+    encoded: list[list[str]]
+    events: int
+    done: asyncio.Future[list[Answer]]
+
+
+class Ledger:
+    """The ledger through a pool: reads, and appends that commit on their own.
+
+    Concurrent `append`s share transactions (group commit): whatever arrives while one is being committed goes
+    into the next. `on_commit` is called, without arguments, after each commit that appended something.
+    """
+
+    def __init__(self, pool: Any, on_commit: Callable[[], None] | None = None) -> None:
+        self.pool = pool
+        self._on_commit = on_commit
+        self._waiting: list[_Waiting] = []
+        self._flusher: asyncio.Task[None] | None = None
+
+    async def append(self, requests: Sequence[Request]) -> list[Answer]:
+        """Append `requests` in a transaction of the ledger's own; durable when it returns.
+
+        Answers as `append` does. Raises `Transient` (`ledger_unavailable`) when the database can't be reached or
+        doesn't give the lock in time; the events may then have been stored, so try again with the same ids.
+        A cancelled caller's events may be stored too.
+        """
+        encoded = [[new.encode() for new in request] for request in requests]
+        waiting = _Waiting(
+            encoded, sum(len(request) for request in encoded), asyncio.get_running_loop().create_future()
+        )
+        self._waiting.append(waiting)
+        if self._flusher is None or self._flusher.done():
+            self._flusher = asyncio.create_task(self._flush())
+        return await waiting.done
+
+    async def _flush(self) -> None:
+        while self._waiting:
+            group = self._take()
+            try:
+                await self._commit(group)
+            except BaseException as error:
+                for waiting in group:
+                    if not waiting.done.done():
+                        waiting.done.set_exception(
+                            error if isinstance(error, Exception) else Transient("stopped", "the ledger was closed")
+                        )
+                if not isinstance(error, Exception):
+                    raise
+
+    def _take(self) -> list[_Waiting]:
+        taken = events = 0
+        for waiting in self._waiting:
+            if taken and events + waiting.events > MAX_BATCH:
+                break
+            taken += 1
+            events += waiting.events
+        group, self._waiting = self._waiting[:taken], self._waiting[taken:]
+        return group
+
+    async def _commit(self, group: list[_Waiting]) -> None:
+        try:
+            # A single statement is its own transaction: one round trip.
+            answers = await _append_encoded(self.pool, [request for w in group for request in w.encoded])
+        except asyncpg.DataError:
+            if len(group) == 1:
+                raise
+            for waiting in group:  # bytes the database can't read fail their own caller only
+                await self._commit_alone(waiting)
+            return
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise _unavailable(error) from error
+        if self._on_commit is not None:
+            self._on_commit()
+        start = 0
+        for waiting in group:
+            end = start + len(waiting.encoded)
+            if not waiting.done.done():
+                waiting.done.set_result(answers[start:end])
+            start = end
+
+    async def _commit_alone(self, waiting: _Waiting) -> None:
+        try:
+            await self._commit([waiting])
+        except Exception as error:
+            if not waiting.done.done():
+                waiting.done.set_exception(error)
+
+    async def read_stream(self, source: Source, stream: str, from_version: int = 1) -> list[Recorded]:
+        """The events of one stream from `from_version` on, in order."""
+        return _recorded(
+            await source.fetch(
+                "SELECT position, event FROM ledger.events WHERE stream = $1 AND version >= $2 ORDER BY version",
+                stream,
+                from_version,
+            )
+        )
+
+    async def read_case(self, source: Source, case_id: str) -> list[Recorded]:
+        """Everything that happened in one case, whoever wrote it, in ledger order."""
+        return _recorded(
+            await source.fetch(
+                "SELECT position, event FROM ledger.events WHERE case_id = $1 ORDER BY position", case_id
+            )
+        )
+
+    async def read_category(
+        self, source: Source, category_prefix: str, after: int = -1, limit: int = 10_000
+    ) -> list[Recorded]:
+        """Events of all streams that begin with `category_prefix` (`declaration/`), in ledger order.
+
+        At most `limit`, from the position after `after`. Meant for categories with few events: it sorts them.
+        """
+        return _recorded(
+            await source.fetch(
+                "SELECT position, event FROM ledger.events "
+                'WHERE stream >= $1 AND stream < $2 COLLATE "C" AND position > $3 ORDER BY position LIMIT $4',
+                category_prefix,
+                category_prefix[:-1] + chr(ord(category_prefix[-1]) + 1),
+                after,
+                limit,
+            )
+        )
+
+    async def read_after(
+        self,
+        reader: Source,
+        position: int,
+        limit: int,
+        source: str | None = None,
+        types: Iterable[str] | None = None,
+    ) -> list[Recorded]:
+        """At most `limit` events after `position`, in ledger order; only of `source`, only of `types`, if given.
+
+        Positions have no gaps and a committed position never appears later than a higher one, so the last
+        position read is a safe place to go on from.
+        """
+        return _recorded(
+            await reader.fetch(
+                "SELECT position, event FROM ledger.events WHERE position > $1 "
+                "AND ($3::text IS NULL OR source = $3) AND ($4::text[] IS NULL OR type = ANY ($4)) "
+                "ORDER BY position LIMIT $2",
+                position,
+                limit,
+                source,
+                None if types is None else list(types),
+            )
+        )
+
+    async def read_positions(self, source: Source, positions: Iterable[int]) -> list[Recorded]:
+        """The events at `positions`, in ledger order; positions that don't exist are left out."""
+        return _recorded(
+            await source.fetch(
+                "SELECT position, event FROM ledger.events WHERE position = ANY ($1::bigint[]) ORDER BY position",
+                list(positions),
+            )
+        )
+
+    async def by_ids(self, reader: Source, ids: Iterable[tuple[str, str]]) -> list[Recorded]:
+        """The events with these (source, id), in ledger order; those that don't exist are left out."""
+        pairs = list(ids)
+        return _recorded(
+            await reader.fetch(
+                "SELECT e.position, e.event FROM unnest($1::text[], $2::text[]) AS u (source, id) "
+                "JOIN ledger.events e ON e.source = u.source AND e.id = u.id ORDER BY e.position",
+                [source for source, _ in pairs],
+                [identity for _, identity in pairs],
+            )
+        )
+
+    async def head(self, source: Source) -> int:
+        """The last position, -1 when the ledger is empty."""
+        return int(await source.fetchval("SELECT position FROM ledger.head"))
+
+
+def _recorded(rows: Iterable[Any]) -> list[Recorded]:
+    return [Recorded(position, None, event.encode()) for position, event in rows]
+
+
+def _unavailable(error: Exception) -> Transient:
+    return Transient("ledger_unavailable", f"the ledger didn't take the events: {error or type(error).__name__}")

@@ -1,0 +1,127 @@
+"""Setting up one realm's database: roles, schemas, the ledger. Needs an administrator, and may be run again."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import re
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+import asyncpg
+
+from common.topics import SERVICES, rights
+
+READER = "reader"
+_REALM = re.compile(r"^[a-z][a-z0-9_]{0,30}$")
+_TIMEOUTS = {
+    # One open transaction that holds the head blocks every writer: nobody may hold it for long.
+    "lock_timeout": "5s",
+    "statement_timeout": "60s",
+    "idle_in_transaction_session_timeout": "30s",
+}
+_PROGRESS = ("positions", "relays", "published", "work")
+_SCRAM_ITERATIONS = 4096
+
+
+def role_name(realm: str, service: str) -> str:
+    """The login role of `service` in `realm`. Roles belong to the whole server, so the realm is in the name."""
+    return f"{realm}_{service}"
+
+
+async def install(admin_dsn: str, realm: str, passwords: Mapping[str, str]) -> None:
+    """Make the database that `admin_dsn` names the database of `realm`.
+
+    `passwords` has a password for each of the six services and for `reader`. Creates or updates: the roles
+    `<realm>_owner` (nobody can log in as it), `<realm>_<service>` and `<realm>_reader`; the schema `ledger`; one
+    schema per service that only it can use. All in one transaction; running it again changes nothing but the
+    passwords. The server sees SCRAM verifiers, never the passwords. Raises ValueError for a realm name that is not
+    `[a-z][a-z0-9_]*` or for a missing password, and what asyncpg raises when the administrator may not do it.
+    """
+    if not _REALM.match(realm):
+        raise ValueError(f"{realm!r} can't name a realm; use small letters, digits and _, at most 31 characters")
+    missing = [name for name in (*SERVICES, READER) if not passwords.get(name)]
+    if missing:
+        raise ValueError(f"no password for {', '.join(missing)}")
+    connection = await asyncpg.connect(admin_dsn)
+    try:
+        async with connection.transaction():
+            # Several realms may be installed on one server at once; roles are shared by all of it.
+            await connection.execute("SELECT pg_advisory_xact_lock(hashtext('trueup install'))")
+            await _create_roles(connection, realm, passwords)
+            await _create_schemas(connection, realm)
+            await _create_ledger(connection, realm)
+    finally:
+        await connection.close()
+
+
+async def _create_roles(connection: Any, realm: str, passwords: Mapping[str, str]) -> None:
+    owner = role_name(realm, "owner")
+    await _create_role(connection, owner, "NOLOGIN")
+    for service in (*SERVICES, READER):
+        role = role_name(realm, service)
+        await _create_role(connection, role, f"LOGIN PASSWORD '{scram_verifier(passwords[service])}'")
+        for name, value in _TIMEOUTS.items():
+            await connection.execute(f"ALTER ROLE {role} SET {name} = '{value}'")
+    await connection.execute(f"ALTER ROLE {role_name(realm, READER)} SET default_transaction_read_only = on")
+
+
+async def _create_role(connection: Any, role: str, options: str) -> None:
+    known = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role)
+    verb = "ALTER" if known else "CREATE"
+    await connection.execute(
+        f"{verb} ROLE {role} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT {options}"
+    )
+    if not await connection.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
+        # An administrator who is no superuser may only create things for roles it belongs to.
+        await connection.execute(f"GRANT {role} TO CURRENT_USER")
+
+
+async def _create_schemas(connection: Any, realm: str) -> None:
+    database = await connection.fetchval("SELECT quote_ident(current_database())")
+    await connection.execute(f"REVOKE ALL ON DATABASE {database} FROM PUBLIC")
+    await connection.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+    await connection.execute(f"CREATE SCHEMA IF NOT EXISTS ledger AUTHORIZATION {role_name(realm, 'owner')}")
+    for service in (*SERVICES, READER):
+        await connection.execute(f"GRANT CONNECT ON DATABASE {database} TO {role_name(realm, service)}")
+    for service in SERVICES:
+        role = role_name(realm, service)
+        await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {service} AUTHORIZATION {role}")
+        await connection.execute(f"ALTER ROLE {role} SET search_path = {service}")
+
+
+async def _create_ledger(connection: Any, realm: str) -> None:
+    await connection.execute(f"SET LOCAL ROLE {role_name(realm, 'owner')}")
+    await connection.execute(resources.files(__package__).joinpath("schema.sql").read_text())
+    await connection.execute("DELETE FROM ledger.services")
+    await connection.execute("DELETE FROM ledger.rights")
+    await connection.executemany(
+        "INSERT INTO ledger.services (role, service) VALUES ($1, $2)",
+        [(role_name(realm, service), service) for service in SERVICES],
+    )
+    await connection.executemany(
+        "INSERT INTO ledger.rights (service, category, type) VALUES ($1, $2, $3)", sorted(set(rights()))
+    )
+    for service in (*SERVICES, READER):
+        role = role_name(realm, service)
+        await connection.execute(f"GRANT USAGE ON SCHEMA ledger TO {role}")
+        await connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA ledger TO {role}")
+    for service in SERVICES:
+        role = role_name(realm, service)
+        await connection.execute(f"GRANT EXECUTE ON FUNCTION ledger.append TO {role}")
+        await connection.execute(f"GRANT EXECUTE ON FUNCTION ledger.session_service TO {role}")
+        for table in _PROGRESS:
+            await connection.execute(f"GRANT INSERT, UPDATE ON ledger.{table} TO {role}")
+
+
+def scram_verifier(password: str) -> str:
+    """What PostgreSQL stores for `password` (RFC 5802, SHA-256), with a fresh salt."""
+    salt = os.urandom(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, _SCRAM_ITERATIONS)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server = hmac.digest(salted, b"Server Key", "sha256")
+    text = [base64.b64encode(part).decode() for part in (salt, stored, server)]
+    return f"SCRAM-SHA-256${_SCRAM_ITERATIONS}:{text[0]}${text[1]}:{text[2]}"
