@@ -88,7 +88,8 @@ def test_every_event_type_has_a_message() -> None:
 
 def test_the_envelope_has_the_fields_of_the_message() -> None:
     event = Event(
-        id="i", source="differ", type="t", subject="s", time="t", asof="a", actor="x", data={"n": [1, None, {"a": True}]},
+        id="i", source="differ", type="t", subject="s", time="t", asof="a", actor="x",
+        data={"n": [1, None, {"a": True}]},
         caseid="c", correlationid="k", causationid="k", streamversion=1, traceparent="p", signature="s",
     )  # fmt: skip
     json = orjson.loads(event.encode())
