@@ -81,7 +81,11 @@ def parse_strict(raw: bytes, max_bytes: int) -> Any:
             raise Permanent("not_utf8", f"byte {bad.start} is not valid UTF-8") from error
         raise Permanent("malformed_json", str(error)) from error
     # Bytes that orjson would write itself hold every key once; anything else is read again, slowly, to be sure.
-    if orjson.dumps(value) != raw:
+    try:
+        compact = orjson.dumps(value)
+    except TypeError as error:  # it reads deeper than it writes
+        raise Permanent("too_deep", "the value is nested too deep") from error
+    if compact != raw:
         _refuse_duplicate_keys(raw)
     return value
 

@@ -1,0 +1,245 @@
+"""An upstream message, read: a CloudEvent in structured JSON that reports one entity's row or its withdrawal.
+
+Everything in it is hostile until checked. The checks run from the outside in, so that a refusal can say as much
+as is known about the message by then.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NoReturn
+
+from common.canonical import MAX_INTEGER, parse_strict
+from common.clock import instant, parse_instant
+from common.errors import Permanent
+from common.ids import is_key
+from observer.core.cells import stored_row
+from observer.core.limits import MAX_FEED, MAX_MESSAGE_BYTES, MAX_NAME
+from observer.core.rejections import UNIDENTIFIED, Identity, Rejected
+from observer.core.sources import EntityRule, EntityRules
+
+OBSERVED = "trueup.upstream.observed.v1"
+WITHDRAWN = "trueup.upstream.withdrawn.v1"
+MAX_WITHDRAWAL_REASON = 2_000
+
+_FEED = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_FEED - 1}}}", re.ASCII)
+_TIME = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)  # RFC 3339; fromisoformat accepts more
+_FIELDS = {
+    OBSERVED: frozenset(("entity_type", "key", "row", "sequence", "simulated")),
+    WITHDRAWN: frozenset(("entity_type", "key", "reason", "sequence", "simulated")),
+}
+
+
+@dataclass(slots=True)
+class Message:
+    """One upstream message that passed every check. `row` is None for a withdrawal, which has a `reason`.
+
+    `source_time` is RFC 3339 in UTC; `row` is as it will be stored.
+    """
+
+    feed: str
+    upstream_id: str
+    entity_type: str
+    key: str
+    source_time: str
+    row: dict[str, Any] | None
+    sequence: int | None
+    simulated: bool
+    reason: str
+
+
+def read(raw: bytes, rules: EntityRules, latest: datetime, sender: str | None = None) -> Message:
+    """The message that `raw` holds. Raises `Rejected`, and nothing else, for any bytes.
+
+    `latest` is the last source time that is believed. `sender` is the authenticated feed, None where the way in
+    doesn't tell (the bus).
+    """
+    identity = Identity(feed=sender)
+    try:
+        return _read(raw, rules, latest, identity, sender)
+    except Rejected as rejected:
+        rejected.identity = identity
+        raise
+    except Permanent as error:
+        raise Rejected(error.reason_code, error.message, identity) from error
+
+
+def _read(raw: bytes, rules: EntityRules, latest: datetime, identity: Identity, sender: str | None) -> Message:
+    envelope = _parsed(raw)
+    data = _envelope(envelope, identity, sender)
+    rule = _rule(data, rules, identity)
+    row = _row(envelope, data, raw)
+    key = identity.key = _key(data, row, rule)
+    sequence = data.get("sequence")
+    if sequence is not None and (type(sequence) is not int or not -MAX_INTEGER <= sequence <= MAX_INTEGER):
+        raise Rejected("data_malformed", "data.sequence must be a whole number within ±2^53")
+    simulated = data.get("simulated", False)
+    reason = data.get("reason", "")
+    if type(simulated) is not bool:
+        raise Rejected("data_malformed", "data.simulated must be true or false")
+    if type(reason) is not str or len(reason) > MAX_WITHDRAWAL_REASON:
+        raise Rejected("data_malformed", f"data.reason must be a text of at most {MAX_WITHDRAWAL_REASON} characters")
+    time = _time(envelope, latest)
+    return Message(
+        envelope["source"], envelope["id"], data["entity_type"], key, time, row, sequence, simulated, reason
+    )
+
+
+def _parsed(raw: bytes) -> Any:
+    try:
+        value = parse_strict(raw, MAX_MESSAGE_BYTES)
+    except Permanent as error:
+        if error.reason_code == "malformed_json":
+            _explain_malformed(raw, error.message)
+        raise
+    if b"\\u0000" in raw and _holds_nul(value):
+        raise Rejected("nul_character", "a text holds U+0000, which no database text can hold")
+    return value
+
+
+def _explain_malformed(raw: bytes, message: str) -> None:
+    """Raise a reason that says more than "malformed" where there is one; return otherwise."""
+    if "depth limit" in message:
+        raise Rejected("too_deep", "the message is nested too deep")
+
+    def constant(name: str) -> NoReturn:
+        raise Rejected("nan", f"{name} is not a JSON value; leave the column out or send null")
+
+    def finite(literal: str) -> float:
+        value = float(literal)
+        if value in (float("inf"), float("-inf")):
+            raise Rejected("nan", f"the number {literal[:40]} is larger than any double; send it as a string")
+        return value
+
+    def whole(literal: str) -> int:
+        if len(literal) > 300:
+            raise Rejected("integer_too_large", "an integer has more than 300 digits; send it as a string")
+        return 0
+
+    try:
+        json.loads(raw, parse_constant=constant, parse_float=finite, parse_int=whole)
+    except RecursionError as error:
+        raise Rejected("too_deep", "the message is nested too deep") from error
+    except ValueError:
+        return
+
+
+def _holds_nul(value: Any) -> bool:
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            if "\x00" in item:
+                return True
+        elif isinstance(item, dict):
+            waiting.extend(item)
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+    return False
+
+
+def _envelope(envelope: Any, identity: Identity, sender: str | None) -> dict[str, Any]:
+    """Check the CloudEvent's own attributes; returns its data."""
+    if type(envelope) is not dict or envelope.get("specversion") != "1.0":
+        raise Rejected("not_a_cloudevent", 'the message is not a CloudEvent: an object with "specversion": "1.0"')
+    upstream_id = envelope.get("id")
+    if type(upstream_id) is not str or not 0 < len(upstream_id) <= MAX_NAME or not upstream_id.isprintable():
+        raise Rejected("not_a_cloudevent", f"id must be a printable text of 1 to {MAX_NAME} characters")
+    identity.upstream_id = upstream_id
+    feed = envelope.get("source")
+    if type(feed) is not str or not _FEED.fullmatch(feed) or feed == UNIDENTIFIED:
+        raise Rejected(
+            "not_a_cloudevent",
+            f"source must be the feed's name: 1 to {MAX_FEED} letters, digits, dots, hyphens or underscores",
+        )
+    if sender is not None and feed != sender:
+        raise Rejected("feed_mismatch", f"the feed {sender} may not report as {feed}; it may only report itself")
+    identity.feed = feed
+    fields = _FIELDS.get(envelope["type"]) if type(envelope.get("type")) is str else None
+    if fields is None:
+        raise Rejected("unknown_message_type", f"type must be {OBSERVED} or {WITHDRAWN}")
+    data = envelope.get("data")
+    if type(data) is not dict:
+        raise Rejected("data_malformed", "data must be an object")
+    if not data.keys() <= fields:
+        unknown = min(data.keys() - fields)
+        raise Rejected("data_malformed", f"data.{unknown[:60]} is not known here; known: {', '.join(sorted(fields))}")
+    return data
+
+
+def _rule(data: dict[str, Any], rules: EntityRules, identity: Identity) -> EntityRule:
+    entity_type = data.get("entity_type")
+    if type(entity_type) is not str or len(entity_type) > MAX_NAME:
+        raise Rejected("unknown_entity_type", "data.entity_type must name an active EntityType")
+    rule = rules.get(entity_type)
+    if rule is None:
+        known = ", ".join(sorted(rules)[:20]) or "none yet"
+        raise Rejected("unknown_entity_type", f"no EntityType {entity_type[:60]!r} is active; active: {known}")
+    identity.entity_type = entity_type
+    if rule.source != identity.feed:
+        raise Rejected(
+            "feed_mismatch", f"{entity_type} is reported by {rule.source}, as its EntityType says, not {identity.feed}"
+        )
+    return rule
+
+
+def _row(envelope: dict[str, Any], data: dict[str, Any], raw: bytes) -> dict[str, Any] | None:
+    if envelope["type"] == WITHDRAWN:
+        return None
+    row = data.get("row")
+    if type(row) is not dict or not row:
+        raise Rejected("row_malformed", "data.row must be an object with at least the key's column")
+    return stored_row(row, raw)
+
+
+def _key(data: dict[str, Any], row: dict[str, Any] | None, rule: EntityRule) -> str:
+    """The entity's key, from the row's key column; `data.key`, where it is given too, must agree."""
+    said = _as_key(data.get("key"), "data.key")
+    found = None if row is None else _as_key(row.get(rule.key_column), f"the column {rule.key_column!r}")
+    if row is not None and found is None:
+        raise Rejected("key_missing", f"the row has nothing in {rule.key_column!r}, the column of the key")
+    if row is None and said is None:
+        raise Rejected("key_missing", "a withdrawal names its entity in data.key")
+    if said is not None and found is not None and said != found:
+        raise Rejected("key_mismatch", f"data.key is {said!r} and the column {rule.key_column!r} holds {found!r}")
+    key = found or said
+    assert key is not None
+    return key
+
+
+def _as_key(value: Any, where: str) -> str | None:
+    """The key that `value` is, or None when there is nothing. Raises `Rejected` (`key_malformed`)."""
+    if value is None:
+        return None
+    if type(value) is not str and type(value) is not int:
+        raise Rejected("key_malformed", f"{where} must be a text or a whole number")
+    key = str(value).strip()
+    if not key:
+        return None
+    if not is_key(key):
+        raise Rejected(
+            "key_malformed",
+            f"{where} holds {key[:60]!r}; a key has 1 to 200 characters, no white space, no slash, no control character",
+        )
+    return key
+
+
+def _time(envelope: dict[str, Any], latest: datetime) -> str:
+    text = envelope.get("time")
+    if text is None:
+        raise Rejected("time_missing", "time must say when the source system held this to be so")
+    try:
+        if type(text) is not str or not _TIME.fullmatch(text):
+            raise ValueError("not RFC 3339")  # noqa: TRY301 - told below with the two other ways to fail
+        moment = parse_instant(text.upper())
+    except (ValueError, OverflowError) as error:
+        raise Rejected("time_malformed", f"time is {str(text)[:60]!r}; write it like 2023-07-03T00:00:00Z") from error
+    if moment > latest:
+        raise Rejected("time_in_future", f"time is {text}, beyond {instant(latest)}, the latest that is believed now")
+    return instant(moment)

@@ -1,0 +1,125 @@
+"""What is recorded of a batch of upstream messages, and what their senders are told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from common.canonical import digest
+from common.events.envelope import Event
+from common.events.observer import EntityObserved, EntityWithdrawn
+from common.ids import entity_stream, event_id, source_stream
+from observer.core import messages
+from observer.core.messages import Message
+from observer.core.moments import Moment
+from observer.core.rejections import Identity, Rejected, Rejection, rejection
+from observer.core.sources import EntityRules
+
+UPSTREAM = "trueup.upstream.message.v1"
+MAY_BE_STALE = frozenset(("unknown_entity_type", "feed_mismatch", "key_missing", "key_mismatch", "time_in_future"))
+"""Refusals that a declaration or an advance of the clock, committed but not yet read here, would undo."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One message as it arrived. `origin` says by which way: `observations/3/1234`, `api`."""
+
+    raw: bytes
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one message. `unchanged`: a snapshot's row that is stored already, word for word."""
+
+    status: Literal["accepted", "duplicate", "unchanged", "rejected"]
+    upstream_id: str | None
+    position: int | None = None
+    reason_code: str | None = None
+    reason: str | None = None
+
+
+def message_event_id(feed: str, upstream_id: str) -> str:
+    """The event id of an upstream message. A feed's ids are its own; one id names one message, whatever it says,
+    so that the ledger itself notices when the same id comes with another content."""
+    return event_id(UPSTREAM, source_stream(feed), upstream_id)
+
+
+def observation(message: Message, origin: str, moment: Moment) -> Event:
+    """The event that records `message`."""
+    data: dict[str, Any] = {
+        "entity_type": message.entity_type,
+        "key": message.key,
+        "feed": message.feed,
+        "source_time": message.source_time,
+        "upstream_id": message.upstream_id,
+        "simulated": message.simulated,
+    }
+    if message.sequence is not None:
+        data["sequence"] = message.sequence
+    if message.row is None:
+        data["reason"] = message.reason
+    else:
+        data["row"] = message.row
+        data["origin"] = origin
+    return Event(
+        id=message_event_id(message.feed, message.upstream_id),
+        source="observer",
+        type=EntityObserved.TYPE if message.row is not None else EntityWithdrawn.TYPE,
+        subject=entity_stream(message.entity_type, message.key),
+        time=moment.time,
+        asof=moment.asof,
+        actor=f"feed:{message.feed}",
+        data=data,
+    )
+
+
+def read_all(
+    incoming: Sequence[Incoming], rules: EntityRules, moment: Moment, sender: str | None = None
+) -> list[Message | Rejected]:
+    """Each message, or why it is refused; in order."""
+    read: list[Message | Rejected] = []
+    for item in incoming:
+        try:
+            read.append(messages.read(item.raw, rules, moment.latest, sender))
+        except Rejected as rejected:
+            read.append(rejected)
+    return read
+
+
+def may_be_stale(read: Sequence[Message | Rejected]) -> bool:
+    """Whether a refusal might come from not knowing the latest declarations or the latest clock."""
+    return any(isinstance(item, Rejected) and item.reason_code in MAY_BE_STALE for item in read)
+
+
+def to_record(
+    incoming: Sequence[Incoming], read: Sequence[Message | Rejected], moment: Moment
+) -> list[Event | Rejection]:
+    """What is to be appended for each message, in order."""
+    return [
+        rejection(item.raw, result, item.origin, moment)
+        if isinstance(result, Rejected)
+        else observation(result, item.origin, moment)
+        for item, result in zip(incoming, read, strict=True)
+    ]
+
+
+def same_content(event: Event, stored: Event) -> bool:
+    """Whether both record the same upstream message: all but when and by which way it arrived."""
+    return (
+        event.type == stored.type
+        and event.subject == stored.subject
+        and digest({**event.data, "origin": ""}) == digest({**stored.data, "origin": ""})
+    )
+
+
+def clash(event: Event) -> Rejected:
+    """The refusal of a message whose id its feed has used for something else."""
+    data = event.data
+    return Rejected(
+        "id_clash",
+        f"the feed {data['feed']} has used the id {data['upstream_id']!r} before, for another content; "
+        "send what is new under a new id",
+        Identity(data["feed"], data["upstream_id"], data["entity_type"], data["key"]),
+    )

@@ -1,0 +1,48 @@
+"""Who may report what: the active entity types, and the feeds' bearer tokens."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from common.events.approver import DeclarationActivated
+from common.events.envelope import Event
+
+ALL_FEEDS = "*"
+"""The entry of feeds.json whose token may read every feed's rejections and report nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntityRule:
+    """What the observer needs of an EntityType: the column that holds the key, and the feed that reports it."""
+
+    key_column: str
+    source: str
+
+
+EntityRules = Mapping[str, EntityRule]
+
+
+def fold_rules(rules: EntityRules, events: Iterable[Event]) -> dict[str, EntityRule]:
+    """`rules` after the declarations that `events` activate; the later activation of a name counts."""
+    folded = dict(rules)
+    for event in events:
+        if event.type == DeclarationActivated.TYPE and event.data["kind"] == "EntityType":
+            spec = event.data["spec"]
+            folded[event.data["name"]] = EntityRule(spec["key"], spec["source"])
+    return folded
+
+
+def feed_of(token: str, feeds: Mapping[str, str]) -> str | None:
+    """The feed whose bearer token this is, or None. `feeds`: feed -> SHA-256 of its token, in hex.
+
+    Takes the same time for every token.
+    """
+    given = hashlib.sha256(token.encode()).hexdigest()
+    found = None
+    for feed, expected in feeds.items():
+        if hmac.compare_digest(given, expected.lower()):
+            found = feed
+    return found
