@@ -1,0 +1,301 @@
+"""The approver's API as a person uses it: sign in, look, decide. The private key never leaves this process.
+
+Before it signs, the client recomputes every digest from what the service showed, so that nobody signs for something
+else than they were shown.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from common.canonical import canonical
+from common.clock import instant, wall_now
+from common.errors import Refused
+from common.events.approver import Decision, DigestParts
+from common.events.differ import gap_digest
+from common.events.planner import PlanDrafted
+from common.signing import new_key, public_of, sign, sign_bytes
+
+TIMEOUT_S = 30.0
+ADVANCE_TIMEOUT_S = 90.0
+PAGE = 200
+JSONObject = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who is signed in where, until when (wall clock)."""
+
+    url: str
+    realm: str
+    person: str
+    name: str
+    roles: tuple[str, ...]
+    token: str
+    expires: str
+
+
+def read_key(path: Path) -> str:
+    """The private key in `path` (base64, one line). Raises `Refused` (`key_missing`, `key_not_private`)."""
+    try:
+        mode = path.stat().st_mode
+        key = path.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(
+            "key_missing",
+            f"your private key can't be read from {path}: {error}",
+            "Make one with trueup login --new-key, and have its public key entered in the directory.",
+        ) from error
+    if mode & 0o077:
+        raise Refused("key_not_private", f"others can read your private key {path}", f"Run: chmod 600 {path}")
+    try:
+        public_of(key)
+    except ValueError as error:
+        raise Refused("key_malformed", f"{path} holds no private key", "Point --key at your own key file.") from error
+    return key
+
+
+def write_key(path: Path) -> str:
+    """Make a new private key in `path` (0600) and answer its public key. An existing file is never replaced."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise Refused(
+            "key_exists", f"{path} exists already", "Remove it yourself if you mean to replace it."
+        ) from error
+    key = new_key()
+    with os.fdopen(descriptor, "w", encoding="ascii") as output:
+        output.write(key + "\n")
+    return public_of(key)
+
+
+class Client:
+    """One person's connection. Every method raises `Refused` with the service's reason code and advice.
+
+    `transport` replaces the network (tests). Not for use by several threads at once.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        person: str,
+        key_path: Path | str,
+        *,
+        session: Session | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.person = person
+        self.session = session
+        self._url = base_url.rstrip("/")
+        self._key_path = Path(key_path)
+        self._http = httpx.Client(base_url=self._url, timeout=TIMEOUT_S, transport=transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def login(self) -> Session:
+        """Sign in: sign a fresh statement with the person's key and get a token for twelve hours."""
+        realm = str(self._call("GET", "/v1/login")["realm"])
+        made_at, nonce = instant(wall_now()), secrets.token_urlsafe(18)
+        statement = {"trueup": "login/v1", "realm": realm, "person": self.person, "made_at": made_at, "nonce": nonce}
+        signature = sign_bytes(canonical(statement), read_key(self._key_path))
+        body = {"person": self.person, "made_at": made_at, "nonce": nonce, "signature": signature}
+        answer = self._call("POST", "/v1/login", json=body)
+        self.session = Session(
+            url=self._url,
+            realm=realm,
+            person=answer["person"],
+            name=answer["name"],
+            roles=tuple(answer["roles"]),
+            token=answer["token"],
+            expires=answer["expires"],
+        )
+        return self.session
+
+    def me(self) -> JSONObject:
+        return self._call("GET", "/v1/me")
+
+    def realm(self) -> JSONObject:
+        """{realm, mode, timezone, now, quiescent, behind}"""
+        return self._call("GET", "/v1/realm")
+
+    def people(self) -> list[JSONObject]:
+        return list(self._call("GET", "/v1/people")["people"])
+
+    def cases(self, **filters: str | bool | None) -> Iterator[JSONObject]:
+        """All cases that match: `stage`, `mine`, `desired_state`, `key`, `planned`."""
+        after: str | None = None
+        while True:
+            page = self._call("GET", "/v1/cases", params={**filters, "after": after, "limit": PAGE})
+            yield from page["cases"]
+            after = page["next"]
+            if after is None:
+                return
+
+    def case(self, case: str) -> JSONObject:
+        """One case, whole (CasePage)."""
+        return self._call("GET", f"/v1/cases/{case}")
+
+    def tasks(self, *, mine: bool = False) -> list[JSONObject]:
+        return list(self._call("GET", "/v1/tasks", params={"mine": mine})["tasks"])
+
+    def decide(
+        self,
+        kind: str,
+        case: str,
+        *,
+        comment: str = "",
+        step: int | None = None,
+        result: str | None = None,
+        role: str | None = None,
+    ) -> JSONObject:
+        """Decide about a case: confirm, dispute, approve, refuse, return, release, outcome.
+
+        Fetches the template, checks it against what the case says, signs it and posts it. Answers
+        {case, stage, events, types, position}.
+        """
+        params = {"case": case, "kind": kind, "step": step, "role": role, "result": result}
+        template = self._call("GET", "/v1/decisions/template", params=params)["decision"]
+        decision = self._filled(template, comment=comment, result=result)
+        _check_asked(decision, kind, case, self.person, step)
+        _check_shown(decision, self.case(case))
+        return self._decided("/v1/decisions", decision)
+
+    def propose(self, path: Path, *, comment: str = "") -> JSONObject:
+        """Propose the declarations in one file as one unit. Answers the proposal; another person activates it."""
+        from common.declarations.loader import load  # noqa: PLC0415 - slow to import; only this command needs it
+        from common.proposals import proposal_id, set_digest  # noqa: PLC0415
+
+        text = path.read_text("utf-8")
+        loaded = load(text, path.name)
+        if loaded.problems:
+            found = "\n".join(str(problem) for problem in loaded.problems)
+            raise Refused("invalid_declaration", found, f"Repair it and check with: trueup validate {path}")
+        subject = set_digest((document.kind, document.name, document.digest) for document in loaded.documents)
+        nonce = secrets.token_urlsafe(18)
+        decision = Decision(
+            kind="propose",
+            realm=self._signed_in().realm,
+            case=proposal_id(subject, self.person, nonce),
+            person=self.person,
+            role="declaration-author",
+            subject=subject,
+            made_at=instant(wall_now()),
+            nonce=nonce,
+            comment=comment,
+        )
+        return self._decided("/v1/proposals", decision, file=path.name, text=text)
+
+    def proposals(self) -> list[JSONObject]:
+        return list(self._call("GET", "/v1/proposals")["proposals"])
+
+    def proposal(self, proposal: str) -> JSONObject:
+        return self._call("GET", f"/v1/proposals/{proposal}")
+
+    def activate(self, proposal: str, *, comment: str = "") -> JSONObject:
+        """Activate another person's proposal."""
+        page = self.proposal(proposal)
+        template = {
+            "kind": "activate",
+            "realm": self._signed_in().realm,
+            "case": page["id"],
+            "person": self.person,
+            "role": "declaration-approver",
+            "subject": page["set_digest"],
+        }
+        decision = self._filled(template, comment=comment, result=None)
+        return self._decided(f"/v1/proposals/{proposal}/activation", decision)
+
+    def advance(self, to: str) -> JSONObject:
+        """Move a replay clock to `to` (RFC 3339). Waits until all services have handled what came before."""
+        return self._call("POST", "/v1/clock", json={"to": to}, timeout=ADVANCE_TIMEOUT_S)
+
+    def _filled(self, template: JSONObject, *, comment: str, result: str | None) -> Decision:
+        fresh: JSONObject = {"made_at": instant(wall_now()), "nonce": secrets.token_urlsafe(18), "comment": comment}
+        if result is not None:
+            fresh["result"] = result
+        return Decision.model_validate({**template, **fresh})
+
+    def _decided(self, path: str, decision: Decision, **extra: str) -> JSONObject:
+        signature = sign(decision, read_key(self._key_path))
+        body = {**extra, "decision": decision.model_dump(mode="json", exclude_none=True), "signature": signature}
+        return self._call("POST", path, json=body)
+
+    def _signed_in(self) -> Session:
+        if self.session is None:
+            raise Refused("not_signed_in", "nobody is signed in here", "Sign in first: trueup login --person YOU")
+        return self.session
+
+    def _call(self, method: str, path: str, **given: Any) -> JSONObject:
+        headers = {"authorization": f"Bearer {self.session.token}"} if self.session else {}
+        if "params" in given:
+            given["params"] = {name: _plain(value) for name, value in given["params"].items() if value is not None}
+        try:
+            response = self._http.request(method, path, headers=headers, **given)
+        except httpx.HTTPError as error:
+            raise Refused(
+                "unreachable",
+                f"the approver at {self._url} does not answer: {error}",
+                "Is it running? Look with: trueup status",
+            ) from error
+        return _body(response)
+
+
+def _plain(value: object) -> str:
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)
+
+
+def _body(response: httpx.Response) -> JSONObject:
+    try:
+        body = response.json()
+    except ValueError as error:
+        status = response.status_code
+        raise Refused("not_the_approver", f"the answer is not JSON (HTTP {status})", "Check the --url.") from error
+    if response.is_success and isinstance(body, dict):
+        return body
+    if isinstance(body, dict) and "reason_code" in body:
+        raise Refused(str(body["reason_code"]), str(body.get("message", "")), str(body.get("what_to_do", "")))
+    raise Refused("not_the_approver", f"HTTP {response.status_code}: {str(body)[:200]}", "Check the --url.")
+
+
+def _check_asked(decision: Decision, kind: str, case: str, person: str, step: int | None) -> None:
+    if (decision.kind, decision.case, decision.person, decision.step) != (kind, case, person, step):
+        raise _differs("the service asked you to sign another decision than the one you meant")
+
+
+def _check_shown(decision: Decision, page: JSONObject) -> None:
+    """Raise `Refused` (`shown_differs`) unless the decision is about exactly what the page shows."""
+    if decision.kind in ("confirm", "dispute"):
+        gap = page["gap"]["data"]
+        shown = gap_digest(gap["version"], [(rule["name"], rule["status"]) for rule in gap["rules"]])
+    elif decision.kind == "outcome":
+        intents = {said["data"]["step"]: said["id"] for said in page["execution"] if "intended" in said["type"]}
+        shown = str(intents.get(decision.step))
+    else:
+        parts = DigestParts.model_validate(page["ticket"]["data"]["parts"])
+        plan = PlanDrafted.model_validate(page["plan"]["data"])
+        if parts.plan != plan.recompute_content_digest():
+            raise _differs("the ticket is for another plan than the one shown")
+        shown = parts.digest
+    if shown != decision.subject:
+        raise _differs(f"what you would sign ({decision.subject[:12]}) is not what is shown ({shown[:12]})")
+
+
+def _differs(message: str) -> Refused:
+    return Refused("shown_differs", message, "Look at the case again. If this repeats, tell the realm's operator.")

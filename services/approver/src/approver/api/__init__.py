@@ -1,0 +1,1 @@
+"""The HTTP API: who is asking, what is asked of them, what they decided."""

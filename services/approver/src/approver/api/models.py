@@ -1,0 +1,265 @@
+"""What the API takes and answers. Events come as they are in the ledger, so that a client can check every digest."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from common.events.approver import Decision
+from pydantic import BaseModel, ConfigDict, Field
+
+MAX_TEXT = 512 * 1024
+
+
+class Body(BaseModel):
+    """A part of a request or an answer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LoginAsked(Body):
+    """The realm to sign in to (GET /v1/login). `now` is the wall clock, to notice a wrong one."""
+
+    realm: str
+    now: str
+
+
+class LoginRequest(Body):
+    """`signature` is base64 Ed25519 over the canonical bytes of
+    {trueup: "login/v1", realm, person, made_at, nonce}."""
+
+    person: str = Field(max_length=100)
+    made_at: str = Field(max_length=40)
+    nonce: str = Field(min_length=16, max_length=100)
+    signature: str = Field(max_length=200)
+
+
+class LoginAnswer(Body):
+    """A bearer token, valid until `expires` (wall clock)."""
+
+    token: str
+    expires: str
+    realm: str
+    person: str
+    name: str
+    roles: list[str]
+
+
+class Me(Body):
+    person: str
+    name: str
+    roles: list[str]
+    realm: str
+
+
+class Realm(Body):
+    """`now` is the realm clock. `behind` names what services have not handled yet; empty means quiescent."""
+
+    realm: str
+    mode: Literal["wall", "replay"]
+    timezone: str
+    now: str
+    quiescent: bool
+    behind: list[str]
+
+
+class PersonEntry(Body):
+    id: str
+    name: str
+    roles: list[str]
+
+
+class CaseLine(Body):
+    """One case of the list. `waits_for` says in words who must do what; `yours` are the kinds of decision that the
+    person who asks may make now."""
+
+    case: str
+    stage: str
+    desired_state: str
+    entity_type: str
+    key: str
+    occurrence: int
+    severity: str
+    headline: str
+    rules: list[str]
+    undecided: bool
+    plan: str | None
+    risk: str | None
+    waits_for: list[str]
+    yours: list[str]
+    opened: str
+    expires: str | None
+
+
+class CaseList(Body):
+    """A page; `next` is what to pass as `after` for the next one, None at the end. `total` counts all that match."""
+
+    cases: list[CaseLine]
+    next: str | None
+    total: int
+
+
+class Recorded(Body):
+    """One event as the ledger has it; `data` is its typed data."""
+
+    id: str
+    position: int
+    type: str
+    time: str
+    asof: str
+    actor: str
+    data: dict[str, Any]
+    signature: str | None = None
+
+
+class Need(Body):
+    """Who must do what before the case goes on: `role` still has to, `missing` times. `given` have."""
+
+    kind: str
+    role: str
+    step: int | None
+    missing: int
+    given: list[str]
+    eligible: list[str]
+
+
+class Action(Body):
+    """Something the person who asks may decide now: fill in comment, made_at, nonce (and for an outcome the
+    result), sign, post."""
+
+    kind: str
+    says: str
+    decision: dict[str, Any]
+
+
+class CasePage(Body):
+    """One case, whole. `names` are the display names of the people in it."""
+
+    case: str
+    stage: str
+    now: str
+    realm: str
+    replay: bool
+    gap: Recorded | None
+    gap_digest: str | None
+    gap_closed: Recorded | None
+    confirmation: Recorded | None
+    dispute: Recorded | None
+    plan: Recorded | None
+    withheld: Recorded | None
+    ticket: Recorded | None
+    approvals: list[Recorded]
+    refusal: Recorded | None
+    returned: Recorded | None
+    authorisation: Recorded | None
+    expiry: Recorded | None
+    voided: list[Recorded]
+    releases: list[Recorded]
+    outcomes: list[Recorded]
+    execution: list[Recorded]
+    verification: list[Recorded]
+    needs: list[Need]
+    actions: list[Action]
+    names: dict[str, str]
+
+
+class Template(Body):
+    """A decision ready to be filled in and signed."""
+
+    says: str
+    decision: dict[str, Any]
+
+
+class DecisionRequest(Body):
+    """`signature` is `<person>:<base64 Ed25519>` over the canonical bytes of the decision's statement."""
+
+    decision: Decision
+    signature: str = Field(default="", max_length=300)
+
+
+class DecisionAnswer(Body):
+    """What the decision brought about: the events recorded with it, in order, and where the case now stands."""
+
+    case: str
+    stage: str
+    events: list[str]
+    types: list[str]
+    position: int
+
+
+class ProposalRequest(Body):
+    """`text` is the YAML, as its author wrote it. `decision.subject` is the set digest of its documents and
+    `decision.case` the proposal's id, both computed by the author's client (common.proposals)."""
+
+    file: str = Field(min_length=1, max_length=300)
+    text: str = Field(max_length=MAX_TEXT)
+    decision: Decision
+    signature: str = Field(default="", max_length=300)
+
+
+class ProposedDocument(Body):
+    """`change`: new, changed or unchanged, against what is active."""
+
+    kind: str
+    name: str
+    digest: str
+    change: Literal["new", "changed", "unchanged"]
+
+
+class Proposal(Body):
+    """`status`: proposed (waits for another person), active, or replaced (every document has a newer version)."""
+
+    id: str
+    file: str
+    author: str
+    comment: str
+    proposed: str
+    status: Literal["proposed", "active", "replaced"]
+    set_digest: str
+    documents: list[ProposedDocument]
+    activated_by: str | None
+    activated: str | None
+    actions: list[Action]
+
+
+class ProposalList(Body):
+    proposals: list[Proposal]
+
+
+class Task(Body):
+    """Work by hand that waits for a person: `intent` is the ActionIntended event."""
+
+    case: str
+    step: int
+    intent: str
+    action: str
+    does: str
+    system: str
+    role: str
+    target: str
+    parameters: dict[str, Any]
+    since: str
+    yours: bool
+
+
+class TaskList(Body):
+    tasks: list[Task]
+
+
+class ClockRequest(Body):
+    """`to` is RFC 3339 with a zone: where the replay clock moves."""
+
+    to: str = Field(max_length=40)
+
+
+class ClockAnswer(Body):
+    was: str
+    now: str
+    position: int
+
+
+class ErrorAnswer(Body):
+    """Every error of this API."""
+
+    reason_code: str
+    message: str
+    what_to_do: str
