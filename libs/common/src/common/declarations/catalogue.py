@@ -1,0 +1,285 @@
+"""The active declarations, and what follows from them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Protocol, TypeVar
+
+from common.canonical import digest
+from common.declarations import compiling, templates
+from common.declarations.evaluation import CompiledDesiredState
+from common.declarations.expressions import Scope
+from common.declarations.loader import Document, parse_spec
+from common.declarations.models import (
+    LEVELS,
+    ActionType,
+    ApprovalPolicy,
+    ApprovePlanLine,
+    DesiredState,
+    EntityType,
+    Relation,
+    Spec,
+    Step,
+    System,
+)
+from common.declarations.periods import Period
+from common.declarations.problems import Path, Wrong
+from common.declarations.reading import Reader
+from common.declarations.values import Slot, Status, Unknown
+from common.errors import Permanent
+
+_S = TypeVar("_S", EntityType, DesiredState, ActionType, System, ApprovalPolicy)
+
+
+class Activated(Protocol):
+    """What `Catalogue.apply` reads of a DeclarationActivated event."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def spec(self) -> dict[str, Any]: ...
+    @property
+    def author(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """`reader` has the relation `name`: rows of `other` whose attribute `through` names the reader's key."""
+
+    reader: str
+    name: str
+    other: str
+    through: str
+    relation: Relation
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybookStep:
+    """One step of the playbook, filled in for an entity. A parameter that cannot be filled is Unknown."""
+
+    rule: str
+    action: str
+    parameters: Mapping[str, Slot]
+    why: str
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Immutable: `apply` and `with_documents` give a new one. Compiling is done once per version and kept.
+
+    `timezone` is the realm's, for desired states that name none.
+    """
+
+    documents: Mapping[tuple[str, str], Document] = field(default_factory=dict)
+    timezone: str = "UTC"
+    authors: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    _compiled: dict[str, CompiledDesiredState] = field(default_factory=dict, repr=False, compare=False)
+
+    def with_documents(self, documents: Iterable[Document]) -> "Catalogue":
+        """This catalogue with the documents in force; those of the same kind and name are replaced."""
+        merged = {**self.documents, **{(item.kind, item.name): item for item in documents}}
+        return replace(self, documents=merged)
+
+    def apply(self, data: Activated) -> "Catalogue":
+        """This catalogue after a DeclarationActivated. Raises Permanent when the spec cannot be read."""
+        try:
+            applied = self.with_documents([parse_spec(data.kind, data.name, data.spec)])
+        except Wrong as fault:
+            raise Permanent("declaration_unreadable", str(fault)) from fault
+        return replace(applied, authors={**self.authors, (data.kind, data.name): data.author})
+
+    @cached_property
+    def entity_types(self) -> Mapping[str, EntityType]:
+        return self._of(EntityType)
+
+    @cached_property
+    def desired_states(self) -> Mapping[str, DesiredState]:
+        return self._of(DesiredState)
+
+    @cached_property
+    def actions(self) -> Mapping[str, ActionType]:
+        return self._of(ActionType)
+
+    @cached_property
+    def systems(self) -> Mapping[str, System]:
+        return self._of(System)
+
+    @cached_property
+    def policies(self) -> Mapping[str, ApprovalPolicy]:
+        return self._of(ApprovalPolicy)
+
+    @cached_property
+    def readers(self) -> Mapping[str, Reader]:
+        """A prepared reader of rows for each entity type."""
+        return {name: Reader(entity_type) for name, entity_type in self.entity_types.items()}
+
+    def desired_states_for(self, entity_type: str) -> tuple[str, ...]:
+        """The desired states that select entities of this type and can be decided, by name."""
+        return tuple(
+            name
+            for name, spec in sorted(self.desired_states.items())
+            if spec.selector.entity == entity_type and not self.missing(name)
+        )
+
+    def missing(self, name: str) -> tuple[str, ...]:
+        """The entity types that a desired state needs and that are not there (`kind/name`)."""
+        return tuple(f"EntityType/{item}" for item in self._types_read(name) if item not in self.entity_types)
+
+    def compiled(self, name: str) -> CompiledDesiredState:
+        """The desired state, ready to decide. Raises Permanent when it is not active or does not compile."""
+        version = self.version_digest(name)
+        if (known := self._compiled.get(version)) is not None:
+            return known
+        faults: list[str] = []
+
+        def report(path: Path, fault: Wrong) -> None:
+            faults.append(f"{'.'.join(map(str, path))}: {fault}")
+
+        state = compiling.desired_state(
+            name, self.desired_states[name], self.entity_types, version, self.timezone, report
+        )
+        if state is None or faults:
+            raise Permanent("declaration_unreadable", f"{name} cannot be decided: {'; '.join(faults)}")
+        self._compiled[version] = state
+        return state
+
+    def version_digest(self, name: str) -> str:
+        """SHA-256 (hex) over all that the desired state's decisions depend on: itself, the entity types it reads,
+        its actions and their systems. The policy has its own: `policy_digest`."""
+        if name not in self.desired_states:
+            raise Permanent("not_active", f"There is no active desired state {name!r}.")
+        return digest([[kind, item, self.documents[kind, item].spec] for kind, item in self._depends_on(name)])
+
+    def policy_name(self, name: str) -> str | None:
+        """The name of the ApprovalPolicy that covers a desired state."""
+        return next((item for item, spec in sorted(self.policies.items()) if spec.covers == name), None)
+
+    def policy(self, name: str) -> ApprovalPolicy | None:
+        """The ApprovalPolicy that covers a desired state."""
+        found = self.policy_name(name)
+        return self.policies[found] if found else None
+
+    def policy_digest(self, name: str) -> str | None:
+        """SHA-256 (hex) over the policy that covers a desired state; None when none does."""
+        found = self.policy_name(name)
+        return self.documents["ApprovalPolicy", found].digest if found else None
+
+    def required_approvals(self, name: str, actions: Iterable[str], severity: str) -> dict[str, int]:
+        """Gate 2 for a plan of these actions: of all lines that match for any action, united, the larger quorum of
+        each role. Raises Permanent (`no_approval_line`) when an action matches none: then nobody may approve."""
+        quorum: dict[str, int] = {}
+        for action in actions:
+            lines = self.matching_lines(name, action, severity)
+            if not lines:
+                raise Permanent("no_approval_line", f"No line of the policy for {name} covers the action {action}.")
+            for line in lines:
+                for role, count in line.roles.items():
+                    quorum[role] = max(count, quorum.get(role, 0))
+        return quorum
+
+    def matching_lines(self, name: str, action: str, severity: str) -> tuple[ApprovePlanLine, ...]:
+        """The approvePlan lines that match one action at one severity; one that can't be decided matches."""
+        policy = self.policy(name)
+        if policy is None:
+            return ()
+        language, conditions = self._policy_conditions[name]
+        bound = language.bind(policy_facts(self.actions[action].risk, severity, self._system(action)))
+        pairs = zip(policy.approve_plan, conditions, strict=True)
+        return tuple(line for line, when in pairs if language.decide(when, bound).status is not Status.MISSED)
+
+    def effective_level(self, name: str, action: str) -> str:
+        """The Trust Ladder level (`L0`..`L3`) at which an action of a desired state runs: the lowest that the
+        declaration and the action allow, and never above L2 on a production financial system."""
+        levels = [self.desired_states[name].remediation.autonomy, self.actions[action].autonomy]
+        system = self._system(action)
+        if system.production and system.financial:
+            levels.append("L2")
+        return min(levels, key=LEVELS.index)
+
+    def joins(self) -> tuple[Join, ...]:
+        """Every declared relation, in a stable order."""
+        return tuple(
+            Join(reader, name, relation.other, relation.through, relation)
+            for reader, entity_type in sorted(self.entity_types.items())
+            for name, relation in entity_type.related.items()
+        )
+
+    def joins_from(self, other: str) -> tuple[Join, ...]:
+        """Whom a row of `other` concerns: entities of `join.reader` whose key its `join.through` names, before or
+        after the change."""
+        return tuple(join for join in self.joins() if join.other == other)
+
+    def joins_of(self, reader: str) -> tuple[Join, ...]:
+        """The relations of one entity type."""
+        return tuple(join for join in self.joins() if join.reader == reader)
+
+    def playbook(self, name: str, rule: str, slots: Mapping[str, Slot]) -> tuple[PlaybookStep, ...]:
+        """The steps declared for a failing rule, filled in from an entity's slots (`evaluation.slots_of`)."""
+        scope = self.compiled(name).language.scope
+        return tuple(
+            self._step(rule, step, scope, slots)
+            for step in self.desired_states[name].remediation.playbook.get(rule, ())
+        )
+
+    def owner_role(self, name: str, role: str, slots: Mapping[str, Slot]) -> tuple[str, str]:
+        """Who stands for a routed role (`owners` of the policy) for an entity: `(attribute value, "")` when the
+        routing attribute has one value, else `("", fallback role)`. A role that is not routed: `("", role)`."""
+        owners = policy.owners if (policy := self.policy(name)) else {}
+        if role not in owners:
+            return "", role
+        value = slots.get(owners[role])
+        if value is None or isinstance(value, Unknown):
+            return "", owners["otherwise"]
+        return str(value), ""
+
+    def _step(self, rule: str, step: Step, scope: Scope, slots: Mapping[str, Slot]) -> PlaybookStep:
+        kinds = self.actions[step.action].parameters
+        filled = {
+            name: templates.parameter(template, kinds[name], scope)(slots)
+            for name, template in step.parameters.items()
+        }
+        why = templates.parse(step.why, scope).text(slots) if step.why else ""
+        return PlaybookStep(rule, step.action, filled, why)
+
+    def _of(self, kind: type[_S]) -> Mapping[str, _S]:
+        return {name: item.model for (_, name), item in self.documents.items() if isinstance(item.model, kind)}
+
+    def _system(self, action: str) -> System:
+        return self.systems[self.actions[action].system]
+
+    @cached_property
+    def _policy_conditions(self) -> Mapping[str, Any]:
+        return {spec.covers: compiling.policy_lines(spec, _raise) for spec in self.policies.values()}
+
+    def _types_read(self, name: str) -> tuple[str, ...]:
+        first = self.desired_states[name].selector.entity
+        related = self.entity_types[first].related.values() if first in self.entity_types else ()
+        return tuple(dict.fromkeys((first, *(relation.other for relation in related))))
+
+    def _depends_on(self, name: str) -> list[tuple[str, str]]:
+        actions = self.desired_states[name].remediation.actions
+        systems = {self.actions[action].system for action in actions if action in self.actions}
+        wanted = [("DesiredState", name), *(("EntityType", item) for item in self._types_read(name))]
+        wanted += [("ActionType", item) for item in actions]
+        wanted += [("System", item) for item in systems]
+        return sorted(item for item in wanted if item in self.documents)
+
+
+def policy_facts(risk: str, severity: str, system: System) -> dict[str, Slot]:
+    """The variables of a policy line."""
+    return {
+        "risk": risk,
+        "severity": severity,
+        "system.financial": system.financial,
+        "system.production": system.production,
+        "system.criticality": system.criticality,
+    }
+
+
+def _raise(_: Path, fault: Wrong) -> None:
+    raise Permanent("declaration_unreadable", str(fault))
+
+
+__all__ = ["Activated", "Catalogue", "Document", "Join", "Period", "PlaybookStep", "Spec", "policy_facts"]

@@ -1,0 +1,193 @@
+"""Do the declarations fit together? Names, types, playbooks, policies: everything that one document cannot tell."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import product
+from zoneinfo import ZoneInfo
+
+from common.declarations import compiling, templates
+from common.declarations.catalogue import Catalogue, policy_facts
+from common.declarations.expressions import Condition, Language
+from common.declarations.loader import Document
+from common.declarations.models import (
+    RISKS,
+    SEVERITIES,
+    ActionType,
+    ApprovalPolicy,
+    DesiredState,
+    EntityType,
+    Step,
+    System,
+)
+from common.declarations.problems import Path, Problem, Wrong, did_you_mean
+from common.declarations.reading import scope_of
+from common.declarations.values import Status
+
+
+def check(documents: Iterable[Document], active: Catalogue | None = None) -> list[Problem]:
+    """The faults of documents that are to come into force beside what is `active`, by file and line.
+
+    Only the given documents are reported on, but a change that breaks an active desired state is reported at the
+    document that breaks it.
+    """
+    given = list(documents)
+    problems = _twice(given)
+    catalogue = (active or Catalogue()).with_documents(given)
+    for document in given:
+        checker = _Checker(document, catalogue)
+        checker.run()
+        problems += checker.problems
+    if active is not None and not problems:
+        problems += _broken(given, active, catalogue)
+    return sorted(problems, key=lambda problem: (problem.file, problem.line))
+
+
+def _twice(documents: list[Document]) -> list[Problem]:
+    seen: dict[tuple[str, str], Document] = {}
+    problems = []
+    for document in documents:
+        first = seen.setdefault((document.kind, document.name), document)
+        if first is not document:
+            told = f"{document.kind} {document.name} is already declared at {first.file}:{first.line(('metadata',))}."
+            problems.append(document.problem(("metadata", "name"), Wrong("declared_twice", told, "Rename one.")))
+    return problems
+
+
+def _broken(documents: list[Document], active: Catalogue, after: Catalogue) -> list[Problem]:
+    given = {(document.kind, document.name) for document in documents}
+    problems = []
+    for key, document in active.documents.items():
+        if key in given:
+            continue
+        checker = _Checker(document, after)
+        checker.run()
+        for fault in checker.problems[:1]:
+            told = f"With this, the active {document.kind} {document.name} no longer holds: {fault.message}"
+            problems.append(documents[0].problem((), Wrong("breaks_active", told, fault.hint)))
+    return problems
+
+
+class _Checker:
+    def __init__(self, document: Document, catalogue: Catalogue) -> None:
+        self._document, self._all = document, catalogue
+        self.problems: list[Problem] = []
+
+    def run(self) -> None:
+        match self._document.model:
+            case EntityType() as spec:
+                self._entity_type(spec)
+            case DesiredState() as spec:
+                self._desired_state(spec)
+            case ActionType() as spec:
+                self._exists("System", spec.system, self._all.systems, ("system",))
+            case ApprovalPolicy() as spec:
+                self._policy(spec)
+            case System():
+                pass
+
+    def _report(self, path: Path, fault: Wrong) -> None:
+        self.problems.append(self._document.problem(("spec", *path), fault))
+
+    def _exists(self, kind: str, name: str, known: Iterable[str], path: Path) -> bool:
+        names = list(known)
+        if name in names:
+            return True
+        self._report(path, Wrong("unknown_name", f"There is no {kind} {name!r}.", did_you_mean(name, names)))
+        return False
+
+    def _entity_type(self, spec: EntityType) -> None:
+        language = Language(scope_of(spec), ZoneInfo("UTC"), with_clock=False)
+        for index, source in enumerate(spec.checks):
+            try:
+                language.compile(source)
+            except Wrong as fault:
+                self._report(("checks", index), fault)
+        for name, relation in spec.related.items():
+            path: Path = ("related", name)
+            if not self._exists("entity type", relation.other, self._all.entity_types, path):
+                continue
+            scope = scope_of(self._all.entity_types[relation.other])
+            if not self._exists("attribute", relation.through, scope, path):
+                continue
+            if scope[relation.through] not in ("text", "list"):
+                told = f"{relation.other}.{relation.through} is a {scope[relation.through]}, not a key."
+                self._report(path, Wrong("bad_relation", told, "Name an attribute read as text or list."))
+            dated = relation.by is None or not self._exists("attribute", relation.by, scope, path)
+            if not dated and scope[relation.by or ""] not in ("date", "moment"):
+                told = f"{relation.other}.{relation.by} is not a date."
+                self._report(path, Wrong("not_a_date", told, "Name an attribute read with a date pattern."))
+
+    def _desired_state(self, spec: DesiredState) -> None:
+        name = self._document.name
+        state = compiling.desired_state(name, spec, self._all.entity_types, "", self._all.timezone, self._report)
+        remediation = spec.remediation
+        for index, action in enumerate(remediation.actions):
+            self._exists("action", action, self._all.actions, ("remediation", "actions", index))
+        for rule, steps in remediation.playbook.items():
+            for index, step in enumerate(steps):
+                path: Path = ("remediation", "playbook", rule, index)
+                if (
+                    self._exists("action under actions", step.action, remediation.actions, (*path, "action"))
+                    and state
+                ):
+                    self._step(step, path, state.language)
+        if self._all.policy(name) is None:
+            hint = "Add an ApprovalPolicy with: covers: " + name
+            self._report((), Wrong("no_policy", f"No ApprovalPolicy covers {name}.", hint))
+
+    def _step(self, step: Step, path: Path, language: Language) -> None:
+        action = self._all.actions.get(step.action)
+        if action is None:
+            return
+        for name, template in step.parameters.items():
+            if name not in action.parameters:
+                told = f"{step.action} has no parameter {name!r}."
+                self._report(
+                    (*path, "with", name), Wrong("unknown_parameter", told, did_you_mean(name, action.parameters))
+                )
+                continue
+            fill = partial(templates.parameter, template, action.parameters[name], language.scope)
+            self._filled((*path, "with", name), fill)
+        for name in action.parameters:
+            if name not in step.parameters:
+                told = f"{step.action} needs the parameter {name}."
+                self._report((*path, "with"), Wrong("missing_parameter", told, f"Add {name}: ..."))
+        if step.why:
+            self._filled((*path, "why"), lambda: templates.parse(step.why or "", language.scope))
+
+    def _filled(self, path: Path, parse: Callable[[], object]) -> None:
+        try:
+            parse()
+        except Wrong as fault:
+            self._report(path, fault)
+
+    def _policy(self, spec: ApprovalPolicy) -> None:
+        if not self._exists("desired state", spec.covers, self._all.desired_states, ("covers",)):
+            return
+        others = [name for name, other in self._all.policies.items() if other.covers == spec.covers]
+        if len(others) > 1:
+            told = f"{spec.covers} is covered by {' and '.join(sorted(others))}."
+            self._report(("covers",), Wrong("covered_twice", told, "One policy covers one desired state."))
+        state = self._all.desired_states[spec.covers]
+        entity_type = self._all.entity_types.get(state.selector.entity)
+        scope = scope_of(entity_type) if entity_type else {}
+        for role, attribute in spec.owners.items():
+            if role != "otherwise":
+                self._exists("attribute", attribute, scope, ("owners", role))
+        before = len(self.problems)
+        language, conditions = compiling.policy_lines(spec, self._report)
+        if len(self.problems) == before:
+            self._covered(language, conditions)
+
+    def _covered(self, language: Language, conditions: tuple[Condition, ...]) -> None:
+        """Every kind of action must meet a line: otherwise nobody could approve it."""
+        kinds = product(RISKS, SEVERITIES, (False, True), (False, True), RISKS)
+        for risk, severity, financial, production, criticality in kinds:
+            system = System(about="-", owner="x", production=production, financial=financial, criticality=criticality)  # type: ignore[arg-type]
+            bound = language.bind(policy_facts(risk, severity, system))
+            if all(language.decide(when, bound).status is Status.MISSED for when in conditions):
+                where = f"a {'' if financial else 'non-'}financial system"
+                told = f"No line says who approves an action of {risk} risk on {where}"
+                hint = f"Add a line: {{when: risk == '{risk}', roles: {{...}}}}."
+                self._report(("approvePlan",), Wrong("uncovered", f"{told} (severity {severity}).", hint))
+                return

@@ -1,0 +1,149 @@
+"""A desired state and the entity types it reads, compiled: every condition type-checked, every name resolved."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from common.declarations import periods, templates
+from common.declarations.evaluation import CompiledDesiredState, Rule
+from common.declarations.expressions import CLOCK, Condition, Language, Scope
+from common.declarations.models import ApprovalPolicy, Deadline, DesiredState, EntityType, Expectation
+from common.declarations.problems import Path, Wrong, did_you_mean
+from common.declarations.reading import scope_of
+from common.declarations.templates import Template
+from common.declarations.values import ValueType
+
+Report = Callable[[Path, Wrong], None]
+"""Told of each fault with the path inside the spec; compiling goes on to find the next one."""
+
+POLICY_SCOPE: dict[str, ValueType] = {
+    "risk": "text",
+    "severity": "text",
+    "system.financial": "yes/no",
+    "system.production": "yes/no",
+    "system.criticality": "text",
+}
+_NEVER = Condition("false", ())
+
+
+def scope_with_relations(entity_type: EntityType, types: Mapping[str, EntityType]) -> Scope:
+    """The variables of a desired state over `entity_type`: its attributes, `relation.attribute`, and counts."""
+    scope = dict(scope_of(entity_type))
+    for name, relation in entity_type.related.items():
+        if relation.count is not None:
+            scope[name] = "number"
+        elif (other := types.get(relation.other)) is not None:
+            scope.update({f"{name}.{attribute}": kind for attribute, kind in scope_of(other).items()})
+    return scope
+
+
+def desired_state(
+    name: str, spec: DesiredState, types: Mapping[str, EntityType], version: str, zone: str, report: Report
+) -> CompiledDesiredState | None:
+    """Compile; faults go to `report`. The result must not be used when there was one. None: no entity type."""
+    entity_type = types.get(spec.selector.entity)
+    if entity_type is None:
+        hint = did_you_mean(spec.selector.entity, types)
+        report(
+            ("selector", "entity"),
+            Wrong("unknown_entity_type", f"There is no entity type {spec.selector.entity!r}.", hint),
+        )
+        return None
+    try:
+        language = Language(scope_with_relations(entity_type, types), ZoneInfo(spec.timezone or zone))
+    except Exception as error:  # the runtime's own complaint about a set of variables
+        report((), Wrong("bad_scope", f"The attributes cannot be used together: {error}."))
+        return None
+    return _Compiler(language, report).state(name, spec, entity_type, version)
+
+
+class _Compiler:
+    def __init__(self, language: Language, report: Report) -> None:
+        self._language, self._report = language, report
+        self._done: Condition | None = None
+
+    def state(self, name: str, spec: DesiredState, entity_type: EntityType, version: str) -> CompiledDesiredState:
+        done = self._condition(spec.done, ("done",), may_ask_known=True)
+        self._done = done
+        where = self._optional(spec.selector.where, ("selector", "where"))
+        severity = tuple(
+            (level, None if source == "otherwise" else self._condition(source, ("severity", level)))
+            for level, source in spec.severity.items()
+        )
+        rules = [self._rule(rule, ("expectations", index)) for index, rule in enumerate(spec.expectations)]
+        rules += [self._rule(rule, ("deadlines", index)) for index, rule in enumerate(spec.deadlines)]
+        proof = self._condition(spec.verification.proof, ("verification", "proof"), may_ask_known=True)
+        people_only = self._optional(spec.remediation.people_only, ("remediation", "peopleOnly"))
+        every = [done, proof, where, people_only, *(condition for _, condition in severity)]
+        every += [condition for rule in rules for condition in (rule.when, rule.expect)]
+        reads = {name: None for condition in every if condition for name in condition.reads}
+        reads.update({name: None for rule in rules for name in (*rule.says.reads, *rule.reads)})
+        programs = {name: None for condition in every if condition and condition.program for name in condition.reads}
+        related = tuple(item for item in entity_type.related if item in {name.partition(".")[0] for name in reads})
+        return CompiledDesiredState(
+            name=name,
+            spec=spec,
+            version=version,
+            language=self._language,
+            effective=periods.start_of(date.fromisoformat(spec.effective), self._language.zone),
+            where=where,
+            done=done,
+            proof=proof,
+            severity=severity,
+            rules=tuple(rules),
+            people_only=people_only,
+            relations=tuple(entity_type.related),
+            relations_read=related,
+            attributes=tuple(entity_type.attributes),
+            slots_needed=tuple(programs),
+            clock=tuple(dict.fromkeys(item for condition in every if condition for item in condition.follows_clock)),
+        )
+
+    def _condition(self, source: str, path: Path, may_ask_known: bool = False) -> Condition:
+        with self._told(path):
+            return self._language.compile(source, self._done, may_ask_known)
+        return _NEVER
+
+    def _optional(self, source: str | None, path: Path) -> Condition | None:
+        return None if source is None else self._condition(source, path)
+
+    def _rule(self, rule: Expectation | Deadline, path: Path) -> Rule:
+        when = self._optional(rule.when, (*path, "when"))
+        expect = self._condition(rule.expect, (*path, "expect"), may_ask_known=True)
+        says = Template((rule.says,))
+        with self._told((*path, "says")):
+            says = templates.parse(rule.says, self._language.scope)
+        reads = dict.fromkeys((*(when.reads if when else ()), *expect.reads))
+        if isinstance(rule, Expectation):
+            return Rule(rule.name, when, expect, says, reads=tuple(reads))
+        with self._told((*path, "by")):
+            self._date(rule.by)
+        return Rule(rule.name, when, expect, says, rule.by, rule.plus, tuple({**reads, rule.by: None}))
+
+    def _date(self, name: str) -> None:
+        scope = self._language.scope
+        dates = [item for item, kind in scope.items() if kind in ("date", "moment") and item not in CLOCK]
+        if name not in scope:
+            raise Wrong("unknown_attribute", f"There is no attribute {name!r}.", did_you_mean(name, dates))
+        if name not in dates:
+            raise Wrong("not_a_date", f"{name} is not a date.", f"Dates here: {', '.join(dates) or 'none'}.")
+
+    @contextmanager
+    def _told(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except Wrong as fault:
+            self._report(path, fault)
+
+
+def policy_lines(spec: ApprovalPolicy, report: Report) -> tuple[Language, tuple[Condition, ...]]:
+    """The compiled `when` of each approvePlan line, over risk, severity and system."""
+    language = Language(POLICY_SCOPE, ZoneInfo("UTC"), with_clock=False)
+    conditions = []
+    for index, line in enumerate(spec.approve_plan):
+        try:
+            conditions.append(language.compile(line.when))
+        except Wrong as fault:
+            report(("approvePlan", index, "when"), fault)
+    return language, tuple(conditions)

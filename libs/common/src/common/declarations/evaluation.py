@@ -1,0 +1,360 @@
+"""Deciding one desired state for one entity at one instant. Pure: the same input gives the same result."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal, TypeAlias
+from zoneinfo import ZoneInfo
+
+from common.declarations import periods
+from common.declarations.expressions import MET, MISSED, Bound, Condition, Language, Outcome
+from common.declarations.models import DesiredState
+from common.declarations.periods import Period
+from common.declarations.templates import Template
+from common.declarations.values import Json, Slot, Status, Unknown, to_json
+
+RuleKind: TypeAlias = Literal["expectation", "deadline", "freshness", "done"]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The observation a row was read from, and the instant from which it is stale (None: never)."""
+
+    stream: str
+    event_id: str
+    fresh_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """The related entity that counts (the latest retest), with its own attributes and observation."""
+
+    key: str
+    values: Mapping[str, Slot]
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class EntityView:
+    """All that is known of one entity. `related` has, by relation name, the entity that counts, a number, or why
+    it is Unknown; a relation that is left out is absent (latest) or undecided (count). `origin` is None when
+    nothing was ever observed of it; its attributes are then Unknown."""
+
+    entity_type: str
+    key: str
+    values: Mapping[str, Slot]
+    origin: Origin | None
+    related: Mapping[str, Related | int | Unknown] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing a decision read: the value as JSON, or why it is Unknown, and the observation it came from."""
+
+    name: str
+    value: Json
+    stream: str | None
+    event_id: str | None
+    unknown: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleResult:
+    """One rule decided.
+
+    `status` is Pending only for a deadline that lies ahead and is not met yet. `applies` is False when `when` is
+    Missed (the rule then counts as Met). `says` is the rule's sentence with the facts filled in, empty when Met.
+    `due` is a deadline's instant (UTC) when it can be told, or when freshness ends. `reason` says why it is Unknown.
+    `facts` are the variables the rule read, in order of reading.
+    """
+
+    name: str
+    kind: RuleKind
+    status: Status
+    says: str = ""
+    due: datetime | None = None
+    reason: str = ""
+    facts: tuple[Fact, ...] = ()
+    applies: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One desired state decided for one entity as of `asof`.
+
+    When `selected` is not Met, `rules` is empty. `severity` counts an undecidable condition as true. `next_timers`
+    are the instants after `asof` at which the result may change without any message: deadlines, the end of
+    freshness, midnights and hours where a condition reads the clock; ascending. `people_only` is True also when
+    that cannot be decided.
+    """
+
+    selected: Outcome
+    done: RuleResult | None = None
+    severity: str = ""
+    rules: tuple[RuleResult, ...] = ()
+    next_timers: tuple[datetime, ...] = ()
+    people_only: bool = False
+
+    @property
+    def failing(self) -> tuple[RuleResult, ...]:
+        """The rules that are Missed or Unknown: what a case gathers."""
+        return tuple(rule for rule in self.rules if rule.status in (Status.MISSED, Status.UNKNOWN))
+
+    @property
+    def standing(self) -> Literal["not selected", "selector unknown", "gap", "undecided", "on track", "met"]:
+        """The whole in one word: `gap` when a rule is Missed, `undecided` when none is and one is Unknown."""
+        if self.selected.status is not Status.MET:
+            return "selector unknown" if self.selected.status is Status.UNKNOWN else "not selected"
+        statuses = {rule.status for rule in self.rules}
+        if Status.MISSED in statuses:
+            return "gap"
+        if Status.UNKNOWN in statuses:
+            return "undecided"
+        return "on track" if Status.PENDING in statuses else "met"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An expectation, or a deadline when `by` is set, compiled."""
+
+    name: str
+    when: Condition | None
+    expect: Condition
+    says: Template
+    by: str | None = None
+    plus: Period | None = None
+    reads: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledDesiredState:
+    """A desired state ready to decide. `relations` are all relations of the entity type, `relations_read` those
+    its conditions read."""
+
+    name: str
+    spec: DesiredState
+    version: str
+    language: Language
+    effective: datetime
+    where: Condition | None
+    done: Condition
+    proof: Condition
+    severity: tuple[tuple[str, Condition | None], ...]
+    rules: tuple[Rule, ...]
+    people_only: Condition | None
+    relations: tuple[str, ...]
+    relations_read: tuple[str, ...]
+    attributes: tuple[str, ...]
+    slots_needed: tuple[str, ...]
+    clock: tuple[str, ...]
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return self.language.zone
+
+
+def evaluate(state: CompiledDesiredState, entity: EntityView, asof: datetime) -> Evaluation:
+    """Decide `state` for `entity` as of the realm clock's `asof` (an aware instant)."""
+    if asof < state.effective:
+        told = Outcome(Status.MISSED, f"not in force before {state.spec.effective}")
+        return Evaluation(told, next_timers=(state.effective,))
+    sight = _Sight(state, entity, asof)
+    selected = MET if state.where is None else sight.decide(state.where)
+    if selected.status is not Status.MET:
+        return Evaluation(selected, next_timers=sight.timers(()))
+    rules = [sight.rule(rule) for rule in state.rules]
+    if (fresh := sight.freshness()) is not None:
+        rules.append(fresh)
+    people_only = state.people_only is not None and sight.decide(state.people_only).status is not Status.MISSED
+    return Evaluation(
+        selected,
+        sight.condition("done", state.done),
+        sight.severity(),
+        tuple(rules),
+        sight.timers(rules),
+        people_only,
+    )
+
+
+def proof(state: CompiledDesiredState, entity: EntityView, asof: datetime) -> RuleResult:
+    """Whether what verification asks for (`proof`) holds for the entity: the auditor's question."""
+    return _Sight(state, entity, asof).condition("proof", state.proof)
+
+
+def slots_of(state: CompiledDesiredState, entity: EntityView, asof: datetime) -> Mapping[str, Slot]:
+    """Every variable of the entity with its value or the reason why it is Unknown, staleness applied; with `today`
+    and `now`. For filling templates."""
+    return _Sight(state, entity, asof).slots
+
+
+class _Sight:
+    """One entity seen at one instant: its variables bound once, and what was read so far."""
+
+    def __init__(self, state: CompiledDesiredState, entity: EntityView, asof: datetime) -> None:
+        self._state, self._entity, self._asof = state, entity, asof
+        local = asof.astimezone(state.zone)
+        self.slots: dict[str, Slot] = _slots(state, entity, asof)
+        self.slots["today"] = local.date()
+        self.slots["now"] = asof
+        self._bound: Bound = state.language.bind(self.slots, state.slots_needed)
+        self._facts: dict[str, Fact] = {}
+
+    def decide(self, condition: Condition) -> Outcome:
+        return self._state.language.decide(condition, self._bound)
+
+    def condition(self, name: str, condition: Condition) -> RuleResult:
+        outcome = self.decide(condition)
+        return RuleResult(name, "done", outcome.status, reason=outcome.reason, facts=self._facts_of(condition.reads))
+
+    def severity(self) -> str:
+        for name, condition in self._state.severity:
+            if condition is None or self.decide(condition).status is not Status.MISSED:
+                return name
+        raise AssertionError("the last severity has no condition")
+
+    def rule(self, rule: Rule) -> RuleResult:
+        when = MET if rule.when is None else self.decide(rule.when)
+        if when.status is Status.MISSED:
+            return RuleResult(rule.name, "deadline" if rule.by else "expectation", Status.MET, applies=False)
+        expect = _implied(when, self.decide(rule.expect))
+        return self._expectation(rule, expect) if rule.by is None else self._deadline(rule, rule.by, expect)
+
+    def _expectation(self, rule: Rule, expect: Outcome) -> RuleResult:
+        says = "" if expect.status is Status.MET else rule.says.text(self.slots)
+        facts = self._facts_of(rule.reads)
+        return RuleResult(rule.name, "expectation", expect.status, says, None, expect.reason, facts)
+
+    def _deadline(self, rule: Rule, by: str, expect: Outcome) -> RuleResult:
+        facts = self._facts_of(rule.reads)
+        due = self._due(self.slots[by], rule.plus)
+        if expect.status is Status.MET:
+            return RuleResult(rule.name, "deadline", Status.MET, "", _instant(due), "", facts)
+        says = rule.says.text(self.slots)
+        if isinstance(due, Unknown):
+            reason = "; ".join(filter(None, (f"{by}: {due.reason}", expect.reason)))
+            return RuleResult(rule.name, "deadline", Status.UNKNOWN, says, None, reason, facts)
+        status = Status.PENDING if self._asof < due else expect.status
+        return RuleResult(rule.name, "deadline", status, says, due, expect.reason, facts)
+
+    def _due(self, by: Slot, plus: Period | None) -> datetime | Unknown:
+        """The first instant at which it is too late: the end of a day, or the moment itself."""
+        zone = self._state.zone
+        try:
+            if isinstance(by, datetime):
+                moment = by if by.tzinfo else by.replace(tzinfo=zone)
+                return (periods.later_instant(moment, plus, zone) if plus else moment).astimezone(UTC)
+            if isinstance(by, date):
+                return periods.end_of(periods.later(by, plus) if plus else by, zone)
+        except (OverflowError, ValueError):
+            return Unknown("unreadable", "the date is beyond the calendar")
+        return by if isinstance(by, Unknown) else Unknown("unreadable", "it is not a date")
+
+    def freshness(self) -> RuleResult | None:
+        origin = self._entity.origin
+        if origin is None or origin.fresh_until is None:
+            return None
+        if self._asof < origin.fresh_until:
+            return RuleResult("fresh", "freshness", Status.MET, due=origin.fresh_until)
+        reason = _stale(origin.fresh_until).reason
+        says = f"The record of {self._entity.entity_type} {self._entity.key} is too old to decide by."
+        return RuleResult("fresh", "freshness", Status.UNKNOWN, says, origin.fresh_until, reason)
+
+    def timers(self, rules: tuple[RuleResult, ...] | list[RuleResult]) -> tuple[datetime, ...]:
+        instants = {rule.due for rule in rules if rule.status is Status.PENDING}
+        origins = [related.origin for related in self._related()]
+        origins.extend([self._entity.origin] if self._entity.origin else [])
+        instants.update(origin.fresh_until for origin in origins)
+        local = self._asof.astimezone(self._state.zone)
+        if "today" in self._state.clock:
+            instants.add(periods.end_of(local.date(), self._state.zone))
+        if "now" in self._state.clock:
+            instants.add(self._asof.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1))
+        return tuple(sorted(instant for instant in instants if instant is not None and instant > self._asof))
+
+    def _related(self) -> list[Related]:
+        found = (self._entity.related.get(name) for name in self._state.relations_read)
+        return [related for related in found if isinstance(related, Related)]
+
+    def _facts_of(self, names: tuple[str, ...]) -> tuple[Fact, ...]:
+        known = self._facts
+        for name in names:
+            if name not in known:
+                known[name] = self._fact(name)
+        return tuple([known[name] for name in names])
+
+    def _fact(self, name: str) -> Fact:
+        slot = self.slots[name]
+        unknown = slot.reason if isinstance(slot, Unknown) else None
+        relation, _, attribute = name.partition(".")
+        origin = self._entity.origin if not attribute else None
+        if attribute and isinstance(related := self._entity.related.get(relation), Related):
+            origin = related.origin
+        if name in ("today", "now") or origin is None or name in self._entity.related:
+            return Fact(name, to_json(slot), None, None, unknown)
+        return Fact(name, to_json(slot), origin.stream, origin.event_id, unknown)
+
+
+def _instant(due: datetime | Unknown) -> datetime | None:
+    return None if isinstance(due, Unknown) else due
+
+
+def _implied(when: Outcome, expect: Outcome) -> Outcome:
+    """`when` implies `expect`, for a `when` that is not Missed."""
+    if when.status is Status.MET or expect.status is Status.MET:
+        return expect
+    return Outcome(Status.UNKNOWN, when.reason if expect.status is Status.MISSED else
+                   "; ".join(dict.fromkeys(filter(None, (when.reason, expect.reason)))))  # fmt: skip
+
+
+def _stale(since: datetime) -> Unknown:
+    return Unknown("stale", f"stale since {since.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
+
+
+def _slots(state: CompiledDesiredState, entity: EntityView, asof: datetime) -> dict[str, Slot]:
+    origin = entity.origin
+    slots: dict[str, Slot]
+    if origin is not None and (origin.fresh_until is None or asof < origin.fresh_until):
+        slots = dict(entity.values)
+    else:
+        why = (
+            _stale(origin.fresh_until) if origin and origin.fresh_until else Unknown("absent", "nothing was observed")
+        )
+        slots = dict.fromkeys(entity.values, why)  # also what was absent: a stale row says nothing about today
+    if len(slots) < len(state.attributes):
+        for name in state.attributes:
+            slots.setdefault(name, Unknown("absent", "it was not read"))
+    for relation in state.relations:
+        _add_relation(slots, relation, entity.related.get(relation), state, asof)
+    return slots
+
+
+def _add_relation(
+    slots: dict[str, Slot],
+    name: str,
+    related: Related | int | Unknown | None,
+    state: CompiledDesiredState,
+    asof: datetime,
+) -> None:
+    scope = state.language.scope
+    if name in scope:  # a count
+        slots[name] = (
+            Unknown("undecided", "it was not counted") if related is None or isinstance(related, Related) else related
+        )
+        return
+    if isinstance(related, Related):
+        limit = related.origin.fresh_until
+        stale = _stale(limit) if limit is not None and asof >= limit else None
+        for attribute, value in related.values.items():
+            slots[f"{name}.{attribute}"] = value if stale is None else stale
+        return
+    why = related if isinstance(related, Unknown) else Unknown("absent", f"there is no {name}")
+    prefix = f"{name}."
+    for variable in scope:
+        if variable.startswith(prefix):
+            slots[variable] = why
+
+
+__all__ = [
+    "MET", "MISSED", "CompiledDesiredState", "EntityView", "Evaluation", "Fact", "Origin", "Related", "Rule",
+    "RuleKind", "RuleResult", "evaluate", "proof", "slots_of",
+]  # fmt: skip

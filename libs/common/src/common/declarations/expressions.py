@@ -1,0 +1,324 @@
+"""Conditions: CEL with typed variables, decided with three values.
+
+A condition is first read word by word (`_checked`), so that what CEL would accept but the language does not mean
+(`has`, `dyn`, `null`, comprehensions) is refused with words a person understands; then it is compiled by CEL.
+A variable without a value is never bound: CEL's own error semantics are Kleene logic, and whatever is not a
+BOOL at the end is Unknown.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo
+
+from cel_expr_python import cel
+
+from common.declarations.problems import Wrong, did_you_mean
+from common.declarations.values import Decimal, Slot, Status, Unknown, Value, ValueType
+
+Scope: TypeAlias = Mapping[str, ValueType]
+"""The variables an expression may read, by dotted name."""
+
+METHODS = frozenset({"matches", "startsWith", "endsWith", "contains", "size"})
+CLOCK: dict[str, ValueType] = {"today": "date", "now": "moment"}
+
+_CEL_TYPES = {
+    "text": cel.Type.STRING,
+    "yes/no": cel.Type.BOOL,
+    "number": cel.Type.INT,
+    "decimal": cel.Type.DOUBLE,
+    "date": cel.Type.TIMESTAMP,
+    "moment": cel.Type.TIMESTAMP,
+    "list": cel.Type.List(cel.Type.STRING),
+}
+_TOKEN = re.compile(
+    r"\s+|(?P<string>'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\")|(?P<number>\d+(?:\.\d+)?)"
+    r"|(?P<word>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)|(?P<method>\.[A-Za-z_]\w*)|(?P<op>&&|\|\||==|!=|<=|>=|[-+*/%<>!?:(),\[\]])"
+)
+_KNOWN = re.compile(r"\s*known\(\s*([A-Za-z_][\w.]*)\s*\)\s*")
+_DAYS = re.compile(r"\(\s*(\d{1,5})\s*\)")
+_DEEPEST = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The result of one condition. `reason` is empty unless the status is Unknown."""
+
+    status: Status
+    reason: str = ""
+
+
+MET, MISSED = Outcome(Status.MET), Outcome(Status.MISSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A compiled condition.
+
+    `reads` are the variables it depends on, in order of first use. `known` is the variable when the whole
+    condition is `known(x)`; otherwise `program` is the compiled CEL.
+    """
+
+    source: str
+    reads: tuple[str, ...]
+    known: str | None = None
+    program: Any = None
+
+    @property
+    def follows_clock(self) -> tuple[str, ...]:
+        """`today`, `now` or both, when the result may change without a message."""
+        return tuple(name for name in self.reads if name in CLOCK)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One entity's variables, bound once for all its conditions."""
+
+    slots: Mapping[str, Slot]
+    activation: Any
+
+
+class Language:
+    """Compiles conditions over one scope and decides them. Compiling is done once; deciding is cheap."""
+
+    def __init__(self, scope: Scope, zone: ZoneInfo, with_clock: bool = True) -> None:
+        self.scope: Scope = {**scope, **CLOCK} if with_clock else dict(scope)
+        self.zone = zone
+        self._env = cel.NewEnv(variables={name: _CEL_TYPES[kind] for name, kind in self.scope.items()})
+
+    def compile(self, source: str, done: Condition | None = None, may_ask_known: bool = False) -> Condition:
+        """The condition that `source` says. `done` is what the word `done` stands for, where it may be used.
+
+        `known(x)` is accepted as a whole condition and only with `may_ask_known` (in `expect`, `done`, `proof`):
+        as a `when` it would let missing information excuse an entity. Raises Wrong with what to write instead.
+        """
+        if (whole := _KNOWN.fullmatch(source)) is not None:
+            if not may_ask_known:
+                raise Wrong("known_not_here", "known(x) is an expectation of its own.", "Use it after expect: alone.")
+            self._require(whole[1])
+            return Condition(source, (whole[1],), known=whole[1])
+        if source.strip() == "done" and done is not None:
+            if done.known and not may_ask_known:
+                raise Wrong("known_not_here", "done is known(x), which stands alone.", "Use it after expect: alone.")
+            return Condition(source, done.reads, done.known, done.program)
+        text, reads = self._checked(source, done)
+        try:
+            program = self._env.compile(text)
+        except Exception as error:  # the runtime raises RuntimeError and others: all mean that it does not compile
+            raise _human(str(error), source) from error
+        if program.return_type() != cel.Type.BOOL:
+            raise Wrong("not_a_condition", f"{source!r} is neither true nor false.", "Compare it: ... == 'open'.")
+        return Condition(source, reads, program=program)
+
+    def bind(self, slots: Mapping[str, Slot], only: tuple[str, ...] | None = None) -> Bound:
+        """Bind one entity's values; Unknown ones stay unbound. `only` limits the work to the variables needed."""
+        zone = self.zone
+        data: dict[str, object] = {}
+        for name in only if only is not None else slots:
+            value = slots[name]
+            kind = type(value)
+            if kind is str or kind is bool or kind is int:
+                data[name] = value
+            elif not isinstance(value, Unknown):
+                data[name] = _cel_value(value, zone)
+        return Bound(slots, self._env.Activation(data))
+
+    def decide(self, condition: Condition, bound: Bound) -> Outcome:
+        """Met, Missed, or Unknown with the reason naming the attributes."""
+        if condition.known is not None:
+            return _known(condition.known, bound.slots[condition.known])
+        result = condition.program.eval(bound.activation).value()
+        if result is True:  # an error's value is a truthy text: only the two booleans decide
+            return MET
+        if result is False:
+            return MISSED
+        return Outcome(Status.UNKNOWN, _why(condition, bound.slots, result))
+
+    def _require(self, name: str) -> None:
+        if name not in self.scope:
+            raise Wrong("unknown_attribute", f"There is no attribute {name!r}.", did_you_mean(name, self.scope))
+
+    def _checked(self, source: str, done: Condition | None) -> tuple[str, tuple[str, ...]]:
+        """The CEL text of a condition, and what it reads. Raises Wrong for what the language does not have."""
+        parts: list[str] = []
+        reads: dict[str, None] = {}
+        tokens = list(_tokens(source))
+        skip = -1
+        for index, (token, at) in enumerate(tokens):
+            if at < skip:
+                continue
+            kind = token.lastgroup
+            after = tokens[index + 1][0][0] if index + 1 < len(tokens) else ""
+            if kind == "word" and token[0] == "days" and after == "(":
+                count = _DAYS.match(source, tokens[index + 1][1])
+                if count is None:
+                    raise Wrong("bad_days", "days(...) takes a whole number up to 99999.", "Write: today - days(90).")
+                parts.append(f"duration('{int(count[1]) * 24}h')")
+                skip = count.end()
+            elif kind == "word":
+                parts.append(self._word(token[0], after, done, reads))
+            elif kind == "method":
+                _method(token[0][1:], after)
+                parts.append(token[0])
+            else:
+                parts.append(token[0])
+                if token[0] == "(" and index and tokens[index - 1][0][0].endswith("matches"):
+                    self._pattern(tokens[index + 1][0] if index + 1 < len(tokens) else None)
+        return " ".join(parts), tuple(reads)
+
+    def _word(self, word: str, after: str, done: Condition | None, reads: dict[str, None]) -> str:
+        if word in ("true", "false", "in"):
+            return word
+        if word in _REFUSED_WORDS:
+            raise Wrong(*_REFUSED_WORDS[word])
+        if word == "done" and done is not None:
+            if done.known:
+                raise Wrong("known_not_here", "done is known(x), which stands alone.", "Use it after expect: alone.")
+            reads.update(dict.fromkeys(done.reads))
+            text, _ = self._checked(done.source, None)
+            return f"({text})"
+        name, _, method = word.rpartition(".") if after == "(" else (word, "", "")
+        if after == "(" and not name:
+            raise _function(method)
+        if method:
+            _method(method, after)
+        self._require(name)
+        reads[name] = None
+        return word
+
+    def _pattern(self, token: re.Match[str] | None) -> None:
+        if token is None or token.lastgroup != "string":
+            raise Wrong("bad_pattern", "matches(...) takes a text in quotes.", "Write: areas.matches('[ABC]').")
+        result = self._env.compile(f"''.matches({token[0]})").eval(self._env.Activation({}))
+        if result.type() != cel.Type.BOOL:
+            raise Wrong("bad_pattern", f"{token[0]} is not a regular expression.", "Check its brackets.")
+
+
+def _tokens(source: str) -> Iterator[tuple[re.Match[str], int]]:
+    at = depth = 0
+    while at < len(source):
+        token = _TOKEN.match(source, at)
+        if token is None:
+            raise _strange(source, at)
+        depth += (token[0] in "([") - (token[0] in ")]")
+        if depth > _DEEPEST:
+            raise Wrong("too_deep", f"More than {_DEEPEST} brackets are open at once.")
+        if token.lastgroup:
+            yield token, at
+        at = token.end()
+
+
+def _strange(source: str, at: int) -> Wrong:
+    char = source[at]
+    hints = {
+        "=": "Write == to compare.",
+        "&": "Write && for and.",
+        "|": "Write || for or.",
+        "{": "Maps are not part of conditions.",
+        "\u2018": "Use straight quotes: 'open'.",
+        "\u2019": "Use straight quotes: 'open'.",
+        "\u201c": "Use straight quotes: 'open'.",
+        "'": "A quoted text is not closed.",
+        '"': "A quoted text is not closed.",
+    }
+    return Wrong("syntax", f"{char!r} at character {at + 1} does not belong here.", hints.get(char, ""))
+
+
+_REFUSED_WORDS: dict[str, tuple[str, str, str]] = {
+    "null": ("no_null", "Nothing is ever null here: what is missing is Unknown.",
+             "For an expectation that something is known, write: expect: known(x)."),
+    "otherwise": ("syntax", "otherwise stands alone, as the last severity.", ""),
+    "done": ("no_done", "done cannot be used here.", "Write the condition out."),
+    "and": ("syntax", "'and' is not a word of conditions.", "Write && for and."),
+    "or": ("syntax", "'or' is not a word of conditions.", "Write || for or."),
+    "not": ("syntax", "'not' is not a word of conditions.", "Write ! for not."),
+}  # fmt: skip
+_FUNCTIONS: dict[str, tuple[str, str, str]] = {
+    "has": ("no_has", "has(...) is not offered: absent would count as a result.",
+            "What is absent is Unknown by itself; to expect that it is there, write: expect: known(x)."),
+    "dyn": ("no_dyn", "dyn(...) is not offered: it switches the type check off.", "Compare values of the same type."),
+    "duration": ("no_duration", "duration(...) is not offered: it does not know days.", "Write: days(90)."),
+    "timestamp": ("no_timestamp", "timestamp(...) is not offered.", "Compare with a date, or today - days(90)."),
+    "known": ("known_not_here", "known(x) cannot be combined with other conditions.",
+              "Write it alone after expect:, and the rest as a rule of its own."),
+    "unchanged": ("not_offered_yet", "unchanged(x) (secondary effects) is known but not offered yet by this version.",
+                  "Leave it out for now."),
+    "between": ("not_offered_yet", "between(...) (events of a case) is known but not offered yet.", ""),
+    "type": ("no_type", "type(...) is not offered: every attribute has one declared type.", ""),
+}  # fmt: skip
+_MACROS = frozenset({"all", "exists", "exists_one", "map", "filter", "existsOne"})
+
+
+def _function(name: str) -> Wrong:
+    if name in _FUNCTIONS:
+        return Wrong(*_FUNCTIONS[name])
+    known = {"known", "days", *METHODS}
+    return Wrong("unknown_function", f"There is no function {name!r}.", did_you_mean(name, known))
+
+
+def _method(name: str, after: str) -> None:
+    if name in _MACROS:
+        raise Wrong(
+            "no_comprehension",
+            f"{name}(...) over a list is not offered: over nothing it would be true.",
+            "Declare a count or the latest under related, and compare that.",
+        )
+    if name not in METHODS or after != "(":
+        raise Wrong("unknown_function", f"There is no {name!r} of a value.", did_you_mean(name, METHODS))
+
+
+_OVERLOAD = re.compile(r"no matching overload for '([^']*)' applied to '\(([^)]*)\)?")
+_PLAIN_TYPES = {
+    "string": "text", "int": "whole number", "double": "decimal", "bool": "yes/no",
+    "google.protobuf.Timestamp": "date", "timestamp": "date", "google.protobuf.Duration": "number of days",
+    "duration": "number of days", "list(string)": "list", "list(int)": "list of numbers",
+}  # fmt: skip
+
+
+def _human(message: str, source: str) -> Wrong:
+    found = re.search(r"no matching overload for '([^']*)' applied to '\((.*)\)'", message)
+    if found is None:
+        first = re.sub(r"^.*ERROR: <input>:\d+:\d+: ", "", message.splitlines()[0])
+        return Wrong("syntax", f"{source!r} cannot be read: {first}.", "Check brackets, quotes and operators.")
+    operator = found[1].strip("_").replace("@in", "in").replace("_", " ").strip()
+    kinds = [_PLAIN_TYPES.get(part.strip(), part.strip()) for part in found[2].split(", ")]
+    told = f"{operator} does not go with {' and '.join(kinds)} in {source!r}."
+    if set(kinds) == {"whole number", "decimal"}:
+        return Wrong("type", told, "Write decimals with a point on both sides: amount > 100.0.")
+    if operator == "matches" and kinds[0] == "list":
+        return Wrong("type", told, "Ask whether it contains one value: 'A' in areas.")
+    if "date" in kinds and "text" in kinds:
+        return Wrong("type", told, "Compare a date with a date attribute, today, or today - days(90).")
+    return Wrong("type", told, "Compare values of the same kind.")
+
+
+def _cel_value(value: Value, zone: ZoneInfo) -> object:
+    """Days and moments as the declaration's own calendar shows them, labelled UTC: so that a day is always
+    24 hours long for `days(n)`, also across a change to summer time."""
+    match value:
+        case datetime():
+            local = value.astimezone(zone) if value.tzinfo else value
+            return local.replace(tzinfo=UTC)
+        case date():
+            return datetime.combine(value, time(), UTC)
+        case Decimal():
+            return float(value.text)
+        case tuple():
+            return list(value)
+        case _:
+            return value
+
+
+def _known(name: str, slot: Slot) -> Outcome:
+    if not isinstance(slot, Unknown):
+        return MET
+    if slot.kind in ("absent", "unreadable"):
+        return MISSED
+    return Outcome(Status.UNKNOWN, f"{name}: {slot.reason}")
+
+
+def _why(condition: Condition, slots: Mapping[str, Slot], result: object) -> str:
+    missing = [f"{name}: {slot.reason}" for name in condition.reads if isinstance(slot := slots[name], Unknown)]
+    return "; ".join(missing) or f"the condition {condition.source!r} cannot be computed: {str(result)[:200]}"

@@ -1,0 +1,34 @@
+"""What the language will know but this version does not offer: refused by name, never ignored."""
+
+FIELDS = {
+    "as": "joining through another attribute than the key",
+    "bulk": "deciding many low-risk plans at once",
+    "cohorts": "comparing groups before and after",
+    "computed": "attributes computed from the events of a case",
+    "documents": "documents the agent may read",
+    "earliest": "the earliest of related entities",
+    "escalate": "escalation after a silence",
+    "formerly": "renaming with history",
+    "guard": "guards against a shrinking population",
+    "lead": "opening a case before its deadline",
+    "objectives": "objectives over all entities",
+    "perPersonPerDay": "limits per person",
+    "processActions": "actions for a missed objective",
+    "refer": "referring a decision to another role",
+    "referFirst": "a ruling by another role before approval",
+    "route": "routing to a queue",
+    "sign": "signing by passkey",
+    "watch": "watching for secondary effects",
+    "where": "conditions on related entities",
+}
+KINDS = {
+    "AcceptedGap": "approved exceptions",
+    "ChangeCalendar": "change calendars",
+    "Model": "the model inventory",
+}
+PROVIDERS = {"ticket", "git", "http", "mail", "kafka"}
+
+
+def field(name: str) -> str:
+    """The message for a field that comes later, or an empty text when the name is simply unknown."""
+    return f"{name} ({FIELDS[name]}) is known but not offered yet by this version." if name in FIELDS else ""

@@ -1,0 +1,60 @@
+"""Periods as people write them: `60 days`, `5 business days`, `1 day`."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+LONGEST_DAYS = 36_500
+_PERIOD = re.compile(r"(\d{1,5}) (business day|day)s?")
+_WORKDAYS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """`count` calendar days, or business days: Monday to Friday, holidays are not known yet."""
+
+    count: int
+    unit: Literal["day", "business day"]
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.unit}{'' if self.count == 1 else 's'}"
+
+
+def parse(text: object) -> Period | None:
+    """The period a text names, or None when it names none."""
+    match = _PERIOD.fullmatch(text) if isinstance(text, str) else None
+    if match is None or int(match[1]) > LONGEST_DAYS:
+        return None
+    return Period(int(match[1]), "business day" if match[2] == "business day" else "day")
+
+
+def later(day: date, period: Period) -> date:
+    """The calendar day that lies `period` after `day`. A business period starts counting on the next weekday.
+
+    Raises OverflowError beyond the year 9999.
+    """
+    if period.unit == "day":
+        return day + timedelta(days=period.count)
+    if day.weekday() >= _WORKDAYS and period.count:  # a weekend day counts as the Friday before it
+        day -= timedelta(days=day.weekday() - _WORKDAYS + 1)
+    weeks, rest = divmod(period.count, _WORKDAYS)
+    over_weekend = 2 if day.weekday() + rest >= _WORKDAYS else 0
+    return day + timedelta(days=weeks * 7 + rest + over_weekend)
+
+
+def later_instant(moment: datetime, period: Period, zone: ZoneInfo) -> datetime:
+    """The instant at the same clock time `period` later in `zone`: days are calendar days, not 24 hours."""
+    local = moment.astimezone(zone)
+    return datetime.combine(later(local.date(), period), local.timetz()).astimezone(UTC)
+
+
+def end_of(day: date, zone: ZoneInfo) -> datetime:
+    """The instant at which `day` is over in `zone` (the start of the next day), in UTC."""
+    return start_of(day + timedelta(days=1), zone)
+
+
+def start_of(day: date, zone: ZoneInfo) -> datetime:
+    """The instant at which `day` begins in `zone`, in UTC."""
+    return datetime.combine(day, time(), zone).astimezone(UTC)

@@ -1,0 +1,62 @@
+"""The statement of an SQL action: one statement, named parameters, nothing that changes the schema."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from common.declarations.problems import did_you_mean, refuse
+
+CASE_PARAMETERS = frozenset({"case_id", "entity_key"})
+"""Parameters that the executor fills from the case itself, beside the declared ones."""
+LONGEST_STATEMENT = 4000
+
+_PIECE = re.compile(
+    r"(?P<skip>'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|::)|(?P<bad>--|/\*|;|\$\$|\$\w*\$|\\|')|:(?P<name>[a-z_][a-z0-9_]*)"
+)
+_AT = ("sql", "statement")
+_VERBS = ("insert", "update", "delete", "merge", "with", "select")
+
+
+def check(statement: str, declared: Mapping[str, str]) -> None:
+    """Refuse (as a pydantic validator does) a statement that is not one parameterised statement."""
+    body = statement.strip().removesuffix(";")
+    if not body or len(body) > LONGEST_STATEMENT or body.split()[0].lower() not in _VERBS:
+        refuse(
+            "bad_sql", "The statement must insert, update, delete or merge.", "Start it with one of these words.", _AT
+        )
+    for piece in _PIECE.finditer(body):
+        if piece["bad"]:
+            refuse(
+                "bad_sql",
+                f"{piece['bad']!r} is not allowed in a statement.",
+                "Write one statement, without comments, semicolons or dollar quotes.",
+                _AT,
+            )
+    for name in names(body):
+        if name not in declared and name not in CASE_PARAMETERS:
+            refuse(
+                "unknown_parameter",
+                f"The statement uses :{name}, which is not declared.",
+                did_you_mean(name, [*declared, *CASE_PARAMETERS]),
+                _AT,
+            )
+    for name in declared:
+        if name not in names(body):
+            refuse(
+                "unused_parameter", f"The statement never uses :{name}.", "Use it, or drop it from parameters.", _AT
+            )
+
+
+def names(statement: str) -> tuple[str, ...]:
+    """The named parameters of a statement, each once, in order of first use."""
+    return tuple(dict.fromkeys(piece["name"] for piece in _PIECE.finditer(statement) if piece["name"]))
+
+
+def numbered(statement: str, order: Iterable[str] | None = None) -> tuple[str, tuple[str, ...]]:
+    """The statement with `:name` as `$1`, `$2`..., and the names in that order (as PostgreSQL drivers take it)."""
+    chosen = tuple(order) if order is not None else names(statement)
+    number = {name: index for index, name in enumerate(chosen, 1)}
+
+    def place(piece: re.Match[str]) -> str:
+        return f"${number[piece['name']]}" if piece["name"] else piece[0]
+
+    return _PIECE.sub(place, statement.strip().removesuffix(";")), chosen
