@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from common.canonical import digest
 from common.declarations.catalogue import Catalogue
+from common.declarations.models import ApprovalPolicy
 from common.directory import Directory
+from common.errors import Permanent
 from common.events.approver import Chain, DigestParts, TicketOpened
 from common.events.model import Fact, Value
 from common.events.planner import PlanDrafted
@@ -42,33 +44,40 @@ def confirm_roles(
     catalogue: Catalogue, directory: Directory, desired_state: str, attributes: Mapping[str, Value]
 ) -> dict[str, int]:
     """Gate 1: how many people of which roles must confirm that the gap is real."""
-    policy = catalogue.policy(desired_state)
+    _, policy = _policy(catalogue, desired_state)
     return _routed(policy.confirm_gap, policy.owners, attributes, directory)
 
 
 def chain_for(
     catalogue: Catalogue, directory: Directory, plan: PlanDrafted, severity: str, attributes: Mapping[str, Value]
 ) -> Chain:
-    """Who must agree to `plan`: all policy lines that match it, united (the larger quorum of each role)."""
-    policy = catalogue.policy(plan.desired_state)
-    financial = any(catalogue.systems[step.system].financial for step in plan.steps)
-    lines = catalogue.matching_lines(plan.desired_state, risk=plan.risk, severity=severity, financial=financial)
-    approve: dict[str, int] = {}
-    for line in lines:
-        for role, count in _routed(line.roles, policy.owners, attributes, directory).items():
-            approve[role] = max(count, approve.get(role, 0))
+    """Who must agree to `plan`: for each of its actions all policy lines that match, united (the larger quorum of
+    each role). Raises `Permanent` when an action matches no line: then nobody may approve it."""
+    name, policy = _policy(catalogue, plan.desired_state)
+    actions = sorted({step.action for step in plan.steps})
+    quorum = catalogue.required_approvals(plan.desired_state, actions, severity)
+    lines = {
+        line.when for action in actions for line in catalogue.matching_lines(plan.desired_state, action, severity)
+    }
     confirm = confirm_roles(catalogue, directory, plan.desired_state, attributes)
+    approve = _routed(quorum, policy.owners, attributes, directory)
     release = _routed(policy.release_step, policy.owners, attributes, directory)
-    roles = sorted({*confirm, *approve, *release})
     return Chain(
-        policy=catalogue.policy_name(plan.desired_state),
-        line=" and ".join(line.when for line in lines),
+        policy=name,
+        line=" and ".join(sorted(lines)),
         confirm=confirm,
         approve=approve,
         release=release,
         apart=sorted(policy.apart),
-        eligible={role: directory.holders(role) for role in roles},
+        eligible={role: directory.holders(role) for role in sorted({*confirm, *approve, *release})},
     )
+
+
+def _policy(catalogue: Catalogue, desired_state: str) -> tuple[str, ApprovalPolicy]:
+    name, policy = catalogue.policy_name(desired_state), catalogue.policy(desired_state)
+    if name is None or policy is None:
+        raise Permanent("no_policy", f"no active ApprovalPolicy covers {desired_state}; nobody can approve its plans")
+    return name, policy
 
 
 def digest_parts(catalogue: Catalogue, chain: Chain, plan: PlanDrafted, facts: Sequence[Fact]) -> DigestParts:
@@ -77,7 +86,7 @@ def digest_parts(catalogue: Catalogue, chain: Chain, plan: PlanDrafted, facts: S
         plan=plan.recompute_content_digest(),
         desired_state=catalogue.version_digest(plan.desired_state),
         facts=facts_digest(facts),
-        policy=catalogue.policy_digest(plan.desired_state),
+        policy=catalogue.policy_digest(plan.desired_state) or "",
         chain=digest(chain.model_dump(mode="json")),
     )
 

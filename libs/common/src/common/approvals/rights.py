@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from common.approvals.binding import confirm_roles
 from common.approvals.reasons import refuse
@@ -188,11 +188,13 @@ def _step(case: Case, number: int | None) -> Step:
     raise refuse("outside_grant", f"the plan has no step {number}")
 
 
-def _right_declaration(decision: Decision, *_: object) -> None:
+def _right_declaration(
+    decision: Decision, _case: Case, _catalogue: Catalogue, _directory: Directory, _attributes: Mapping[str, Value]
+) -> None:
     raise refuse("wrong_stage", f"{decision.kind} is not a decision about a case")
 
 
-_RIGHTS = {
+_RIGHTS: dict[str, Callable[[Decision, Case, Catalogue, Directory, Mapping[str, Value]], None]] = {
     "confirm": _right_confirm,
     "dispute": _right_confirm,
     "approve": _right_approve,
