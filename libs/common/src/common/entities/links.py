@@ -1,0 +1,128 @@
+"""Which entities name which others: the index behind `related`.
+
+What links to what is declared (`related: {retest: {latest: retest, through: finding}}`), so the index is of one set
+of declarations and rebuilt when they change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from common.canonical import digest
+from common.declarations.catalogue import Catalogue, Join
+from common.declarations.models import EntityType
+from common.declarations.reading import Reader
+from common.declarations.relations import keys_named
+from common.entities.rows import Ref
+from common.entities.views import Linked
+
+Row = Mapping[str, Any] | None
+
+
+def far_of(spec: EntityType) -> tuple[Linked, ...]:
+    """The (far type, attribute) pairs by which entities of this type are named."""
+    return tuple(dict.fromkeys((relation.other, relation.through) for relation in spec.related.values()))
+
+
+def named(reader: Reader, through: Iterable[str], row: Row) -> dict[str, tuple[str, ...]]:
+    """By attribute: the keys that a row names in it, each once. A withdrawn entity (no row) names none."""
+    if row is None:
+        return {}
+    values = dict(reader.read(row).values)
+    return {name: tuple(dict.fromkeys(keys_named(values, name))) for name in through}
+
+
+class Links:
+    """The table `entity_links` of one store. Used by `EntityStore` alone, which holds the lock."""
+
+    def __init__(self, schema: str) -> None:
+        self._table = f"{schema}.entity_links"
+        self._catalogue: Catalogue | None = None
+        self._joins: dict[str, tuple[Join, ...]] = {}
+        self.wanted: dict[str, tuple[str, ...]] = {}
+        """By far entity type: its attributes that name others."""
+        self.version = ""
+        """A digest over what the links depend on."""
+
+    @property
+    def ddl(self) -> str:
+        return f"""
+            CREATE TABLE IF NOT EXISTS {self._table} (
+                entity_type text COLLATE "C" NOT NULL,
+                through text COLLATE "C" NOT NULL,
+                target text COLLATE "C" NOT NULL,
+                key text COLLATE "C" NOT NULL,
+                PRIMARY KEY (entity_type, through, target, key)
+            );
+            CREATE INDEX IF NOT EXISTS entity_links_by_key ON {self._table} (entity_type, key);
+        """
+
+    def use(self, catalogue: Catalogue) -> None:
+        """From here on links are those of `catalogue`."""
+        if catalogue is self._catalogue:
+            return
+        wanted: dict[str, tuple[str, ...]] = {}
+        for join in catalogue.joins():
+            far = catalogue.entity_types.get(join.other)
+            if far is not None and join.through in far.attributes:
+                wanted[join.other] = tuple(sorted({*wanted.get(join.other, ()), join.through}))
+        self._catalogue = catalogue
+        self._joins = {other: catalogue.joins_from(other) for other in wanted}
+        self.wanted = dict(sorted(wanted.items()))
+        self.version = digest(
+            [
+                [other, list(names), catalogue.documents["EntityType", other].digest]
+                for other, names in self.wanted.items()
+            ]
+        )
+
+    async def follow(self, conn: Any, changed: Sequence[Ref], rows: Mapping[Ref, Row]) -> dict[Ref, set[Ref]]:
+        """Update the links of `rows` (those observed anew) and say, for each changed entity, whom it named before
+        or names now: their relations may have changed with it."""
+        concerned = [ref for ref in changed if ref[0] in self.wanted]
+        if not concerned:
+            return {}
+        found: dict[Ref, set[Ref]] = {}
+        before = await conn.fetch(
+            f"SELECT l.entity_type, l.through, l.target, l.key FROM unnest($1::text[], $2::text[]) AS u (t, k) "  # noqa: S608
+            f"JOIN {self._table} l ON l.entity_type = u.t AND l.key = u.k",
+            [ref[0] for ref in concerned],
+            [ref[1] for ref in concerned],
+        )
+        for entity_type, through, target, key in before:
+            found.setdefault((entity_type, key), set()).update(self._readers(entity_type, through, target))
+        now = {ref: rows[ref] for ref in concerned if ref in rows}
+        for entity_type, through, target, key in await self.write(conn, now):
+            found.setdefault((entity_type, key), set()).update(self._readers(entity_type, through, target))
+        return found
+
+    def _readers(self, other: str, through: str, target: str) -> Iterable[Ref]:
+        return ((join.reader, target) for join in self._joins[other] if join.through == through)
+
+    async def write(self, conn: Any, rows: Mapping[Ref, Row]) -> list[tuple[str, str, str, str]]:
+        """Replace the links of these entities; returns the new ones (far type, attribute, named key, key)."""
+        if not rows:
+            return []
+        assert self._catalogue is not None, "use() comes first"
+        links = sorted(
+            (entity_type, through, target, key)
+            for (entity_type, key), row in rows.items()
+            for through, targets in named(self._catalogue.readers[entity_type], self.wanted[entity_type], row).items()
+            for target in targets
+        )
+        await conn.execute(
+            f"DELETE FROM {self._table} l USING unnest($1::text[], $2::text[]) AS u (t, k) "  # noqa: S608
+            "WHERE l.entity_type = u.t AND l.key = u.k",
+            [ref[0] for ref in rows],
+            [ref[1] for ref in rows],
+        )
+        await conn.execute(
+            f"INSERT INTO {self._table} (entity_type, through, target, key) "  # noqa: S608
+            "SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])",
+            *([link[column] for link in links] for column in range(4)),
+        )
+        return links
+
+    async def clear(self, conn: Any) -> None:
+        await conn.execute(f"DELETE FROM {self._table}")  # noqa: S608

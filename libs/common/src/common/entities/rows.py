@@ -1,0 +1,129 @@
+"""Which observation of an entity counts: the newest by the upstream's own time, never by arrival. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+from common.clock import parse_instant
+from common.errors import Permanent
+from common.events.observer import EntityObserved, EntityWithdrawn, SourceReported
+from common.ledger import Recorded
+
+Ref: TypeAlias = tuple[str, str]
+"""An entity: (entity type, key)."""
+Order: TypeAlias = tuple[datetime, int, str]
+"""(source time, sequence, event id): a total order over the observations of one entity."""
+
+NO_SEQUENCE = -(2**62)
+"""Stands for a missing sequence: before every sequence at the same source time."""
+NEVER = datetime(1, 1, 1, tzinfo=UTC)
+"""The source time of an entity that a snapshot names and of which no row has arrived yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One EntityObserved (`row` is the whole row) or EntityWithdrawn (`row` is None), as far as order needs it."""
+
+    ref: Ref
+    feed: str
+    row: dict[str, Any] | None
+    order: Order
+    recorded: Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One part of a snapshot: the keys it names, held by `feed` as of `as_of`."""
+
+    feed: str
+    entity_type: str
+    snapshot: str
+    as_of: datetime
+    keys: tuple[str, ...]
+    complete: bool
+    part: int
+    parts: int
+    recorded: Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntity:
+    """The newest that is known of one entity.
+
+    `as_of` is the latest instant at which its feed is known to have held it: the source time of the newest
+    observation, or a later snapshot that names it. `missing` is the instant of a later complete snapshot that does
+    not name it. `position` and `event_id` are the observation's.
+    """
+
+    ref: Ref
+    row: dict[str, Any]
+    feed: str
+    source_time: datetime
+    event_id: str
+    position: int
+    as_of: datetime
+    missing: datetime | None
+    withdrawn: bool
+
+
+def order_of(source_time: datetime, sequence: int | None, event_id: str) -> Order:
+    """Observations of one entity count in this order; the highest one is its state."""
+    return (source_time, NO_SEQUENCE if sequence is None else sequence, event_id)
+
+
+def read_observation(recorded: Recorded) -> Observation | None:
+    """The observation that an event is; None for an event that is none. Raises `Permanent` (`malformed_event`)."""
+    event = recorded.event
+    if event.type not in (EntityObserved.TYPE, EntityWithdrawn.TYPE):
+        return None
+    data = event.data
+    try:
+        return Observation(
+            (data["entity_type"], data["key"]),
+            data["feed"],
+            data["row"] if event.type == EntityObserved.TYPE else None,
+            order_of(parse_instant(data["source_time"]), data.get("sequence"), event.id),
+            recorded,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise Permanent("malformed_event", f"event {event.id} is no observation: {error!r}") from error
+
+
+def read_report(recorded: Recorded) -> Report | None:
+    """The snapshot report that an event is; None for an event that is none. Raises `Permanent`."""
+    if recorded.event.type != SourceReported.TYPE:
+        return None
+    try:
+        data = SourceReported.of(recorded.event)
+        as_of = parse_instant(data.as_of)
+    except ValueError as error:
+        raise Permanent("malformed_event", f"event {recorded.event.id} is no report: {error}") from error
+    keys = tuple(dict.fromkeys((*data.refreshed, *data.stored)))
+    return Report(
+        data.feed, data.entity_type, data.snapshot, as_of, keys, data.complete, data.part, data.parts, recorded
+    )
+
+
+def newest(observations: Iterable[Observation]) -> dict[Ref, Observation]:
+    """The one observation of each entity that counts. The order and repetitions of the input are irrelevant."""
+    best: dict[Ref, Observation] = {}
+    for item in observations:
+        known = best.get(item.ref)
+        if known is None or item.order > known.order:
+            best[item.ref] = item
+    return best
+
+
+def seen_as_of(reports: Iterable[Report]) -> dict[Ref, Report]:
+    """For each entity that reports name: the one with the latest `as_of` (equal ones: the highest position)."""
+    best: dict[Ref, Report] = {}
+    for report in reports:
+        for key in report.keys:
+            ref = (report.entity_type, key)
+            known = best.get(ref)
+            if known is None or (report.as_of, report.recorded.position) > (known.as_of, known.recorded.position):
+                best[ref] = report
+    return best

@@ -1,0 +1,306 @@
+"""The entity store of one service, in PostgreSQL, in the service's own schema.
+
+All writers of one store take turns (an advisory lock until their transaction ends): who evaluates what changed sees
+everything that was applied before, also when an entity and one it relates to change at the same time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+import orjson
+
+from common.declarations.catalogue import Catalogue
+from common.declarations.evaluation import EntityView
+from common.entities import links, snapshots
+from common.entities.rows import (
+    NEVER,
+    NO_SEQUENCE,
+    Observation,
+    Ref,
+    StoredEntity,
+    newest,
+    read_observation,
+    read_report,
+    seen_as_of,
+)
+from common.entities.views import Linked, candidate_of, related_view, view_of
+from common.ledger import Connection, Ledger, Recorded
+
+READ_LIMIT = 2_000
+_ROW = (
+    "e.entity_type, e.key, e.row, e.feed, e.source_time, e.event_id, e.position, e.as_of, c.as_of AS missing, "
+    "e.withdrawn"
+)
+
+
+class EntityStore:
+    """`schema` is the service's name and trusted: it becomes part of statements.
+
+    Every method works in the caller's transaction. Applying is idempotent, and independent of order: a store holds
+    the same after the same events in any order, however often each came.
+    """
+
+    def __init__(self, schema: str) -> None:
+        self._schema = schema
+        self._lock = int.from_bytes(hashlib.sha256(f"entities {schema}".encode()).digest()[:8], "big", signed=True)
+        self._links = links.Links(schema)
+        self._snapshots = snapshots.Snapshots(schema)
+
+    @property
+    def ddl(self) -> str:
+        """Creates the store's tables unless they are there; part of the service's schema."""
+        s = self._schema
+        return f"""
+            CREATE TABLE IF NOT EXISTS {s}.entities (
+                entity_type text COLLATE "C" NOT NULL,
+                key text COLLATE "C" NOT NULL,
+                row text,
+                feed text NOT NULL,
+                source_time timestamptz NOT NULL,
+                sequence bigint NOT NULL,
+                event_id text COLLATE "C" NOT NULL,
+                position bigint NOT NULL,
+                as_of timestamptz NOT NULL,
+                withdrawn boolean NOT NULL,
+                PRIMARY KEY (entity_type, key)
+            );
+            CREATE TABLE IF NOT EXISTS {s}.entity_progress (
+                one boolean PRIMARY KEY DEFAULT true CHECK (one),
+                position bigint NOT NULL DEFAULT -1,
+                links text NOT NULL DEFAULT ''
+            );
+            INSERT INTO {s}.entity_progress DEFAULT VALUES ON CONFLICT DO NOTHING;
+            {self._links.ddl}
+            {self._snapshots.ddl}
+        """  # noqa: S608
+
+    async def lock(self, conn: Connection) -> None:
+        """Take this store's turn until the transaction ends. `apply` does so itself; so must whoever decides from
+        the store without applying anything (a timer), if decisions may not miss each other."""
+        await conn.execute("SELECT pg_advisory_xact_lock($1)", self._lock)
+
+    async def apply(
+        self, conn: Connection, recorded: Sequence[Recorded], catalogue: Catalogue
+    ) -> dict[Ref, Recorded]:
+        """Take in observations, withdrawals and snapshot reports; other events are passed over.
+
+        Returns the entities of which something may be known now that was not before, in a stable order, each with
+        the event that did it (the last one in ledger order): those observed, named by a snapshot, missing from a
+        complete one, and those that a changed entity named or names through a relation of `catalogue`. An
+        observation that is not the newest changes nothing and is not in the result. Raises `Permanent`
+        (`malformed_event`).
+        """
+        observations = [item for item in map(read_observation, recorded) if item is not None]
+        reports = [item for item in map(read_report, recorded) if item is not None]
+        await self.lock(conn)
+        await self._relink(conn, catalogue)
+        changed: dict[Ref, Recorded] = {}
+        best = newest(observations)
+        for ref in await self._observe(conn, [best[ref] for ref in sorted(best)]):
+            changed[ref] = best[ref].recorded
+        if reports:
+            seen = seen_as_of(reports)
+            for ref in await self._see(conn, [(ref, seen[ref].feed, seen[ref].as_of) for ref in sorted(seen)]):
+                _later(changed, ref, seen[ref].recorded)
+            for report in reports:
+                for ref in await self._snapshots.record(conn, report):
+                    _later(changed, ref, report.recorded)
+        if self._links.wanted:
+            rows = {ref: best[ref].row for ref in changed if ref in best}
+            for ref, parents in (await self._links.follow(conn, list(changed), rows)).items():
+                for parent in parents:
+                    _later(changed, parent, changed[ref])
+        return {ref: changed[ref] for ref in sorted(changed)}
+
+    async def _observe(self, conn: Connection, items: Sequence[Observation]) -> list[Ref]:
+        """Write the observations that are newer than what is stored; says which were."""
+        if not items:
+            return []
+        rows = await conn.fetch(
+            f"""
+            INSERT INTO {self._schema}.entities AS e
+                (entity_type, key, row, feed, source_time, sequence, event_id, position, as_of, withdrawn)
+            SELECT t, k, r, f, at, s, i, p, at, r IS NULL
+            FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[],
+                        $7::text[], $8::bigint[]) AS u (t, k, r, f, at, s, i, p)
+            ON CONFLICT (entity_type, key) DO UPDATE SET
+                row = excluded.row, feed = excluded.feed, source_time = excluded.source_time,
+                sequence = excluded.sequence, event_id = excluded.event_id, position = excluded.position,
+                as_of = greatest(e.as_of, excluded.as_of), withdrawn = excluded.withdrawn
+            WHERE (excluded.source_time, excluded.sequence, excluded.event_id)
+                > (e.source_time, e.sequence, e.event_id)
+            RETURNING e.entity_type, e.key
+            """,  # noqa: S608
+            [item.ref[0] for item in items],
+            [item.ref[1] for item in items],
+            [None if item.row is None else orjson.dumps(item.row).decode() for item in items],
+            [item.feed for item in items],
+            [item.order[0] for item in items],
+            [item.order[1] for item in items],
+            [item.order[2] for item in items],
+            [item.recorded.position for item in items],
+        )
+        return [(row[0], row[1]) for row in rows]
+
+    async def _see(self, conn: Connection, items: Sequence[tuple[Ref, str, object]]) -> list[Ref]:
+        """Move `as_of` forward for what a snapshot names; a name of which no row has arrived yet is remembered."""
+        rows = await conn.fetch(
+            f"""
+            INSERT INTO {self._schema}.entities AS e
+                (entity_type, key, feed, source_time, sequence, event_id, position, as_of, withdrawn)
+            SELECT t, k, f, $5, $6, '', -1, at, false
+            FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS u (t, k, f, at)
+            ON CONFLICT (entity_type, key) DO UPDATE SET as_of = excluded.as_of WHERE excluded.as_of > e.as_of
+            RETURNING e.entity_type, e.key, e.row IS NOT NULL
+            """,  # noqa: S608
+            [ref[0] for ref, _, _ in items],
+            [ref[1] for ref, _, _ in items],
+            [feed for _, feed, _ in items],
+            [as_of for _, _, as_of in items],
+            NEVER,
+            NO_SEQUENCE,
+        )
+        return [(row[0], row[1]) for row in rows if row[2]]
+
+    async def read(self, conn: Connection, refs: Iterable[Ref]) -> dict[Ref, StoredEntity]:
+        """What is stored of `refs`: withdrawn ones too (with an empty row), never observed ones not."""
+        wanted = list(dict.fromkeys(refs))
+        if not wanted:
+            return {}
+        rows = await conn.fetch(
+            f"SELECT {_ROW} FROM unnest($1::text[], $2::text[]) AS u (t, k) "  # noqa: S608
+            f"JOIN {self._schema}.entities e ON e.entity_type = u.t AND e.key = u.k "
+            f"{self._snapshots.join} WHERE e.row IS NOT NULL OR e.withdrawn",
+            [ref[0] for ref in wanted],
+            [ref[1] for ref in wanted],
+        )
+        return {entity.ref: entity for entity in map(_entity, rows)}
+
+    async def views(self, conn: Connection, catalogue: Catalogue, refs: Iterable[Ref]) -> dict[Ref, EntityView]:
+        """What rules read of `refs`, relations filled in, under the entity types of `catalogue`.
+
+        Left out: withdrawn entities, those never observed, and those whose type is not active. Staleness is the
+        evaluation's to apply: it depends on its instant.
+        """
+        stored = await self.read(conn, refs)
+        views: dict[Ref, EntityView] = {}
+        for ref, entity in stored.items():
+            spec = catalogue.entity_types.get(ref[0])
+            if spec is not None and not entity.withdrawn:
+                views[ref] = view_of(spec, catalogue.readers[ref[0]], entity)
+        with_joins = [ref for ref in views if catalogue.entity_types[ref[0]].related]
+        if not with_joins:
+            return views
+        await self._relink(conn, catalogue)
+        far = await self._far_ends(conn, catalogue, with_joins)
+        for ref in with_joins:
+            spec = catalogue.entity_types[ref[0]]
+            candidates = {
+                linked: [
+                    candidate_of(catalogue.entity_types[linked[0]], catalogue.readers[linked[0]], entity)
+                    for entity in far.get((*linked, ref[1]), ())
+                ]
+                for linked in links.far_of(spec)
+                if linked[0] in catalogue.entity_types
+            }
+            views[ref] = related_view(views[ref], spec, candidates)
+        return views
+
+    async def _far_ends(
+        self, conn: Connection, catalogue: Catalogue, refs: Sequence[Ref]
+    ) -> dict[tuple[str, str, str], list[StoredEntity]]:
+        """By (far type, attribute, named key): the entities that name it and are still there."""
+        wanted: list[tuple[Linked, str]] = [
+            (linked, key) for entity_type, key in refs for linked in links.far_of(catalogue.entity_types[entity_type])
+        ]
+        rows = await conn.fetch(
+            f"SELECT {_ROW}, l.through, l.target "  # noqa: S608
+            "FROM unnest($1::text[], $2::text[], $3::text[]) AS u (t, a, k) "
+            f"JOIN {self._schema}.entity_links l ON l.entity_type = u.t AND l.through = u.a AND l.target = u.k "
+            f"JOIN {self._schema}.entities e ON e.entity_type = l.entity_type AND e.key = l.key "
+            f"{self._snapshots.join} WHERE NOT e.withdrawn AND e.row IS NOT NULL",
+            [linked[0] for linked, _ in wanted],
+            [linked[1] for linked, _ in wanted],
+            [key for _, key in wanted],
+        )
+        found: dict[tuple[str, str, str], list[StoredEntity]] = {}
+        for row in rows:
+            found.setdefault((row["entity_type"], row["through"], row["target"]), []).append(_entity(row))
+        return found
+
+    async def keys(self, conn: Connection, entity_type: str, after: str = "", limit: int = READ_LIMIT) -> list[Ref]:
+        """The next entities of a type by key, withdrawn ones included; `after` is the last key read."""
+        rows = await conn.fetch(
+            f"SELECT key FROM {self._schema}.entities WHERE entity_type = $1 AND key > $2 "  # noqa: S608
+            "AND (row IS NOT NULL OR withdrawn) ORDER BY key LIMIT $3",
+            entity_type,
+            after,
+            limit,
+        )
+        return [(entity_type, row[0]) for row in rows]
+
+    async def catch_up(self, conn: Connection, ledger: Ledger, catalogue: Catalogue) -> dict[Ref, Recorded]:
+        """Take in all that the observer has appended since the last time, up to the ledger's head.
+
+        For a service that decides from the newest state and does not consume `state` (or must not wait for it).
+        Returns what `apply` returns.
+        """
+        await self.lock(conn)
+        position = await conn.fetchval(f"SELECT position FROM {self._schema}.entity_progress")  # noqa: S608
+        head = await ledger.head(conn)
+        changed: dict[Ref, Recorded] = {}
+        start = position
+        while batch := await ledger.read_after(conn, position, READ_LIMIT, source="observer"):
+            for ref, recorded in (await self.apply(conn, batch, catalogue)).items():
+                _later(changed, ref, recorded)
+            position = batch[-1].position
+        if (position := max(position, head)) > start:
+            await conn.execute(
+                f"UPDATE {self._schema}.entity_progress SET position = $1",  # noqa: S608
+                position,
+            )
+        return changed
+
+    async def _relink(self, conn: Connection, catalogue: Catalogue) -> None:
+        """Make the links those of `catalogue`: rebuilt when a declaration changed what links to what."""
+        self._links.use(catalogue)
+        known = await conn.fetchval(f"SELECT links FROM {self._schema}.entity_progress")  # noqa: S608
+        if known == self._links.version:
+            return
+        await self.lock(conn)
+        await self._links.clear(conn)
+        for entity_type in self._links.wanted:
+            after = ""
+            while refs := await self.keys(conn, entity_type, after):
+                stored = await self.read(conn, refs)
+                rows = {ref: None if entity.withdrawn else entity.row for ref, entity in stored.items()}
+                await self._links.write(conn, rows)
+                after = refs[-1][1]
+        await conn.execute(
+            f"UPDATE {self._schema}.entity_progress SET links = $1",  # noqa: S608
+            self._links.version,
+        )
+
+
+def _entity(row: Sequence[object]) -> StoredEntity:
+    entity_type, key, body, feed, source_time, event_id, position, as_of, missing, withdrawn = list(row)[:10]
+    return StoredEntity(
+        ref=(str(entity_type), str(key)),
+        row={} if body is None else orjson.loads(str(body)),
+        feed=str(feed),
+        source_time=source_time,  # type: ignore[arg-type]  # asyncpg is untyped: timestamptz is an aware datetime
+        event_id=str(event_id),
+        position=int(str(position)),
+        as_of=as_of,  # type: ignore[arg-type]
+        missing=missing,  # type: ignore[arg-type]
+        withdrawn=bool(withdrawn),
+    )
+
+
+def _later(changed: dict[Ref, Recorded], ref: Ref, recorded: Recorded) -> None:
+    """Note `recorded` as what changed `ref`, unless a later event did."""
+    known = changed.get(ref)
+    if known is None or recorded.position > known.position:
+        changed[ref] = recorded

@@ -1,0 +1,51 @@
+"""From a stored row to what a rule reads. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from common.declarations.evaluation import EntityView, Origin
+from common.declarations.models import EntityType
+from common.declarations.reading import Reader
+from common.declarations.relations import Candidate, Found, found, with_relations
+from common.entities.rows import StoredEntity
+from common.ids import entity_stream
+
+Linked = tuple[str, str]
+"""(entity type, attribute): the attribute of a far entity by which a relation finds it."""
+
+
+def fresh_until(spec: EntityType, entity: StoredEntity) -> datetime | None:
+    """The instant from which the row is stale; None when it never is.
+
+    A row that a later complete snapshot does not name is stale from that snapshot on: it may be gone, nobody said.
+    """
+    limits = [] if entity.missing is None else [entity.missing]
+    if spec.fresh_for is not None:
+        limits.append(entity.as_of + timedelta(days=spec.fresh_for.count))
+    return min(limits, default=None)
+
+
+def origin_of(spec: EntityType, entity: StoredEntity) -> Origin:
+    """The observation that the row was read from."""
+    return Origin(entity_stream(*entity.ref), entity.event_id, fresh_until(spec, entity))
+
+
+def view_of(spec: EntityType, reader: Reader, entity: StoredEntity) -> EntityView:
+    """The entity's own attributes, without relations."""
+    return EntityView(*entity.ref, reader.read(entity.row).values, origin_of(spec, entity))
+
+
+def candidate_of(spec: EntityType, reader: Reader, entity: StoredEntity) -> Candidate:
+    """The entity as the far end of a relation."""
+    return Candidate(entity.ref[1], dict(reader.read(entity.row).values), origin_of(spec, entity))
+
+
+def related_view(view: EntityView, spec: EntityType, candidates: Mapping[Linked, Iterable[Candidate]]) -> EntityView:
+    """`view` with its relations: `candidates` are, by far type and attribute, the entities that name it."""
+    related: dict[str, Found] = {
+        name: found(relation, candidates.get((relation.other, relation.through), ()))
+        for name, relation in spec.related.items()
+    }
+    return with_relations(view, related)

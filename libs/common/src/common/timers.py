@@ -1,0 +1,172 @@
+"""Timers: things that must be looked at at an instant of the realm clock, with no message arriving.
+
+They are rows of the service's own schema, written in the transaction of the decision that needs them, so that what
+came due while the service was down fires when it starts again, each at its own instant, in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from common.errors import Transient
+from common.ledger import Connection
+
+BATCH = 1_000
+LOOK_EVERY_S = 0.5
+"""How late a timer fires at most that another transaction set while the task slept."""
+ATTEMPTS = 6
+BACKOFF_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """Look at `subject` again at `instant` (aware). `name` tells the subject's timers apart."""
+
+    subject: str
+    name: str
+    instant: datetime
+
+
+Fire: TypeAlias = Callable[[Connection, datetime, Sequence[Timer]], Awaitable[None]]
+"""Decides as of one instant for all timers of that instant, which are deleted already; it may set new ones."""
+
+
+class Timers:
+    """The timers of one service. `schema` is the service's name and trusted: it becomes part of statements."""
+
+    def __init__(self, schema: str) -> None:
+        self._table = f"{schema}.timers"
+
+    @property
+    def ddl(self) -> str:
+        """Creates the table unless it is there; part of the service's schema."""
+        return f"""
+            CREATE TABLE IF NOT EXISTS {self._table} (
+                subject text COLLATE "C" NOT NULL,
+                name text COLLATE "C" NOT NULL,
+                instant timestamptz NOT NULL,
+                PRIMARY KEY (subject, name)
+            );
+            CREATE INDEX IF NOT EXISTS timers_by_instant ON {self._table} (instant, subject, name);
+        """
+
+    async def set(self, conn: Connection, timers: Iterable[Timer]) -> None:
+        """Set each timer, or move it when it is set to another instant. The last of equal names counts."""
+        rows = sorted({(t.subject, t.name): t.instant for t in timers}.items())
+        if not rows:
+            return
+        await conn.execute(
+            f"INSERT INTO {self._table} AS t (subject, name, instant) "  # noqa: S608
+            "SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[]) "
+            "ON CONFLICT (subject, name) DO UPDATE SET instant = excluded.instant "
+            "WHERE t.instant <> excluded.instant",
+            [subject for (subject, _), _ in rows],
+            [name for (_, name), _ in rows],
+            [instant for _, instant in rows],
+        )
+
+    async def clear(self, conn: Connection, subject: str, name: str | None = None) -> None:
+        """Forget one timer of `subject`, or all of them. Forgetting what is not set is no error."""
+        await self.clear_all(conn, [subject], name)
+
+    async def clear_all(self, conn: Connection, subjects: Sequence[str], name: str | None = None) -> None:
+        """`clear` for many subjects in one statement."""
+        await conn.execute(
+            f"DELETE FROM {self._table} WHERE subject = ANY ($1::text[]) AND ($2::text IS NULL OR name = $2)",  # noqa: S608
+            list(subjects),
+            name,
+        )
+
+    async def due(self, conn: Connection, until: datetime, limit: int = BATCH) -> list[Timer]:
+        """At most `limit` timers with an instant up to and including `until`, ascending."""
+        rows = await conn.fetch(
+            f"SELECT subject, name, instant FROM {self._table} WHERE instant <= $1 "  # noqa: S608
+            "ORDER BY instant, subject, name LIMIT $2",
+            until,
+            limit,
+        )
+        return [Timer(*row) for row in rows]
+
+    async def next(self, conn: Connection) -> datetime | None:
+        """The earliest instant of all timers, None when none is set."""
+        moment: datetime | None = await conn.fetchval(f"SELECT min(instant) FROM {self._table}")  # noqa: S608
+        return moment
+
+    async def take(self, conn: Connection, until: datetime, limit: int = BATCH) -> list[Timer]:
+        """Delete and return due timers, ascending: as `due`, and nobody else takes them (in one transaction)."""
+        rows = await conn.fetch(
+            f"WITH due AS (SELECT subject, name FROM {self._table} WHERE instant <= $1 "  # noqa: S608
+            "ORDER BY instant, subject, name LIMIT $2 FOR UPDATE) "
+            f"DELETE FROM {self._table} AS t USING due WHERE t.subject = due.subject AND t.name = due.name "
+            "RETURNING t.subject, t.name, t.instant",
+            until,
+            limit,
+        )
+        return sorted((Timer(*row) for row in rows), key=lambda t: (t.instant, t.subject, t.name))
+
+    async def fire_next(self, conn: Connection, until: datetime, fire: Fire, limit: int = BATCH) -> int:
+        """Fire the earliest instant that is due, in the caller's transaction; returns how many timers fired.
+
+        At most `limit` of one instant fire at once; the rest of it is due the next time. What `fire` sets for an
+        instant that is due too fires later, in order.
+        """
+        first = await self.next(conn)
+        if first is None or first > until:
+            return 0
+        taken = await self.take(conn, first, limit)
+        if taken:
+            await fire(conn, first, taken)
+        return len(taken)
+
+    async def fire_all(self, conn: Connection, until: datetime, fire: Fire) -> int:
+        """Fire everything due up to `until`, instant by instant, in the caller's one transaction (a replay clock
+        that moved). `fire` must not set timers at or before its own instant, or this never ends."""
+        fired = 0
+        while count := await self.fire_next(conn, until, fire):
+            fired += count
+        return fired
+
+
+class WallTimers:
+    """Fires timers as the wall clock reaches them: the background task of a service in a wall realm.
+
+    Each instant is fired in a transaction of its own; what came due while the service was down fires first, each
+    as of its own instant. A `Transient` error is tried again, a bounded number of times; then, and after any other
+    error, `run` ends with it, having rolled back.
+    """
+
+    def __init__(self, pool: Any, timers: Timers, fire: Fire, now: Callable[[], datetime]) -> None:
+        self._pool = pool
+        self._timers = timers
+        self._fire = fire
+        self._now = now
+
+    async def fire_due(self) -> int:
+        """Fire all that is due now; returns how many timers fired."""
+        fired = 0
+        while count := await self._fire_next():
+            fired += count
+        return fired
+
+    async def _fire_next(self) -> int:
+        for attempt in range(ATTEMPTS):
+            try:
+                async with self._pool.acquire() as conn, conn.transaction():
+                    return await self._timers.fire_next(conn, self._now(), self._fire)
+            except Transient:
+                if attempt + 1 == ATTEMPTS:
+                    raise
+                await asyncio.sleep(BACKOFF_S * 2**attempt)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def run(self) -> None:
+        """Until cancelled: fire what is due, sleep until the next one, at most `LOOK_EVERY_S`."""
+        while True:
+            await self.fire_due()
+            upcoming = await self._timers.next(self._pool)
+            left_s = LOOK_EVERY_S if upcoming is None else (upcoming - self._now()).total_seconds()
+            await asyncio.sleep(min(LOOK_EVERY_S, max(0.0, left_s)))
