@@ -243,6 +243,10 @@ class Catalogue:
         why = templates.parse(step.why, scope).text(slots) if step.why else ""
         return PlaybookStep(rule, step.action, filled, why)
 
+    def author_of(self, name: str) -> str:
+        """The person who wrote the active version of a desired state; empty when it was not activated here."""
+        return self.authors.get(("DesiredState", name), "")
+
     def _of(self, kind: type[_S]) -> Mapping[str, _S]:
         return {name: item.model for (_, name), item in self.documents.items() if isinstance(item.model, kind)}
 

@@ -77,7 +77,7 @@ def from_json(value: Json, type_: ValueType) -> Slot:
     if isinstance(value, list):
         return tuple(str(item) for item in value)
     if isinstance(value, dict):
-        raise ValueError("an attribute value is never an object")
+        raise ValueError("an attribute value is never an object")  # noqa: TRY004 (of the text, not of the call)
     return value
 
 
@@ -95,15 +95,19 @@ def shown(value: Slot) -> str:
             return "yes" if value else "no"
         case Decimal():
             return value.text
-        case datetime():
-            zone = f" {value.tzname()}" if value.tzinfo else ""
-            return f"{day_text(value.date())}, {value:%H:%M}{zone}"
         case date():
-            return day_text(value)
+            return _date_text(value)
         case tuple():
             return ", ".join(value)
         case _:
             return str(value)
+
+
+def _date_text(value: date) -> str:
+    if not isinstance(value, datetime):
+        return day_text(value)
+    zone = f" {value.tzname()}" if value.tzinfo else ""
+    return f"{day_text(value)}, {value:%H:%M}{zone}"
 
 
 def day_text(day: date) -> str:
