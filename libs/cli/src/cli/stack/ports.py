@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 
 import psutil
@@ -9,14 +10,24 @@ import psutil
 from cli.stack.errors import StackError
 
 HOST = "127.0.0.1"
+LOWEST, HIGHEST = 15_000, 32_000
+ATTEMPTS = 100
 
 
 def free_port() -> int:
-    """A port that nothing listens on now. Somebody else may take it before it is used: callers retry."""
+    """A port that nothing listens on now. Somebody else may take it before it is used: callers retry.
+
+    It is below the range from which the kernel takes ports for outgoing connections, so that a program that is
+    restarted finds its port free again.
+    """
+    for _ in range(ATTEMPTS):
+        port = LOWEST + secrets.randbelow(HIGHEST - LOWEST)
+        if is_free(port):
+            return port
     with socket.socket() as probe:
         probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+        chosen: int = probe.getsockname()[1]
+        return chosen
 
 
 def is_free(port: int) -> bool:

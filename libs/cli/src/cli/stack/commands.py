@@ -1,0 +1,116 @@
+"""`trueup up`, `trueup down`, `trueup status`: registered by `cli.main` with `register(app)`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cli.stack import operations
+from cli.stack.errors import StackError
+from cli.stack.operations import StackStatus
+from cli.stack.signals import orderly_exit
+
+DEFAULT_FOLDER = Path(".trueup") / "main"
+EXIT_REFUSED = 2
+EXIT_NOT_READY = 3
+
+
+class BrokerChoice(StrEnum):
+    """Which broker carries the messages."""
+
+    embedded = "embedded"
+    kafka = "kafka"
+
+
+Folder = Annotated[Path, typer.Option("--data", help="Folder for data, logs and generated passwords.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+
+_screen = Console()
+_notes = Console(stderr=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the three commands to the application."""
+    app.command()(up)
+    app.command()(down)
+    app.command()(status)
+
+
+def up(
+    folder: Folder = DEFAULT_FOLDER,
+    realm: Annotated[str, typer.Option(help="Name of the realm.")] = "demo",
+    broker: Annotated[BrokerChoice, typer.Option(help="Embedded, or Apache Kafka.")] = BrokerChoice.embedded,
+    clock: Annotated[str, typer.Option(help="`wall`, or `replay:2023-07-03T00:00:00Z`.")] = "wall",
+    timezone: Annotated[str, typer.Option(help="Zone of dates that name none.")] = "UTC",
+    as_json: Json = False,
+) -> None:
+    """Start PostgreSQL, a broker and the six services, and leave them running."""
+    with orderly_exit():
+        try:
+            found = operations.up(
+                folder,
+                realm=realm,
+                broker=broker.value,
+                clock=clock,
+                timezone=timezone,
+                tell=lambda line: _notes.print(line, highlight=False),
+            )
+        except StackError as error:
+            _refuse(error)
+    _show(found, as_json)
+
+
+def down(folder: Folder = DEFAULT_FOLDER, as_json: Json = False) -> None:
+    """Stop everything that runs in the data folder; data and logs stay."""
+    try:
+        found = operations.down(folder, tell=lambda line: _notes.print(line, highlight=False))
+    except StackError as error:
+        _refuse(error)
+    _show(found, as_json)
+
+
+def status(folder: Folder = DEFAULT_FOLDER, as_json: Json = False) -> None:
+    """Show what runs: addresses, readiness and lag. Exit code 3 when not everything is ready."""
+    try:
+        found = operations.status(folder)
+    except StackError as error:
+        _refuse(error)
+    _show(found, as_json)
+    if not found.ready:
+        raise typer.Exit(EXIT_NOT_READY)
+
+
+def _refuse(error: StackError) -> NoReturn:
+    _notes.print(f"[bold red]{error.reason_code}[/]: ", end="")
+    _notes.print(error.message, markup=False, highlight=False)
+    _notes.print(error.what_to_do, markup=False, highlight=False)
+    raise typer.Exit(EXIT_REFUSED)
+
+
+def _show(found: StackStatus, as_json: bool) -> None:
+    if as_json:
+        typer.echo(found.model_dump_json(indent=1))
+        return
+    if not found.running or found.database is None or found.broker is None:
+        _screen.print(f"Nothing is running in {found.folder}.", highlight=False)
+        return
+    _screen.print(f"Realm {found.realm}, clock {found.clock}, data in {found.folder}", highlight=False)
+    table = Table("part", "state", "lag", "address", box=None)
+    for name, service in found.services.items():
+        lag = "?" if service.lag is None else str(sum(service.lag.values()))
+        table.add_row(name, _word(service.alive, service.ready), lag, service.url)
+    table.add_row(f"{found.broker.kind} broker", _word(found.broker.alive), "", found.broker.address)
+    database = f"{found.database.address}/{found.database.name}"
+    table.add_row("postgresql", _word(found.database.alive), "", database)
+    _screen.print(table)
+
+
+def _word(alive: bool, ready: bool = True) -> str:
+    if not alive:
+        return "[red]ended[/]"
+    return "[green]ready[/]" if ready else "[yellow]starting[/]"

@@ -1,0 +1,117 @@
+"""What runs in a stack's folder, written for other programs: `trueup status` and `trueup down` read it.
+
+The file is rewritten after every start and stop, so that it also describes a stack that was only half started
+when its supervisor died. It names passwords nowhere.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import psutil
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cli.stack.children import Child
+from cli.stack.errors import StackError
+
+FILE = "state.json"
+
+
+class ProcessState(BaseModel):
+    """One process: `pid` alone may be reused, pid and start time (seconds since 1970) are not."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    pid: int
+    started_s: float
+    port: int
+    log: Path
+
+    @classmethod
+    def of(cls, child: Child, port: int) -> ProcessState:
+        return cls(name=child.name, pid=child.pid, started_s=child.started_s, port=port, log=child.log)
+
+    @classmethod
+    def current(cls) -> ProcessState:
+        """This very process."""
+        started = psutil.Process().create_time()
+        return cls(name="supervisor", pid=os.getpid(), started_s=started, port=0, log=Path(os.devnull))
+
+    def living(self) -> Child | None:
+        """The process, or None when it has ended (also when its pid is somebody else's now)."""
+        child = Child(self.name, self.pid, self.started_s, self.log)
+        return child if child.alive() else None
+
+
+class StackState(BaseModel):
+    """Everything of one stack. `database` and `broker` are None when they are not ours to stop."""
+
+    model_config = ConfigDict(frozen=True)
+
+    realm: str
+    clock: str
+    timezone: str
+    broker_kind: Literal["embedded", "kafka"]
+    broker_address: str
+    database_address: str
+    supervisor: ProcessState
+    detached: bool
+    database: ProcessState | None = None
+    broker: ProcessState | None = None
+    services: dict[str, ProcessState] = {}
+
+    def processes(self) -> list[ProcessState]:
+        """In the order in which they are stopped."""
+        servers = [process for process in (self.broker, self.database) if process is not None]
+        return [*self.services.values(), *servers]
+
+
+def read(folder: Path) -> StackState | None:
+    """The state, or None when nothing was started there (or everything was stopped)."""
+    try:
+        return StackState.model_validate_json((folder / FILE).read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        raise StackError(
+            "stack_state_unreadable",
+            f"{folder / FILE} is not a state file of this version: {error.error_count()} errors.",
+            "End the processes it names yourself, then remove the file.",
+        ) from error
+
+
+def write(folder: Path, state: StackState) -> None:
+    temporary = folder / f".{FILE}.{os.getpid()}"
+    temporary.write_text(state.model_dump_json(indent=1), "utf-8")
+    temporary.replace(folder / FILE)
+
+
+def clear(folder: Path) -> None:
+    (folder / FILE).unlink(missing_ok=True)
+
+
+def running(state: StackState) -> list[ProcessState]:
+    """Those of its processes that are alive, and really are the ones that were started."""
+    return [process for process in state.processes() if process.living() is not None]
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Only one program at a time starts or stops what is in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StackError(
+                "stack_busy",
+                f"Another program is starting or stopping the stack in {folder}.",
+                "Wait for it, or end it; `trueup status` shows what runs.",
+            ) from None
+        yield

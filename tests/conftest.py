@@ -1,0 +1,101 @@
+"""The real parts that tests run on, started once a session: PostgreSQL and a broker, private folders, free ports.
+
+`TRUEUP_TEST_BROKER=kafka` runs the same tests on Apache Kafka (`make test-kafka`).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from cli.stack.postgres import Postgres
+from cli.stack.realm import Realm, drop_database, prepare_bus, prepare_database
+from cli.stack.secretfiles import Passwords
+from cli.stack.stack import AnyBroker, BrokerKind, Stack, make_broker
+
+StackFactory = Callable[..., Stack]
+
+
+@pytest.fixture(scope="session")
+def session_folder() -> Iterator[Path]:
+    """A folder that the user PostgreSQL runs as can enter, unlike pytest's own."""
+    folder = Path(tempfile.mkdtemp(prefix="trueup-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(session_folder: Path) -> Iterator[Postgres]:
+    """A running server; tests make databases of their own on it."""
+    with Postgres(session_folder / "postgres") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def broker_kind() -> BrokerKind:
+    kind = os.environ.get("TRUEUP_TEST_BROKER", "embedded")
+    if kind not in ("embedded", "kafka"):
+        pytest.exit(f"TRUEUP_TEST_BROKER={kind}: use `embedded` or `kafka`", returncode=2)
+    return cast(BrokerKind, kind)
+
+
+@pytest.fixture(scope="session")
+def broker(session_folder: Path, broker_kind: BrokerKind) -> Iterator[AnyBroker]:
+    """A running broker. Tests that restart or empty it start one of their own (`make_broker`)."""
+    with make_broker(broker_kind, session_folder) as running:
+        yield running
+
+
+def _realm_name() -> str:
+    return f"t{secrets.token_hex(6)}"
+
+
+@pytest.fixture(scope="module")
+def database(postgres: Postgres, session_folder: Path) -> Iterator[Realm]:
+    """A realm of the module's own with roles and an empty ledger; it has no topics."""
+    name = _realm_name()
+    passwords = Passwords(session_folder / f"{name}.json")
+    prepare_database(postgres, name, passwords)
+    yield Realm(name, postgres, passwords)
+    drop_database(postgres, name)
+
+
+@pytest.fixture(scope="module")
+def realm(database: Realm, broker: AnyBroker) -> Realm:
+    """The module's realm with its topics on the broker and, on Kafka, its access rules."""
+    prepare_bus(broker, database.name)
+    return Realm(database.name, database.server, database.passwords, broker)
+
+
+@pytest.fixture
+def make_stack(
+    request: pytest.FixtureRequest, session_folder: Path, broker_kind: BrokerKind
+) -> Iterator[StackFactory]:
+    """`make_stack(**arguments of Stack)`: a started stack with a realm of its own, stopped after the test.
+
+    It shares the session's servers unless `own_servers=True`, which tests need that restart or kill them.
+    `start=False` gives it unstarted, to fill its `config` folder first; the test then calls `start()`.
+    """
+    made: list[Stack] = []
+
+    def make(*, own_servers: bool = False, start: bool = True, **arguments: Any) -> Stack:
+        if own_servers:
+            arguments.setdefault("broker", broker_kind)
+        else:
+            arguments.setdefault("postgres", request.getfixturevalue("postgres"))
+            arguments.setdefault("broker", request.getfixturevalue("broker"))
+        name = arguments.pop("realm", None) or _realm_name()
+        stack = Stack(session_folder / name, realm=name, **arguments)
+        made.append(stack)
+        return stack.start() if start else stack
+
+    yield make
+    for stack in reversed(made):
+        stack.stop()
