@@ -1,0 +1,46 @@
+"""An entity's attributes as events write them down. Planner, approver and executor compare plans with these. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import cast
+
+from common.declarations.evaluation import CompiledDesiredState, EntityView, Related, slots_of
+from common.declarations.expressions import CLOCK
+from common.declarations.values import Slot, Unknown, to_json
+from common.events.model import Fact, Value
+
+
+def entity_facts(state: CompiledDesiredState, view: EntityView, asof: datetime) -> dict[str, Fact]:
+    """Every variable that a rule or template of `state` may read, by name, as of `asof`: its value or why there is
+    none, and the observation it was read from. The clock (`today`, `now`) is not a fact."""
+    slots = slots_of(state, view, asof)
+    return {name: _fact(name, slots[name], view) for name in state.language.scope if name not in CLOCK}
+
+
+def facts_named(facts: Mapping[str, Fact], names: Iterable[str]) -> list[Fact]:
+    """The facts `names`, each once, in the given order; one that the entity does not have is Unknown."""
+    missing = "the entity has no such attribute"
+    return [facts.get(name) or Fact(name=name, unknown=missing) for name in dict.fromkeys(names) if name not in CLOCK]
+
+
+def attribute_values(facts: Mapping[str, Fact]) -> dict[str, Value]:
+    """The facts as plain values; None where unknown. Approval policies are routed by these."""
+    return {name: fact.value for name, fact in facts.items()}
+
+
+def _fact(name: str, slot: Slot, view: EntityView) -> Fact:
+    relation, _, attribute = name.partition(".")
+    related = view.related.get(relation)
+    if attribute:
+        origin = related.origin if isinstance(related, Related) else None
+    else:
+        origin = None if name in view.related else view.origin
+    return Fact(
+        name=name,
+        value=cast(Value, to_json(slot)),
+        stream=origin.stream if origin else None,
+        event_id=origin.event_id if origin else None,
+        unknown=slot.reason if isinstance(slot, Unknown) else None,
+    )
