@@ -134,6 +134,13 @@ class Kafka:
         """How `user`, one of the users or `admin`, logs in."""
         return Credentials(user, self._passwords(user))
 
+    @property
+    def log(self) -> Path:
+        return self.folder / "kafka.log"
+
+    def alive(self) -> bool:
+        return self.child is not None and self.child.alive()
+
     def start(self) -> Self:
         """Return when the broker answers a metadata request of its administrator."""
         java = _tool("java", "run Apache Kafka")
@@ -180,9 +187,7 @@ class Kafka:
         self.stop()
 
     def _start_on_port(self, java: str, library: Path) -> None:
-        self.child = self._java(
-            "kafka", java, library, ["kafka.Kafka", str(self._settings_file)], log=self.folder / "kafka.log"
-        )
+        self.child = self._java("kafka", java, library, ["kafka.Kafka", str(self._settings_file)], log=self.log)
         children.wait_until(self.child, self._ready, START_TIMEOUT_S)
 
     def _ready(self) -> bool:

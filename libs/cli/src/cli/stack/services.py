@@ -25,7 +25,7 @@ CONFIG_FILES: Mapping[str, tuple[str, tuple[str, ...]]] = {
         ("observer", "differ", "planner", "approver", "executor", "auditor"),
     ),
     "TRUEUP_FEEDS": ("feeds.json", ("observer",)),
-    "TRUEUP_ISSUER_KEY": ("issuer.key", ("approver",)),
+    "TRUEUP_ISSUER_KEY": ("issuer.key", ("approver", "auditor")),
     "TRUEUP_TARGETS": ("targets.json", ("executor",)),
 }
 

@@ -1,0 +1,61 @@
+# `make` prints the targets. Two of them are enough for a first look: `make demo` and `make test`.
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
+BIN := .venv/bin
+PACKAGES := common cli observer differ planner approver executor auditor
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-unit test-kafka kafka check format lint types contracts bench up down clean
+
+help: ## print this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+
+setup: ## make .venv from the lock file (fetches uv by itself; quick when nothing changed)
+	@test -n "$(PYTHON)" || { echo "setup: no Python 3.11 or newer found; install one, or name it: make setup PYTHON=/path"; exit 1; }
+	@"$(PYTHON)" scripts/bootstrap.py
+
+demo: setup ## the whole loop on 80 real audit findings, ending with a verified attestation
+	@$(BIN)/trueup demo
+
+test: setup ## all tests on the embedded PostgreSQL and broker
+	$(BIN)/pytest
+
+test-unit: setup ## the tests that need no server (seconds)
+	$(BIN)/pytest tests/unit
+
+test-kafka: setup ## integration, loop and kill tests on Apache Kafka (needs Java 17 and Maven)
+	$(BIN)/python -m cli.stack fetch-kafka
+	TRUEUP_TEST_BROKER=kafka $(BIN)/pytest tests/integration tests/loop
+
+kafka: setup ## run Apache Kafka on loopback in the foreground, without Docker; Ctrl-C ends it
+	@$(BIN)/python -m cli.stack kafka
+
+check: setup format lint types contracts ## format, lint, types, import contracts, wire contract
+
+format: setup
+	$(BIN)/ruff format --check .
+
+lint: setup
+	$(BIN)/ruff check .
+
+types: setup
+	$(BIN)/mypy $(addprefix -p ,$(PACKAGES))
+
+contracts: setup
+	$(BIN)/lint-imports
+	@if find proto -name '*.proto' | grep -q .; then echo "$(BIN)/buf lint proto"; $(BIN)/buf lint proto; fi
+
+bench: setup ## measure, and write bench.json
+	$(BIN)/python -m bench
+
+up: setup ## start PostgreSQL, a broker and the six services, and leave them running
+	@$(BIN)/trueup up
+
+down: setup ## stop what `make up` or `trueup demo --keep` left running
+	@$(BIN)/trueup down
+
+clean: ## stop what runs, and remove data and caches (the environment stays)
+	@if test -x $(BIN)/trueup; then for d in .trueup/*/state.json; do \
+		if test -e "$$d"; then $(BIN)/trueup down --data "$$(dirname "$$d")"; fi; done; fi
+	rm -rf .trueup .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis bench.json deploy/kafka/target
