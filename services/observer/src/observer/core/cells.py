@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
-
 from common.canonical import MAX_INTEGER
+
 from observer.core.limits import MAX_CELL_BYTES, MAX_COLUMNS, MAX_ROW_DEPTH
 from observer.core.rejections import Rejected
 

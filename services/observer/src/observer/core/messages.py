@@ -16,6 +16,7 @@ from common.canonical import MAX_INTEGER, parse_strict
 from common.clock import instant, parse_instant
 from common.errors import Permanent
 from common.ids import is_key
+
 from observer.core.cells import stored_row
 from observer.core.limits import MAX_FEED, MAX_MESSAGE_BYTES, MAX_NAME
 from observer.core.rejections import UNIDENTIFIED, Identity, Rejected
@@ -184,7 +185,8 @@ def _rule(data: dict[str, Any], rules: EntityRules, identity: Identity) -> Entit
     identity.entity_type = entity_type
     if rule.source != identity.feed:
         raise Rejected(
-            "feed_mismatch", f"{entity_type} is reported by {rule.source}, as its EntityType says, not {identity.feed}"
+            "feed_mismatch",
+            f"{entity_type} is reported by {rule.source}, as its EntityType says, not {identity.feed}",
         )
     return rule
 
@@ -225,7 +227,8 @@ def _as_key(value: Any, where: str) -> str | None:
     if not is_key(key):
         raise Rejected(
             "key_malformed",
-            f"{where} holds {key[:60]!r}; a key has 1 to 200 characters, no white space, no slash, no control character",
+            f"{where} holds {key[:60]!r}; a key has 1 to 200 characters, "
+            "no white space, no slash, no control character",
         )
     return key
 

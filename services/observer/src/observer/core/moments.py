@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from common.clock import RealmClock, instant
+
 from observer.core.limits import FUTURE_TOLERANCE
 
 

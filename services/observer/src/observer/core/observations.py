@@ -10,6 +10,7 @@ from common.canonical import digest
 from common.events.envelope import Event
 from common.events.observer import EntityObserved, EntityWithdrawn
 from common.ids import entity_stream, event_id, source_stream
+
 from observer.core import messages
 from observer.core.messages import Message
 from observer.core.moments import Moment
@@ -17,6 +18,9 @@ from observer.core.rejections import Identity, Rejected, Rejection, rejection
 from observer.core.sources import EntityRules
 
 UPSTREAM = "trueup.upstream.message.v1"
+MAX_EVENT_BYTES = 900_000
+"""What the ledger takes at most. Only a message that grows when floats become text can exceed it."""
+_COULD_GROW_BEYOND = 100_000
 MAY_BE_STALE = frozenset(("unknown_entity_type", "feed_mismatch", "key_missing", "key_mismatch", "time_in_future"))
 """Refusals that a declaration or an advance of the clock, committed but not yet read here, would undo."""
 
@@ -97,12 +101,18 @@ def to_record(
     incoming: Sequence[Incoming], read: Sequence[Message | Rejected], moment: Moment
 ) -> list[Event | Rejection]:
     """What is to be appended for each message, in order."""
-    return [
-        rejection(item.raw, result, item.origin, moment)
-        if isinstance(result, Rejected)
-        else observation(result, item.origin, moment)
-        for item, result in zip(incoming, read, strict=True)
-    ]
+    return [_planned(item, result, moment) for item, result in zip(incoming, read, strict=True)]
+
+
+def _planned(item: Incoming, result: Message | Rejected, moment: Moment) -> Event | Rejection:
+    if isinstance(result, Rejected):
+        return rejection(item.raw, result, item.origin, moment)
+    event = observation(result, item.origin, moment)
+    if len(item.raw) > _COULD_GROW_BEYOND and len(event.encode()) > MAX_EVENT_BYTES:
+        identity = Identity(result.feed, result.upstream_id, result.entity_type, result.key)
+        too_large = Rejected("oversized", f"the event would have more than {MAX_EVENT_BYTES} bytes", identity)
+        return rejection(item.raw, too_large, item.origin, moment)
+    return event
 
 
 def same_content(event: Event, stored: Event) -> bool:

@@ -10,6 +10,7 @@ from common.errors import Permanent
 from common.events.envelope import Event
 from common.events.observer import ObservationRejected
 from common.ids import event_id, source_stream
+
 from observer.core.limits import MAX_KEPT_PAYLOAD_BYTES, MAX_REASON
 from observer.core.moments import Moment
 

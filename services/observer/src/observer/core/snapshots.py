@@ -12,6 +12,7 @@ from common.errors import Refused
 from common.events.envelope import Event
 from common.events.observer import EntityObserved, SourceReported
 from common.ids import event_id, is_key, source_stream
+
 from observer.core.limits import MAX_HISTORY, MAX_PART_KEYS, MAX_SNAPSHOT_ROWS
 from observer.core.messages import Message
 from observer.core.moments import Moment
@@ -78,7 +79,7 @@ def is_unchanged(message: Message, history: Sequence[Event]) -> bool:
     counts = max(own, key=_order)
     return (
         counts.type == EntityObserved.TYPE
-        and not counts.data["upstream_id"] == message.upstream_id
+        and counts.data["upstream_id"] != message.upstream_id
         and parse_instant(counts.data["source_time"]) <= parse_instant(message.source_time)
         and counts.data.get("simulated", False) == message.simulated
         and digest(counts.data["row"]) == digest(message.row)
@@ -93,9 +94,7 @@ def rows_digest(rows: Iterable[SnapshotRow]) -> str:
 
 def report_id(report: Report, part: int) -> str:
     """The event id of one part of the report."""
-    return event_id(
-        SourceReported.TYPE, source_stream(report.feed), report.entity_type, report.snapshot, str(part)
-    )
+    return event_id(SourceReported.TYPE, source_stream(report.feed), report.entity_type, report.snapshot, str(part))
 
 
 def check_report(report: Report, received: int, moment: Moment) -> None:

@@ -1,0 +1,107 @@
+"""The ledger and the observer's tables in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import orjson
+from common import ledger as ledgers
+from common.clock import RealmClock
+from common.events.envelope import Event
+from common.ids import REALM_STREAM
+from common.ledger import Answer, Connection, Ledger, NewEvent, Recorded
+from common.realm import fold_clock
+
+from observer.core.rejections import Rejection
+from observer.core.snapshots import SnapshotRow
+from observer.ports import SnapshotName
+
+_PAGE = 1_000
+_STORED = (
+    "SELECT e.id, e.position, e.event FROM unnest($1::text[]) AS u (id) "
+    "JOIN ledger.events e ON e.source = 'observer' AND e.id = u.id"
+)
+_HISTORIES = (
+    "SELECT u.stream, e.event FROM unnest($1::text[]) AS u (stream) CROSS JOIN LATERAL ("
+    " SELECT event, version FROM ledger.events e WHERE e.stream = u.stream ORDER BY version DESC LIMIT $2) e"
+)
+_QUARANTINE = (
+    "INSERT INTO observer.rejections (id, feed, event, payload) "
+    "SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[]) ON CONFLICT (id) DO NOTHING"
+)
+_KEEP = (
+    "INSERT INTO observer.snapshot_rows (feed, entity_type, snapshot, key, row_digest, stored) "
+    "SELECT $1, $2, $3, * FROM unnest($4::text[], $5::text[], $6::boolean[]) "
+    "ON CONFLICT (feed, entity_type, snapshot, key) DO UPDATE "
+    "SET row_digest = excluded.row_digest, stored = excluded.stored OR snapshot_rows.stored"
+)
+
+
+class PostgresRecords:
+    """`observer.ports.Records` over asyncpg connections."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def declarations(self, connection: Connection, after: int) -> list[Recorded]:
+        found: list[Recorded] = []
+        while True:
+            page = await self._ledger.read_category(connection, "declaration/", after, _PAGE)
+            found += page
+            if len(page) < _PAGE:
+                return found
+            after = page[-1].position
+
+    async def clock(self, connection: Connection) -> RealmClock:
+        recorded = await self._ledger.read_stream(connection, REALM_STREAM)
+        return fold_clock(item.event for item in recorded)
+
+    async def stored(self, connection: Connection, ids: Sequence[str]) -> Mapping[str, Recorded]:
+        rows = await connection.fetch(_STORED, list(ids)) if ids else []
+        return {found: Recorded(position, None, event.encode()) for found, position, event in rows}
+
+    async def histories(
+        self, connection: Connection, streams: Sequence[str], limit: int
+    ) -> Mapping[str, Sequence[Event]]:
+        rows = await connection.fetch(_HISTORIES, sorted(set(streams)), limit) if streams else []
+        found: dict[str, list[Event]] = {}
+        for stream, event in rows:
+            found.setdefault(stream, []).append(Event.decode(event))
+        return found
+
+    async def quarantine(self, connection: Connection, rejections: Sequence[Rejection]) -> None:
+        if rejections:
+            await connection.execute(
+                _QUARANTINE,
+                [item.event.id for item in rejections],
+                [item.event.data["feed"] for item in rejections],
+                [orjson.dumps(item.event.data).decode() for item in rejections],
+                [item.payload for item in rejections],
+            )
+
+    async def append(self, connection: Connection, requests: Sequence[Sequence[Event]]) -> list[Answer]:
+        if not requests:
+            return []
+        return await ledgers.append(connection, [[NewEvent(event) for event in request] for request in requests])
+
+    async def keep_snapshot_rows(
+        self, connection: Connection, snapshot: SnapshotName, rows: Sequence[SnapshotRow]
+    ) -> None:
+        await connection.execute(
+            _KEEP, *snapshot, [r.key for r in rows], [r.row_digest for r in rows], [r.stored for r in rows]
+        )
+
+    async def snapshot_rows(self, connection: Connection, snapshot: SnapshotName) -> list[SnapshotRow]:
+        rows = await connection.fetch(
+            "SELECT key, row_digest, stored FROM observer.snapshot_rows "
+            "WHERE feed = $1 AND entity_type = $2 AND snapshot = $3",
+            *snapshot,
+        )
+        return [SnapshotRow(key, row_digest, stored) for key, row_digest, stored in rows]
+
+    async def forget_snapshot(self, connection: Connection, snapshot: SnapshotName) -> None:
+        await connection.execute(
+            "DELETE FROM observer.snapshot_rows WHERE (feed = $1 AND entity_type = $2 AND snapshot = $3) "
+            "OR received_at < now() - interval '7 days'",
+            *snapshot,
+        )

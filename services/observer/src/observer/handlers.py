@@ -1,0 +1,199 @@
+"""Straight lines: read a batch, settle it against the ledger, append. The same for every way in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from common.canonical import digest
+from common.clock import RealmClock
+from common.errors import Refused, Transient
+from common.events.envelope import Event
+from common.ids import entity_stream
+from common.ledger import Answer as LedgerAnswer
+from common.ledger import Appended, AppendRefused, Connection
+
+from observer.core import moments, observations, snapshots
+from observer.core.limits import MAX_HISTORY
+from observer.core.messages import Message
+from observer.core.moments import Moment
+from observer.core.observations import Answer, Incoming
+from observer.core.rejections import Rejected, Rejection
+from observer.core.settling import Settled, answer, event_of, settle
+from observer.core.snapshots import Report, SnapshotRow
+from observer.core.sources import EntityRule, fold_rules
+from observer.ports import Records
+
+Read = list[Message | Rejected]
+
+
+@dataclass(slots=True)
+class Known:
+    """What is remembered between batches: the active entity types up to a position, and the realm's clock."""
+
+    rules: dict[str, EntityRule] = field(default_factory=dict)
+    position: int = -1
+    clock: RealmClock | None = None
+
+
+class Recorder:
+    """Records batches of upstream messages. `wall` is the wall clock.
+
+    All methods work inside the caller's transaction and have their effect when it commits. They may be called
+    again with the same messages: what is stored is then a duplicate.
+    """
+
+    def __init__(self, records: Records, wall: Callable[[], datetime]) -> None:
+        self._records = records
+        self._wall = wall
+        self.known = Known()
+
+    async def refresh(self, connection: Connection) -> None:
+        """Learn the latest declarations and the latest clock from the ledger."""
+        fresh = await self._records.declarations(connection, self.known.position)
+        if fresh:
+            rules = fold_rules(self.known.rules, (recorded.event for recorded in fresh))
+            self.known.rules, self.known.position = rules, fresh[-1].position
+        self.known.clock = await self._records.clock(connection)
+
+    async def record(
+        self,
+        connection: Connection,
+        incoming: Sequence[Incoming],
+        sender: str | None = None,
+        snapshot: str | None = None,
+    ) -> list[Answer]:
+        """Record each message, or its rejection; the answers are in order.
+
+        `sender` is the authenticated feed. With `snapshot` the messages are rows of that snapshot: what is stored
+        already, word for word, is `unchanged`. Raises `Transient` when another writer was in the way.
+        """
+        read, moment = await self._read(connection, incoming, sender)
+        unchanged: dict[int, Answer] = {}
+        if snapshot is not None:
+            read = [snapshots.in_snapshot(item, snapshot) for item in read]
+            unchanged = await self._unchanged(connection, read)
+        places = [place for place in range(len(incoming)) if place not in unchanged]
+        rest = [incoming[place] for place in places]
+        planned = observations.to_record(rest, [read[place] for place in places], moment)
+        stored = await self._records.stored(connection, [event_of(item).id for item in planned])
+        settled = settle(rest, planned, stored, moment)
+        if snapshot is not None:
+            await self._keep(connection, snapshot, read, unchanged, _accepted(settled, places))
+        answers = await self._append(connection, settled, len(rest))
+        return _merged(len(incoming), unchanged, dict(zip(places, answers, strict=True)))
+
+    async def report(self, connection: Connection, report: Report) -> list[int]:
+        """Record the end of a snapshot; returns the positions of its SourceReported events.
+
+        The same report again gets the same answer. Raises `Refused` when it doesn't fit what was received.
+        """
+        await self.refresh(connection)
+        rule = self.known.rules.get(report.entity_type)
+        if rule is None or rule.source != report.feed:
+            raise Refused(
+                "unknown_entity_type" if rule is None else "feed_mismatch",
+                f"the feed {report.feed} does not report the entity type {report.entity_type!r}",
+                "Activate an EntityType with this source first.",
+            )
+        name = (report.feed, report.entity_type, report.snapshot)
+        moment = self._moment()
+        rows = await self._records.snapshot_rows(connection, name)
+        if not rows:
+            done = await self._records.stored(connection, [snapshots.report_id(report, 1)])
+            if done:
+                return [recorded.position for recorded in done.values()]
+        snapshots.check_report(report, len(rows), moment)
+        await self._records.forget_snapshot(connection, name)
+        result = await self._records.append(connection, [snapshots.report_events(report, rows, moment)])
+        return list(_stored(result[0]).positions)
+
+    async def _read(
+        self, connection: Connection, incoming: Sequence[Incoming], sender: str | None
+    ) -> tuple[Read, Moment]:
+        if self.known.clock is None:
+            await self.refresh(connection)
+        moment = self._moment()
+        read = observations.read_all(incoming, self.known.rules, moment, sender)
+        if observations.may_be_stale(read):
+            await self.refresh(connection)
+            moment = self._moment()
+            read = observations.read_all(incoming, self.known.rules, moment, sender)
+        return read, moment
+
+    def _moment(self) -> Moment:
+        assert self.known.clock is not None
+        return moments.moment(self.known.clock, self._wall())
+
+    async def _unchanged(self, connection: Connection, read: Read) -> dict[int, Answer]:
+        streams = [entity_stream(item.entity_type, item.key) for item in read if isinstance(item, Message)]
+        histories = await self._records.histories(connection, streams, MAX_HISTORY + 1)
+        found: dict[int, Answer] = {}
+        for place, item in enumerate(read):
+            if isinstance(item, Message):
+                history = histories.get(entity_stream(item.entity_type, item.key), ())
+                if snapshots.is_unchanged(item, history):
+                    found[place] = Answer("unchanged", item.upstream_id)
+        return found
+
+    async def _keep(
+        self, connection: Connection, snapshot: str, read: Read, unchanged: dict[int, Answer], accepted: set[int]
+    ) -> None:
+        rows: dict[str, SnapshotRow] = {}
+        name = None
+        for place, item in enumerate(read):
+            if isinstance(item, Message) and (place in unchanged or place in accepted):
+                name = (item.feed, item.entity_type, snapshot)
+                if item.key not in rows or place in accepted:
+                    rows[item.key] = SnapshotRow(item.key, digest(item.row), place in accepted)
+        if name is not None:
+            await self._records.keep_snapshot_rows(connection, name, list(rows.values()))
+
+    async def _append(self, connection: Connection, settled: Settled, count: int) -> list[Answer]:
+        await self._records.quarantine(
+            connection, [item for item in settled.append.values() if isinstance(item, Rejection)]
+        )
+        results = await self._records.append(connection, [[event_of(item)] for item in settled.append.values()])
+        answers = dict(settled.known)
+        for (place, item), result in zip(settled.append.items(), results, strict=True):
+            answers[place] = _answered(item, result)
+        for place, first in settled.repeats.items():
+            earlier = answers[first]
+            answers[place] = earlier if earlier.status == "rejected" else _duplicate(earlier)
+        return [answers[place] for place in range(count)]
+
+
+def _duplicate(earlier: Answer) -> Answer:
+    return Answer("duplicate", earlier.upstream_id, earlier.position)
+
+
+def _answered(item: Event | Rejection, result: LedgerAnswer) -> Answer:
+    stored = _stored(result)
+    if stored.duplicate and not observations.same_content(event_of(item), Event.decode(stored.stored[0])):
+        raise Transient("stored_meanwhile", f"another message took the id of {event_of(item).id} just now")
+    return answer(item, stored.positions[0], stored.duplicate)
+
+
+def _stored(result: LedgerAnswer) -> Appended:
+    """The request's place in the ledger.
+
+    What can be wrong with a message was looked at before, so a refusal means that another writer was faster, that
+    this machine's clock is off or that the database's rights are: none of it is the message's fault.
+    """
+    if isinstance(result, AppendRefused):
+        raise Transient(result.reason_code, f"the ledger refused an observation: {result.message}")
+    return result
+
+
+def _accepted(settled: Settled, places: list[int]) -> set[int]:
+    """The places in the whole batch whose message is, or will be, stored as an observation."""
+    inside = {place for place, item in settled.append.items() if isinstance(item, Event)}
+    inside |= {place for place, known in settled.known.items() if known.status == "duplicate"}
+    inside |= {place for place, first in settled.repeats.items() if first in inside}
+    return {places[place] for place in inside}
+
+
+def _merged(count: int, *parts: dict[int, Answer]) -> list[Answer]:
+    merged = {place: item for part in parts for place, item in part.items()}
+    return [merged[place] for place in range(count)]
