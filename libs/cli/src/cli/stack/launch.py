@@ -15,9 +15,10 @@ import os
 import sys
 
 PR_SET_PDEATHSIG = 1
-PR_SET_KEEPCAPS = 8
+PR_SET_SECUREBITS = 28
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
+SECBIT_NO_SETUID_FIXUP = 4
 CAPABILITY_VERSION_3 = 0x20080522
 
 
@@ -40,9 +41,13 @@ def _checked(result: int, what: str) -> None:
 
 
 def become(libc: ctypes.CDLL, uid: int, gid: int, capability: int | None) -> None:
-    """Change to the user; with a capability, keep exactly that one across the exec."""
+    """Change to the user; with a capability, keep exactly that one across the exec.
+
+    The secure bit keeps the capabilities through the change of user, and later makes access(2), which initdb asks
+    whether it may run `postgres`, count them.
+    """
     if capability is not None:
-        _checked(libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), "keep capabilities")
+        _checked(libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0), "keep capabilities")
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)

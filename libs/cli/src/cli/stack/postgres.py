@@ -93,8 +93,8 @@ class Postgres:
     def start(self) -> Self:
         """Return when the server accepts connections. The first start creates the database files."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        account = accounts.for_data(self.data, [programs_folder() / "initdb", programs_folder() / "postgres"])
         self._refuse_foreign_data()
+        account = accounts.for_data(self.data, [programs_folder() / "initdb", programs_folder() / "postgres"])
         if not (self.data / "PG_VERSION").exists():
             self._initialise(account)
         self._forget_dead_server()
@@ -133,10 +133,14 @@ class Postgres:
         self.stop()
 
     def _refuse_foreign_data(self) -> None:
-        if self.data.exists() and os.geteuid() not in (0, self.data.stat().st_uid):
+        try:
+            ours = not self.data.exists() or os.geteuid() in (0, self.data.stat().st_uid)
+        except PermissionError:
+            ours = False
+        if not ours:
             raise StackError(
                 "postgres_data_of_another_user",
-                f"{self.data} belongs to another user (id {self.data.stat().st_uid}).",
+                f"{self.data} belongs to another user.",
                 "Run as that user, or use another data folder.",
             )
 

@@ -58,7 +58,8 @@ class Stack:
     `broker`: the kind to start, or a running broker to share; likewise `postgres` may be a running server.
     What is shared is not stopped. `clock` is `wall` or `replay:<RFC 3339 instant>`. `http_ports` fixes ports of
     services; others get free ones and keep them. `environment` is added to every service's. `tell` gets
-    progress, one line at a time. `detached` leaves everything running until `stop` or `trueup down`.
+    progress, one line at a time. `detached` leaves everything running until `stop` or `trueup down`. `prepare` is
+    called when the servers run and the services don't yet: the place to create what they are configured with.
 
     Files that services are configured with (people, feeds, targets) are looked for in `config`, which exists
     from the construction on, so that callers can write there before `start`.
@@ -78,6 +79,7 @@ class Stack:
         run: Sequence[str] = SERVICES,
         detached: bool = False,
         tell: Callable[[str], None] = silent,
+        prepare: Callable[[Self], None] | None = None,
     ) -> None:
         self.folder = folder.resolve()
         self.realm = _checked(realm)
@@ -96,6 +98,7 @@ class Stack:
         self._run = tuple(run)
         self._detached = detached
         self._tell = tell
+        self._prepare = prepare
         self._running: dict[str, Child] = {}
         self._exit = ExitStack()
 
@@ -190,6 +193,8 @@ class Stack:
             self._refuse_second_start()
             try:
                 self.start_servers()
+                if self._prepare is not None:
+                    self._prepare(self)
                 self.start_services(self._run)
             except BaseException:
                 self._stop()
