@@ -1,0 +1,133 @@
+"""A case as one line of the list: where it stands and for whom it waits."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from common.cases import Case
+
+from approver.core.asking import Asked, asked, may
+from approver.core.surroundings import Surroundings
+
+_VERBS = {
+    "confirm": "confirms",
+    "approve": "approves",
+    "release": "releases",
+    "outcome": "reports",
+    "return": "returns",
+}
+OVER = frozenset({"closed", "attested"})
+
+
+@dataclass(frozen=True, slots=True)
+class TaskLine:
+    """Work by hand that waits for a person who holds `role`."""
+
+    step: int
+    intent: str
+    action: str
+    does: str
+    system: str
+    role: str
+    target: str
+    parameters: Mapping[str, Any]
+    since: str
+    people: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseLine:
+    """`yours`: by person, the kinds of decision that the case waits for and that they may make."""
+
+    case: str
+    stage: str
+    desired_state: str
+    entity_type: str
+    key: str
+    occurrence: int
+    severity: str
+    headline: str
+    rules: tuple[str, ...]
+    undecided: bool
+    plan: str | None
+    risk: str | None
+    waits_for: tuple[str, ...]
+    yours: Mapping[str, tuple[str, ...]]
+    opened: str
+    expires: str | None
+    ticket_open: bool
+    tasks: tuple[TaskLine, ...]
+    position: int
+
+
+def line(case: Case, opened: str, around: Surroundings, blocked: str = "") -> CaseLine | None:
+    """The line of a case; None for one without a gap. `opened` is the instant of its first event (asof)."""
+    if case.gap is None:
+        return None
+    gap = case.gap.data
+    asks = [ask for ask in asked(case, around) if ask.waits]
+    yours = _yours(case, asks, around)
+    unstarted = case.ticket is not None and case.started is None and case.refusal is None and case.expiry is None
+    return CaseLine(
+        case=case.id,
+        stage=case.stage,
+        desired_state=gap.desired_state,
+        entity_type=gap.entity_type,
+        key=gap.key,
+        occurrence=gap.occurrence,
+        severity=gap.severity,
+        headline=gap.rules[0].says if gap.rules else "",
+        rules=tuple(rule.name for rule in gap.rules),
+        undecided=all(rule.status == "unknown" for rule in gap.rules),
+        plan=case.plan.data.plan if case.plan else None,
+        risk=case.plan.data.risk if case.plan else None,
+        waits_for=(blocked,) if blocked else tuple(dict.fromkeys(_waits_for(ask) for ask in asks)),
+        yours={person: tuple(sorted(kinds)) for person, kinds in sorted(yours.items())},
+        opened=opened,
+        expires=_expires(case) if unstarted else None,
+        ticket_open=unstarted,
+        tasks=tuple(_task(case, ask, yours) for ask in asks if ask.kind == "outcome"),
+        position=case.position,
+    )
+
+
+def _yours(case: Case, asks: list[Asked], around: Surroundings) -> dict[str, set[str]]:
+    yours: dict[str, set[str]] = defaultdict(set)
+    for ask in asks:
+        for person in around.directory.holders(ask.role):
+            if may(case, person, ask, around):
+                yours[person].add(ask.kind)
+    return yours
+
+
+def _waits_for(ask: Asked) -> str:
+    step = f" step {ask.step}" if ask.step is not None else ""
+    more = f" ({ask.missing} people)" if ask.missing > 1 else ""
+    return f"{ask.role} {_VERBS.get(ask.kind, ask.kind)}{step}{more}"
+
+
+def _expires(case: Case) -> str | None:
+    if case.authorisation is not None:
+        return case.authorisation.data.grant.expires
+    return case.ticket.data.expires if case.ticket else None
+
+
+def _task(case: Case, ask: Asked, yours: Mapping[str, set[str]]) -> TaskLine:
+    intent = case.attempts[ask.step or 0].intended
+    steps = case.plan.data.steps if case.plan else []
+    does = next((step.does for step in steps if step.number == ask.step), "")
+    return TaskLine(
+        step=intent.data.step,
+        intent=intent.event.id,
+        action=intent.data.action,
+        does=does,
+        system=intent.data.system,
+        role=ask.role,
+        target=intent.data.target,
+        parameters=intent.data.parameters,
+        since=intent.event.asof,
+        people=tuple(sorted(person for person, kinds in yours.items() if "outcome" in kinds)),
+    )

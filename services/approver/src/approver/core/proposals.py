@@ -1,0 +1,239 @@
+"""Declarations on their way into force: one person proposes them, another activates them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from common.declarations.catalogue import Catalogue
+from common.declarations.checks import check
+from common.declarations.loader import Document, load, parse_spec
+from common.declarations.problems import Problem
+from common.directory import Directory
+from common.errors import Refused
+from common.events import Event, Origin, new_event
+from common.events.approver import Decision, DeclarationActivated, DeclarationProposed
+from common.ids import declaration_stream
+from common.proposals import proposal_id, set_digest
+from common.signing import check_signature
+
+from approver.core.decisions import check_fresh, nonces
+from approver.core.drafting import SERVICE, Signed, When
+
+AUTHOR = "declaration-author"
+ACTIVATOR = "declaration-approver"
+MOST_DOCUMENTS = 200
+
+
+@dataclass(slots=True)
+class Proposal:
+    """One proposal: its documents as they were proposed, and the activations, by (kind, name)."""
+
+    id: str
+    proposed: list[tuple[Event, DeclarationProposed]] = field(default_factory=list)
+    activated: dict[tuple[str, str], tuple[Event, DeclarationActivated]] = field(default_factory=dict)
+
+    @property
+    def author(self) -> str:
+        return self.proposed[0][1].decision.person
+
+    @property
+    def set_digest(self) -> str:
+        return self.proposed[0][1].set_digest
+
+
+@dataclass(slots=True)
+class Declarations:
+    """All that was ever proposed and activated, folded from the category `declaration`."""
+
+    catalogue: Catalogue
+    proposals: dict[str, Proposal] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+    active: dict[tuple[str, str], DeclarationActivated] = field(default_factory=dict)
+    nonces: frozenset[str] = frozenset()
+
+    def apply(self, event: Event) -> None:
+        """Take in one event, in ledger order. Raises `Permanent` for a declaration that can't be read."""
+        self.versions[event.subject] = self.versions.get(event.subject, 0) + 1
+        self.nonces |= nonces([event])
+        if event.type == DeclarationProposed.TYPE:
+            proposed = DeclarationProposed.of(event)
+            self.proposals.setdefault(proposed.proposal, Proposal(proposed.proposal)).proposed.append(
+                (event, proposed)
+            )
+        elif event.type == DeclarationActivated.TYPE:
+            data = DeclarationActivated.of(event)
+            self.catalogue = self.catalogue.apply(data)
+            self.active[data.kind, data.name] = data
+            if data.proposal in self.proposals:
+                self.proposals[data.proposal].activated[data.kind, data.name] = (event, data)
+
+    def proposal(self, name: str) -> Proposal:
+        """The proposal, or `Refused` (`proposal_unknown`)."""
+        found = self.proposals.get(name)
+        if found is None:
+            raise Refused("proposal_unknown", f"there is no proposal {name}", "List them: trueup proposals")
+        return found
+
+    def change(self, kind: str, name: str, content: str) -> str:
+        """What activating a document of this digest would do: new, changed or unchanged."""
+        now = self.active.get((kind, name))
+        return "new" if now is None else "unchanged" if now.digest == content else "changed"
+
+    def status(self, proposal: Proposal) -> str:
+        """proposed, active (something of it is in force), or replaced (newer versions are)."""
+        if not proposal.activated:
+            return "proposed"
+        standing = [self.active[key].proposal == proposal.id for key in proposal.activated]
+        return "active" if any(standing) else "replaced"
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """An event for a declaration's stream, and the version that it must get there."""
+
+    event: Event
+    version: int
+
+
+def propose(
+    text: str, file: str, signed: Signed, declarations: Declarations, directory: Directory, when: When
+) -> list[Numbered]:
+    """The events that record a proposal. Raises `Refused`.
+
+    Codes: `invalid_declaration`, `nothing_to_change`, `role_not_held`, `stale_digest` and those of signatures.
+    """
+    decision = signed.decision
+    _check_person(decision, AUTHOR, "propose", directory)
+    check_fresh(decision, declarations.nonces, when.time)
+    documents = _documents(text, file, declarations.catalogue)
+    digest = set_digest((document.kind, document.name, document.digest) for document in documents)
+    _check_subject(decision, digest, proposal_id(digest, decision.person, decision.nonce))
+    check_signature(decision, signed.signature, directory.person(decision.person).key)
+    if all(declarations.change(item.kind, item.name, item.digest) == "unchanged" for item in documents):
+        raise Refused(
+            "nothing_to_change", "all of this is in force already", "Change something, or leave it at that."
+        )
+    numbered = []
+    for document in documents:
+        data = DeclarationProposed(
+            proposal=decision.case,
+            kind=document.kind,
+            name=document.name,
+            spec=document.spec,
+            digest=document.digest,
+            set_digest=digest,
+            documents=len(documents),
+            file=file,
+            decision=decision,
+        )
+        stream = declaration_stream(document.kind, document.name)
+        origin = _origin(decision, when, None)
+        event = new_event(data, stream, origin, decision.case, signature=signed.signature)
+        numbered.append(Numbered(event, declarations.versions.get(stream, 0) + 1))
+    return numbered
+
+
+def activate(signed: Signed, declarations: Declarations, directory: Directory, when: When) -> list[Numbered]:
+    """The events that bring a proposal into force: one for each document that changes something. Raises `Refused`.
+
+    Codes: `author_decides`, `already_decided`, `invalid_declaration` (it no longer fits what is active), and those
+    of `propose`.
+    """
+    decision = signed.decision
+    check_activator(decision, declarations, directory)
+    check_fresh(decision, declarations.nonces, when.time)
+    check_signature(decision, signed.signature, directory.person(decision.person).key)
+    proposal = declarations.proposal(decision.case)
+    documents = [parse_spec(data.kind, data.name, data.spec, data.file) for _, data in proposal.proposed]
+    _check_fit(documents, declarations.catalogue)
+    numbered = []
+    for cause, proposed in proposal.proposed:
+        if declarations.change(proposed.kind, proposed.name, proposed.digest) == "unchanged":
+            continue
+        former = declarations.active.get((proposed.kind, proposed.name))
+        data = DeclarationActivated(
+            proposal=proposal.id,
+            kind=proposed.kind,
+            name=proposed.name,
+            spec=proposed.spec,
+            digest=proposed.digest,
+            set_digest=proposed.set_digest,
+            declared_version=former.declared_version + 1 if former else 1,
+            author=proposal.author,
+            decision=decision,
+        )
+        stream = declaration_stream(proposed.kind, proposed.name)
+        origin = _origin(decision, when, cause)
+        event = new_event(data, stream, origin, proposal.id, signature=signed.signature)
+        numbered.append(Numbered(event, declarations.versions.get(stream, 0) + 1))
+    if not numbered:
+        raise Refused("nothing_to_change", "all of this is in force already", "Nothing needs to be done.")
+    return numbered
+
+
+def _origin(decision: Decision, when: When, cause: Event | None) -> Origin:
+    return Origin(source=SERVICE, actor=f"person:{decision.person}", time=when.time, asof=when.asof, cause=cause)
+
+
+def check_activator(decision: Decision, declarations: Declarations, directory: Directory) -> None:
+    """Raise `Refused` unless this person may activate this proposal now. The signature apart."""
+    _check_person(decision, ACTIVATOR, "activate", directory)
+    proposal = declarations.proposal(decision.case)
+    if proposal.author == decision.person:
+        raise Refused(
+            "author_decides",
+            f"{decision.person} proposed {proposal.id} and can't activate it",
+            f"Ask somebody else who holds the role {ACTIVATOR}.",
+        )
+    if proposal.activated:
+        raise Refused("already_decided", f"{proposal.id} has been activated", "List what is: trueup proposals")
+    _check_subject(decision, proposal.set_digest, proposal.id)
+
+
+def _check_person(decision: Decision, role: str, kind: str, directory: Directory) -> None:
+    person = directory.person(decision.person)
+    if decision.kind != kind:
+        raise Refused("wrong_stage", f"the decision is to {decision.kind}, not to {kind}")
+    if decision.realm != directory.realm:
+        raise Refused("wrong_realm", f"the decision was made for realm {decision.realm}, this is {directory.realm}")
+    if decision.role != role or role not in person.roles:
+        held = ", ".join(person.roles) or "none"
+        raise Refused(
+            "role_not_held",
+            f"to {kind} declarations takes the role {role}; {person.name} holds: {held}",
+            f"Ask somebody who holds the role: {', '.join(directory.holders(role)) or 'nobody yet'}.",
+        )
+
+
+def _check_subject(decision: Decision, digest: str, proposal: str) -> None:
+    if decision.subject != digest:
+        raise Refused(
+            "stale_digest",
+            f"what was signed is {decision.subject[:12]}, the documents are {digest[:12]}",
+            "Sign what you send: the digest covers kind, name and spec of every document.",
+        )
+    if decision.case != proposal:
+        raise Refused("wrong_case", f"the proposal is called {proposal}, the decision names {decision.case}")
+
+
+def _documents(text: str, file: str, catalogue: Catalogue) -> list[Document]:
+    loaded = load(text, file)
+    if loaded.problems:
+        raise _invalid(loaded.problems)
+    if len(loaded.documents) > MOST_DOCUMENTS:
+        raise Refused("invalid_declaration", f"more than {MOST_DOCUMENTS} documents", "Split the file.")
+    _check_fit(loaded.documents, catalogue)
+    return sorted(loaded.documents, key=lambda document: (document.kind, document.name))
+
+
+def _check_fit(documents: Sequence[Document], catalogue: Catalogue) -> None:
+    problems = check(documents, catalogue)
+    if problems:
+        raise _invalid(problems)
+
+
+def _invalid(problems: Sequence[Problem]) -> Refused:
+    shown = "\n".join(str(problem) for problem in problems[:20])
+    more = f"\n... and {len(problems) - 20} more" if len(problems) > 20 else ""
+    return Refused("invalid_declaration", shown + more, "Repair these and check with: trueup validate FILE")

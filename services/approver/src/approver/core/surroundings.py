@@ -1,0 +1,36 @@
+"""What a decision about a case depends on besides its events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from common.cases import Case
+from common.declarations.catalogue import Catalogue
+from common.directory import Directory
+from common.events.model import Fact, Value
+from common.facts import attribute_values, facts_named
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The active declarations, who may do what, and the facts of the case's entity as they are now, by name.
+
+    `facts` is empty when the entity is not known (any more) or its desired state is not active: all is Unknown.
+    """
+
+    catalogue: Catalogue
+    directory: Directory
+    facts: Mapping[str, Fact]
+
+    @cached_property
+    def attributes(self) -> dict[str, Value]:
+        """The facts as plain values, None where unknown: approval policies are routed by these."""
+        return attribute_values(self.facts)
+
+    def facts_now(self, case: Case) -> list[Fact]:
+        """The facts that the case's plan relies on, as they are now. Raises ValueError when there is no plan."""
+        if case.plan is None:
+            raise ValueError(f"case {case.id} has no plan")
+        return facts_named(self.facts, [fact.name for fact in case.plan.data.facts])
