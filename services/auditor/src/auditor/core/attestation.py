@@ -1,0 +1,178 @@
+"""The attestation document: one line of canonical JSON that carries its own evidence.
+
+    {trueup, realm, case, issued, simulated, statement, narrative, evidence, people, declarations, digest}
+
+`evidence` is the index: `{n, position, event, sha256}`, ascending positions, `event` being the exact bytes as text.
+`people` are the directory's entries, with public keys, of everybody who decided something in it. `digest` is the
+SHA-256 of the canonical bytes of everything else. The head (all but evidence, narrative and digest) is what
+AttestationIssued carries, so that the document can be written again from the ledger at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from common.canonical import canonical
+from common.canonical import digest as digest_of
+from common.directory import Person
+from common.errors import Permanent
+from common.events.approver import Decision, DeclarationActivated
+from common.events.envelope import Event
+
+from auditor.core import narrative, statement
+from auditor.core.evidence import Exhibit, Record, numbered
+
+FORMAT = "attestation/v1"
+MAX_BYTES = 32 * 1024 * 1024
+MAX_EVIDENCE = 5_000
+_PARTS = {
+    "trueup", "realm", "case", "issued", "simulated", "statement", "narrative", "evidence", "people", "declarations",
+    "digest",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """A document, taken apart. `head` is what AttestationIssued.statement holds."""
+
+    head: dict[str, Any]
+    narrative: str
+    exhibits: tuple[Exhibit, ...]
+    hashes: tuple[str, ...]
+    digest: str
+
+    @property
+    def case(self) -> str:
+        return str(self.head["case"])
+
+    def people(self) -> list[Person]:
+        """The people's entries. Raises pydantic's ValidationError."""
+        return [Person.model_validate(entry) for entry in self.head["people"]]
+
+    def record(self) -> Record:
+        return Record(self.case, self.exhibits, self.people())
+
+    def body(self) -> dict[str, Any]:
+        """Everything that the digest is over."""
+        evidence = [
+            {"n": item.n, "position": item.position, "event": item.raw.decode(), "sha256": known}
+            for item, known in zip(self.exhibits, self.hashes, strict=True)
+        ]
+        return {**self.head, "narrative": self.narrative, "evidence": evidence}
+
+    def encode(self) -> bytes:
+        """The file: one line of canonical JSON, without a newline."""
+        return canonical({**self.body(), "digest": self.digest})
+
+
+def sha256(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()
+
+
+def issue(
+    realm: str, case_id: str, issued: str, records: Iterable[tuple[int, bytes]], people: Iterable[Person]
+) -> Attestation:
+    """The attestation of a closed case from its records, (position, exact bytes), at the realm's instant `issued`.
+
+    `people` is the directory; those who decided nothing here are left out. Raises `Permanent` for bytes that are no
+    event, ValueError when the case is not closed or too much evidence is given.
+    """
+    exhibits = numbered(records)
+    if len(exhibits) > MAX_EVIDENCE:
+        raise ValueError(f"{len(exhibits)} records; an attestation holds at most {MAX_EVIDENCE}")
+    known = deciders(exhibits)
+    record = Record(case_id, exhibits, [person for person in people if person.id in known])
+    if record.case.closed is None:
+        raise ValueError(f"case {case_id} is not closed")
+    head = {
+        "trueup": FORMAT,
+        "realm": realm,
+        "case": case_id,
+        "issued": issued,
+        "simulated": simulated(record),
+        "statement": statement.state(record),
+        "people": people_used(record),
+        "declarations": declarations_used(record),
+    }
+    return assemble(head, narrative.write(record, issued), exhibits)
+
+
+def assemble(head: dict[str, Any], text: str, exhibits: Sequence[Exhibit]) -> Attestation:
+    """The attestation with this content; its hashes and digest are computed."""
+    hashes = tuple(sha256(item.raw) for item in exhibits)
+    unsealed = Attestation(head, text, tuple(exhibits), hashes, "")
+    return Attestation(head, text, tuple(exhibits), hashes, digest_of(unsealed.body()))
+
+
+def simulated(record: Record) -> bool:
+    """Whether anything in it was made up for a demonstration: an observation, or a person."""
+    return bool(record.simulated) or any(person.simulated for person in record.people.values())
+
+
+def people_used(record: Record) -> list[dict[str, Any]]:
+    return [person.model_dump(mode="json") for _, person in sorted(record.people.items())]
+
+
+def declarations_used(record: Record) -> list[dict[str, Any]]:
+    """Every declaration in evidence, with the event that put it in force."""
+    return [
+        {
+            "kind": said.data.kind,
+            "name": said.data.name,
+            "version": said.data.declared_version,
+            "digest": said.data.digest,
+            "event": said.event.id,
+        }
+        for said in record.all(DeclarationActivated)
+    ]
+
+
+def deciders(exhibits: Sequence[Exhibit]) -> set[str]:
+    """The ids of everybody who decided something in these records, and of the declarations' authors."""
+    people = set()
+    for item in exhibits:
+        decision = item.event.data.get("decision")
+        if isinstance(decision, dict):
+            people.add(Decision.model_validate(decision).person)
+        if isinstance(author := item.event.data.get("author"), str):
+            people.add(author)
+    return people
+
+
+def parse(raw: bytes) -> Attestation:
+    """Take a file apart, checking nothing but its shape. Raises `Permanent` (`unreadable`) when it has another."""
+    if len(raw) > MAX_BYTES:
+        raise Permanent("unreadable", f"{len(raw)} bytes; an attestation has at most {MAX_BYTES}")
+    try:
+        content = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise Permanent("unreadable", f"this is not JSON: {error}") from error
+    if not isinstance(content, dict) or content.get("trueup") != FORMAT:
+        raise Permanent("unreadable", f"this is not a Trueup attestation of the format {FORMAT}")
+    if set(content) != _PARTS:
+        odd = ", ".join(sorted(set(content) ^ _PARTS))
+        raise Permanent("unreadable", f"parts of an attestation are missing or unknown: {odd}")
+    try:
+        index = content.pop("evidence")
+        exhibits = tuple(_exhibit(entry) for entry in index)
+        hashes = tuple(str(entry["sha256"]) for entry in index)
+        text, sealed = content.pop("narrative"), content.pop("digest")
+        if not (isinstance(text, str) and isinstance(sealed, str) and isinstance(content["case"], str)):
+            raise TypeError("narrative, digest and case are texts")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Permanent("unreadable", f"the evidence index can't be read: {error}") from error
+    return Attestation(content, text, exhibits, hashes, sealed)
+
+
+def _exhibit(entry: dict[str, Any]) -> Exhibit:
+    if set(entry) != {"n", "position", "event", "sha256"}:
+        raise TypeError("an entry has n, position, event and sha256")
+    n, position, event = entry["n"], entry["position"], entry["event"]
+    if type(n) is not int or type(position) is not int or not isinstance(event, str):
+        raise TypeError("n and position are whole numbers, event is text")
+    raw = event.encode()
+    return Exhibit(n, position, Event.decode(raw), raw)

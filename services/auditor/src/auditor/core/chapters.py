@@ -1,0 +1,202 @@
+"""What each chapter of the narrative says, sentence by sentence, read from the records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from common.cases import Said
+from common.events.approver import Decision
+from common.events.differ import FailingRule, GapOpened, GapSnapshot
+from common.events.observer import EntityObserved
+from common.events.planner import PlanDrafted, PlanWithheld
+
+from auditor.core.deeds import done
+from auditor.core.evidence import Record
+from auditor.core.findings import checked, unknown
+from auditor.core.sentences import Sentence, says
+from auditor.core.telling import decided, described, instants, proposed_steps
+from auditor.core.wording import bounded, counted, day, listed, lower_first, plain, quoted, unended
+
+MOST_RULES = 5
+MOST_STEPS = 6
+MOST_ALTERNATIVES = 4
+
+__all__ = ["agreed", "checked", "done", "headline", "unknown", "why", "wrong"]
+
+
+def headline(record: Record) -> str | None:
+    """What the source calls the entity: the first attribute its EntityType declares."""
+    gap = record.wrong
+    entity_type = record.entity_type(gap.data.entity_type, gap.position)
+    rows = [said for said in record.all(EntityObserved) if said.data.key == gap.data.key]
+    if entity_type is None or not rows:
+        return None
+    column = next(iter(entity_type.attributes.values())).column
+    text = rows[0].data.row.get(column)
+    return f"{plain(text, 160)}" if isinstance(text, str) and text.strip() else None
+
+
+def wrong(record: Record) -> Iterable[Sentence]:
+    """The facts, the rules they broke, where the rules come from and who put them in force."""
+    gap = record.wrong
+    facts = [fact for rule in gap.data.rules for fact in rule.facts]
+    yield from described(record, facts)
+    for rule in gap.data.rules[:MOST_RULES]:
+        yield says(_broken(rule), gap.event.id)
+    if len(gap.data.rules) > MOST_RULES:
+        yield says(f"{counted(len(gap.data.rules) - MOST_RULES, 'more rule')} failed as well", gap.event.id)
+    yield from _declared(record, gap)
+    opened = record.all(GapSnapshot)[0]
+    found = "found" if isinstance(opened.data, GapOpened) else "first seen as undecidable"
+    yield says(
+        f"The gap was {found} on {day(opened.event.asof)}; its severity was {plain(gap.data.severity, 40)}",
+        opened.event.id,
+        gap.event.id,
+    )
+
+
+def _broken(rule: FailingRule) -> str:
+    if rule.status == "unknown":
+        reason = unended(plain(rule.reason or "the reason was not recorded", 160))
+        return f'The rule "{plain(rule.name, 60)}" could not be decided: {reason}'
+    due = f"; it was due before {day(rule.due)}" if rule.due else ""
+    return f'That broke the rule "{plain(rule.name, 60)}": {unended(plain(rule.says))}{due}'
+
+
+def _declared(record: Record, gap: Said[GapSnapshot]) -> Iterable[Sentence]:
+    state = record.desired_state
+    activation = record.activation("DesiredState", gap.data.desired_state, gap.position)
+    if state is None or activation is None:
+        return
+    proposal = record.proposal(activation)
+    author = record.name_of(activation.data.author)
+    yield says(
+        f"{quoted(state.statement)} is what {plain(state.basis, 160)} asks for, as written down by {plain(author)} and "
+        f"put in force by {plain(record.name_of(activation.data.decision.person))} on {day(activation.event.asof)}, "
+        f"version {activation.data.declared_version}",
+        proposal.event.id if proposal else None,
+        activation.event.id,
+    )
+
+
+def why(record: Record) -> Iterable[Sentence]:
+    """What was drafted, by whom, for which reason, and what was set aside."""
+    plan = record.carried.plan if record.carried else None
+    if plan is None:
+        yield from _no_plan(record)
+        return
+    yield says(_drafted(plan.data), plan.event.id)
+    for reason in plan.data.reasoning[:3]:
+        yield says(f"Its reason was: {quoted(_ended(reason.text))}", plan.event.id, *reason.cites)
+    yield from _set_aside(plan)
+    if plan.data.predictions:
+        kept = [_prediction(item.says, item.by) for item in plan.data.predictions]
+        yield says(f"It is to be judged on this: {'; '.join(bounded(kept, 3))}", plan.event.id)
+
+
+def _drafted(plan: PlanDrafted) -> str:
+    if plan.planner.startswith("playbook"):
+        drafter = f"The playbook planner ({plain(plan.planner, 60)}), software that fills in the declared playbook"
+        model = " without an AI model"
+    else:
+        drafter, model = f"An AI agent ({plain(plan.planner, 60)})", ""
+    steps = listed(bounded(proposed_steps(plan), MOST_STEPS))
+    return f"{drafter}{model} and may only draft, proposed {counted(len(plan.steps), 'step')}: {steps}"
+
+
+def _ended(text: str) -> str:
+    return text if text.rstrip().endswith((".", "!", "?")) else f"{text.rstrip()}."
+
+
+def _prediction(text: str, by: str | None) -> str:
+    return f"{unended(plain(text, 160))}{f', by {day(by)}' if by else ''}"
+
+
+def _set_aside(plan: Said[PlanDrafted]) -> Iterable[Sentence]:
+    if not plan.data.alternatives:
+        return
+    told = [f"{plain(item.name, 80)}, because {quoted(item.reason, 200)}" for item in plan.data.alternatives]
+    cites = [event_id for item in plan.data.alternatives for event_id in item.cites]
+    number = counted(len(plan.data.alternatives), "alternative")
+    yield says(f"It set aside {number}: {'; '.join(bounded(told, MOST_ALTERNATIVES))}", plan.event.id, *cites)
+
+
+def _no_plan(record: Record) -> Iterable[Sentence]:
+    closing = record.case.closed or record.wrong
+    withheld = record.all(PlanWithheld)
+    yield says("Nothing was changed through Trueup: no plan of this case was carried out", closing.event.id)
+    if withheld:
+        reason = unended(plain(withheld[-1].data.reason, 200))
+        yield says(f"No plan was drafted, because {lower_first(reason)}", withheld[-1].event.id)
+
+
+def agreed(record: Record) -> Iterable[Sentence]:
+    """Who took which part, when, with which words; and that nobody took two."""
+    case = record.carried or record.case
+    confirmation = case.confirmation
+    if confirmation is not None:
+        text = decided(record, confirmation.data.decision, confirmation.event.asof, "confirmed that the gap was real")
+        yield says(text, confirmation.event.id)
+    else:
+        yield says("Nobody was asked to confirm the gap before it closed", record.wrong.event.id)
+    if not case.approvals or case.authorisation is None:
+        yield says("No plan was approved, and nothing was carried out", record.wrong.event.id)
+        return
+    for approval in case.approvals:
+        text = decided(record, approval.data.decision, approval.event.asof, "approved the plan")
+        yield says(text, approval.event.id)
+    yield from _released(record)
+    yield from _bound(record)
+
+
+def _released(record: Record) -> Iterable[Sentence]:
+    by_person: dict[str, list[tuple[int, str, Decision, str]]] = {}
+    for number, said in sorted((record.carried or record.case).releases.items()):
+        decision = said.data.decision
+        by_person.setdefault(decision.person, []).append((number, said.event.id, decision, said.event.asof))
+    for given in by_person.values():
+        steps = listed(str(number) for number, _, _, _ in given)
+        what = f"released {'step' if len(given) == 1 else 'steps'} {steps}"
+        when = instants(asof for _, _, _, asof in given)
+        _, _, decision, _ = given[0]
+        yield says(f"{_who(record, decision)} {what} on {when}", *(event_id for _, event_id, _, _ in given))
+
+
+def _who(record: Record, decision: Decision) -> str:
+    return f"{plain(record.name_of(decision.person), 80)} ({plain(decision.role, 60)})"
+
+
+def _bound(record: Record) -> Iterable[Sentence]:
+    case = record.carried or record.case
+    assert case.ticket is not None
+    assert case.authorisation is not None
+    ticket = case.ticket.data
+    approvals = [said.event.id for said in case.approvals]
+    yield says(
+        f"Each signed, with a personal key, the same five-part digest {ticket.digest[:8]} of plan, declaration, facts, "
+        f"policy and approvers, on ticket {plain(ticket.ticket, 60)}",
+        case.ticket.event.id,
+        *approvals,
+    )
+    parts = _parts(record)
+    yield says(f"No person took two of these parts: {len(parts)} decisions by {_people(parts)}", *parts)
+    if case.started is not None:
+        yield says("Nothing was carried out before the last approval", approvals[-1], case.started.event.id)
+
+
+def _parts(record: Record) -> dict[str, str]:
+    """Event id → person, of every decision in the case and of its declaration's author."""
+    case, gap = record.carried or record.case, record.wrong
+    activation = record.activation("DesiredState", gap.data.desired_state, gap.position)
+    parts = {activation.event.id: activation.data.author} if activation else {}
+    decisions: Sequence[Said] = [  # type: ignore[type-arg]  # all carry a decision
+        *([case.confirmation] if case.confirmation else []),
+        *case.approvals,
+        *case.releases.values(),
+        *case.outcomes.values(),
+    ]
+    return parts | {said.event.id: said.data.decision.person for said in decisions}
+
+
+def _people(parts: dict[str, str]) -> str:
+    return counted(len(set(parts.values())), "person").replace("persons", "people")

@@ -1,0 +1,151 @@
+"""What came of it: the steps' results, the proof from later observations, the soak, the closing."""
+
+from __future__ import annotations
+
+from common.cases import Case
+from common.clock import parse_instant
+from common.declarations.values import Status
+from common.errors import Permanent
+from common.events.auditor import ProofSeen, VerificationFailed, VerificationPassed
+from common.events.differ import GapClosed, GapOpened, GapSnapshot
+from common.events.model import EventData, Fact
+from common.events.observer import EntityWithdrawn
+from common.events.planner import PlanDrafted
+
+from auditor.core import proving
+from auditor.core.checks.answer import Failed, demand
+from auditor.core.checks.gates import NOTHING, catalogue_at, executions
+from auditor.core.evidence import Record
+
+
+def done(record: Record) -> str:
+    """Each execution that finished has the success of every step; manual ones have the person's signed outcome."""
+    by_hand = 0
+    for run in (runs := executions(record)):
+        case = run.after
+        if case.finished is None:
+            continue
+        for step in run.plan.data.steps:
+            attempt = case.attempts.get(step.number)
+            if attempt is None or attempt.succeeded is None:
+                raise Failed(f"step {step.number} has no success, but the execution is recorded as finished")
+            demand(attempt.succeeded.data.idempotency_key == attempt.intended.data.idempotency_key,
+                   f"the success of step {step.number} is of another action")  # fmt: skip
+            demand(attempt.intended.position < attempt.succeeded.position < case.finished.position,
+                   f"step {step.number} was not begun, done and finished in this order")  # fmt: skip
+            if step.provider == "manual":
+                _by_hand(case, step.number)
+                by_hand += 1
+    return f"every step succeeded; {by_hand} of them by hand, with the person's signed word" if runs else NOTHING
+
+
+def _by_hand(case: Case, number: int) -> None:
+    outcome, attempt = case.outcomes.get(number), case.attempts[number]
+    if outcome is None:
+        raise Failed(f"nobody said that step {number} was done by hand")
+    decision = outcome.data.decision
+    demand(decision.subject == attempt.intended.event.id, f"the outcome of step {number} is of another task")
+    demand(decision.step == number and decision.result == "done", f"step {number} was not reported as done")
+
+
+def facts(record: Record) -> str:
+    """Each fact that is cited is what the observation says, read again under the declarations of the time."""
+    read = 0
+    for said in record.said:
+        if isinstance(said.data, GapSnapshot | GapClosed | PlanDrafted | ProofSeen | VerificationPassed):
+            for fact in _facts(said.data):
+                read += _fact(record, said.position, fact)
+    demand(read > 0, "no fact is cited")
+    return f"all {read} cited facts, read again from the observations under the declarations, are the same"
+
+
+def _facts(data: EventData) -> list[Fact]:
+    if isinstance(data, GapSnapshot):
+        return [fact for rule in data.rules for fact in rule.facts]
+    return list(getattr(data, "facts", ()))
+
+
+def _fact(record: Record, position: int, fact: Fact) -> int:
+    if fact.event_id is None:
+        demand(fact.value is None or fact.stream is None, f"{fact.name} names no observation")
+        return 0
+    said = record.observation(fact.event_id)
+    if said is None:
+        raise Failed(f"the observation that {fact.name} was read from is not among the records")
+    where = f"{fact.name} (record {record.numbers([fact.event_id])[0]})"
+    demand(said.event.subject == fact.stream, f"{where} names another stream")
+    demand(said.position < position, f"{where} was observed after it was used")
+    if isinstance(said.data, EntityWithdrawn):
+        demand(fact.value is None, f"{where} has a value of a withdrawn entity")
+        return 1
+    catalogue = catalogue_at(record, position)
+    again = proving.read_again(catalogue, said.data, fact.name)
+    if fact.unknown is not None:
+        demand(fact.value is None, f"{where} is unknown and has a value")
+    else:
+        demand(again == fact.value, f"{where} is {fact.value!r} in the record and {again!r} in the observation")
+    return 1
+
+
+def proof(record: Record) -> str:
+    """The declared proof holds for the facts that were seen, decided again; after an execution they are newer."""
+    case = record.case
+    if case.proof is None or case.verification is None or case.gap_closed is None:
+        raise Failed("the proof, the passed verification or the closing of the gap is not among the records")
+    reason = case.gap_closed.data.reason
+    name = record.wrong.data.desired_state
+    for said in (case.proof, case.verification):
+        if reason in ("withdrawn", "not_selected"):
+            continue
+        catalogue = catalogue_at(record, said.position)
+        try:
+            outcome = proving.prove_again(catalogue, name, said.data.facts, parse_instant(said.event.asof))
+        except (Permanent, ValueError, KeyError) as error:
+            raise Failed(f"the proof can't be decided again: {error}") from error
+        demand(outcome.status is Status.MET, f"decided again, the proof is {outcome.status}: {outcome.reason}")
+        demand(
+            case.proof.data.version == record_version(record, case.proof.position), "the proof is of another version"
+        )
+    if record.finished is not None:
+        demand(case.proof.position > record.finished.position, "the proof was seen before the execution had finished")
+        demand(bool(proving.newer(record)), "no observation of the proof is later than the execution")
+        stale = proving.unchanged_only(record)
+        demand(not stale, f"{', '.join(stale)} changed, but was observed before the execution had finished")
+    return "the declared proof, decided again from the observations, holds; what changed was observed after the execution"
+
+
+def record_version(record: Record, position: int) -> str:
+    return catalogue_at(record, position).version_digest(record.wrong.data.desired_state)
+
+
+def soak(record: Record) -> str:
+    """The proof held for as long as the declaration asks, on the realm clock, and no rule failed meanwhile."""
+    seen, passed = record.case.proof, record.case.verification
+    if seen is None or passed is None:
+        raise Failed("the proof or the passed verification is not among the records")
+    catalogue = catalogue_at(record, seen.position)
+    until = proving.soak_end(catalogue, record.wrong.data.desired_state, parse_instant(seen.event.asof))
+    demand(
+        parse_instant(seen.data.soak_until) == until,
+        f"the soak was to last until {until}, not {seen.data.soak_until}",
+    )
+    demand(parse_instant(passed.event.asof) >= until, f"it passed at {passed.event.asof}, before the soak ended")
+    demand(passed.data.soak_from == seen.event.asof and passed.data.soak_until == seen.data.soak_until,
+           "the soak that passed is another one")  # fmt: skip
+    demand(passed.data.proof == seen.event.id, "what passed is another proof")
+    between = [said for said in record.said if seen.position < said.position < passed.position]
+    for said in between:
+        demand(not isinstance(said.data, VerificationFailed | GapOpened), "a rule failed again during the soak")
+    return f"it held from {seen.event.asof} to {seen.data.soak_until} and was then looked at again"
+
+
+def closed(record: Record) -> str:
+    """The case was closed on the passed verification, after it, and says truly whether a plan was carried out."""
+    case = record.case
+    if case.closed is None or case.verification is None:
+        raise Failed("the closing or the passed verification is not among the records")
+    demand(case.closed.data.verification == case.verification.event.id, "it was closed on another verification")
+    demand(case.closed.position > case.verification.position, "it was closed before it was verified")
+    how = "remedied" if record.finished is not None else "resolved"
+    demand(case.closed.data.how == how, f"it was closed as {case.closed.data.how}; by the records it is {how}")
+    return f"the case was closed after its verification, as {how}"

@@ -1,0 +1,115 @@
+"""The proof, decided again from what is on record: by the auditor before it says so, and by every verifier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from common.clock import parse_instant
+from common.declarations.catalogue import Catalogue
+from common.declarations.expressions import Outcome
+from common.declarations.periods import later_instant
+from common.declarations.values import Slot, Unknown, from_json, to_json
+from common.events.differ import GapSnapshot
+from common.events.model import Fact, Value
+from common.events.observer import EntityObserved
+from common.events.planner import PlanDrafted
+
+from auditor.core.evidence import Record
+
+_STALE = "stale since"
+
+
+def read_again(catalogue: Catalogue, observed: EntityObserved, name: str) -> object:
+    """The attribute `name` (`position`, `retest.result`) of an observed row, as JSON; None when it can't be read.
+
+    Raises KeyError when no EntityType for it is in force.
+    """
+    attribute = name.rpartition(".")[2]
+    values = catalogue.readers[observed.entity_type].read(observed.row).values
+    return to_json(values.get(attribute, Unknown("absent", "there is no such attribute")))
+
+
+def prove_again(catalogue: Catalogue, desired_state: str, facts: Sequence[Fact], asof: datetime) -> Outcome:
+    """Whether `verification.proof` of the desired state in force holds for these facts. Facts that are missing are
+    Unknown. Raises `Permanent` when the declaration can't be decided, ValueError for a value of another type."""
+    state = catalogue.compiled(desired_state)
+    scope = state.language.scope
+    slots: dict[str, Slot] = {name: Unknown("absent", f"{name} is not among the facts") for name in scope}
+    for fact in facts:
+        if fact.name in scope:
+            slots[fact.name] = _slot(fact, scope[fact.name])
+    slots["today"] = asof.astimezone(state.zone).date()
+    slots["now"] = asof
+    return state.language.decide(state.proof, state.language.bind(slots, state.proof.reads))
+
+
+def _slot(fact: Fact, kind: str) -> Slot:
+    if fact.unknown is not None:
+        return Unknown("stale" if fact.unknown.startswith(_STALE) else "absent", fact.unknown)
+    return from_json(fact.value, kind)  # type: ignore[arg-type]  # list[str] is JSON; kind is a ValueType
+
+
+def soak_end(catalogue: Catalogue, desired_state: str, proven: datetime) -> datetime:
+    """When a proof first seen at `proven` has held for the declared soak (calendar days in the declared zone)."""
+    state = catalogue.compiled(desired_state)
+    return later_instant(proven, state.spec.verification.soak, state.zone)
+
+
+def within_end(catalogue: Catalogue, desired_state: str, finished: datetime) -> datetime:
+    """Until when the proof must come after an execution that finished at `finished`."""
+    state = catalogue.compiled(desired_state)
+    return later_instant(finished, state.spec.verification.within, state.zone)
+
+
+def known_before(records: Iterable[object]) -> dict[str, Value]:
+    """What the gap and the plan of a case had already known: fact name → value."""
+    known: dict[str, Value] = {}
+    for data in records:
+        facts: list[Fact] = []
+        if isinstance(data, GapSnapshot):
+            facts = [fact for rule in data.rules for fact in rule.facts]
+        elif isinstance(data, PlanDrafted):
+            facts = list(data.facts)
+        known |= {fact.name: fact.value for fact in facts if fact.unknown is None}
+    return known
+
+
+def not_newer(facts: Iterable[Fact], known: Mapping[str, Value], newer: Iterable[str]) -> list[str]:
+    """The facts that changed since `known` and were not read from one of the observations `newer`."""
+    later = set(newer)
+    return [
+        fact.name
+        for fact in facts
+        if fact.event_id is not None
+        and fact.event_id not in later
+        and (fact.name not in known or known[fact.name] != fact.value)
+    ]
+
+
+def is_newer(position: int, source_time: str, finished_position: int, finished_asof: str) -> bool:
+    """Whether an observation is later than the end of an execution: in the ledger, and by its source's own time."""
+    return position > finished_position and parse_instant(source_time) > parse_instant(finished_asof)
+
+
+def unchanged_only(record: Record) -> list[str]:
+    """The facts of a case's proof that changed without having been observed after the execution."""
+    finished, proof = record.finished, record.case.proof
+    if finished is None or proof is None:
+        return []
+    known = known_before(said.data for said in record.said if said.position < finished.position)
+    return not_newer(proof.data.facts, known, newer(record))
+
+
+def newer(record: Record) -> list[str]:
+    """The ids of the proof's observations that are later than the execution."""
+    finished, proof = record.finished, record.case.proof
+    if finished is None or proof is None:
+        return []
+    ids = dict.fromkeys(fact.event_id for fact in proof.data.facts if fact.event_id)
+    found = [record.observation(event_id) for event_id in ids]
+    return [
+        said.event.id
+        for said in found
+        if said is not None and is_newer(said.position, said.data.source_time, finished.position, finished.event.asof)
+    ]
