@@ -1,0 +1,115 @@
+"""The executor's own checks, from the events alone: before it starts, before each step, and of each outcome.
+
+The rules are `common.approvals`, the same the approver asked; here they are asked again, about what was recorded
+and about the facts as the executor folds them itself. What may not be done raises `Refused` with a stable code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from common.approvals import chain_for, check_execution, check_step, digest_parts, refuse, what_changed
+from common.cases import Case, Said
+from common.declarations.catalogue import Catalogue
+from common.declarations.models import ActionType
+from common.directory import Directory
+from common.events.approver import OutcomeRecorded, ReleaseGiven
+from common.events.executor import ActionIntended
+from common.events.model import Fact
+from common.events.planner import PlanDrafted, Step
+from common.facts import attribute_values, facts_named
+from common.signing import check_signature
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What everything is checked against: the realm as the executor sees it now. `facts` are the entity's."""
+
+    catalogue: Catalogue
+    directory: Directory
+    facts: Mapping[str, Fact]
+    asof: datetime
+
+
+def checked_start(case: Case, scene: Scene) -> list[str]:
+    """What was checked before the execution starts, in words; `Refused` when something does not hold."""
+    if case.plan is None:
+        raise refuse("gate2_missing")
+    plan = case.plan.data
+    told = check_execution(
+        case, scene.catalogue, scene.directory, _plan_facts(plan, scene), attribute_values(scene.facts), scene.asof
+    )
+    for step in plan.steps:
+        action_of(plan, step, scene)
+    return [*told, "every step is in the catalogue, on this case's own entity, with the facts it needs"]
+
+
+def checked_step(case: Case, step: Step, scene: Scene) -> Said[ReleaseGiven] | None:
+    """The release that `step` consumes, None at Level 3. `Refused` when it may not be done now; with
+    `release_missing` it may be done later."""
+    if case.plan is None or case.ticket is None or case.gap is None:
+        raise refuse("gate2_missing")
+    plan, ticket = case.plan.data, case.ticket.data
+    facts = _plan_facts(plan, scene)
+    chain = chain_for(scene.catalogue, scene.directory, plan, case.gap.data.severity, attribute_values(scene.facts))
+    now = digest_parts(scene.catalogue, chain, plan, facts)
+    if now.digest != ticket.digest:
+        changed = "; ".join(what_changed(ticket, now, plan.facts, facts))
+        raise refuse("digest_mismatch", f"what was approved no longer holds: {changed}")
+    action_of(plan, step, scene)
+    return check_step(case, step, scene.catalogue, scene.directory, scene.asof)
+
+
+def action_of(plan: PlanDrafted, step: Step, scene: Scene) -> ActionType:
+    """The action of `step` as it is declared, if the step is what the declaration allows."""
+    action = scene.catalogue.actions.get(step.action)
+    allowed = scene.catalogue.desired_states[plan.desired_state].remediation.actions
+    if action is None or step.action not in allowed:
+        raise refuse("outside_catalogue", f"{step.action} is not an action of {plan.desired_state}")
+    if (step.system, step.provider) != (action.system, action.provider) or set(step.parameters) != set(
+        action.parameters
+    ):
+        raise refuse("outside_catalogue", f"step {step.number} is not {step.action} as it is declared")
+    if step.target.partition("/")[2] != plan.case.split("/", 2)[1]:
+        raise refuse("outside_grant", f"step {step.number} is for {step.target}, which is not this case's entity")
+    if step.level not in ("L2", "L3") or step.level > scene.catalogue.effective_level(plan.desired_state, step.action):
+        raise refuse("level_too_high", f"step {step.number} may not run at {step.level}")
+    unknown = [fact.name for fact in _rule_facts(plan, scene) if fact.unknown is not None]
+    if unknown and action.when_unknown != "allowed":
+        raise refuse("unknown_facts", f"{', '.join(unknown)} is unknown, and {step.action} does more than ask")
+    return action
+
+
+def check_outcome(case: Case, outcome: Said[OutcomeRecorded], intended: Said[ActionIntended], scene: Scene) -> None:
+    """Raise `Refused` unless a person who may has signed how this very task went."""
+    decision = outcome.data.decision
+    person = scene.directory.person(decision.person)
+    check_signature(decision, outcome.event.signature, person.key)
+    if decision.realm != scene.directory.realm:
+        raise refuse("wrong_realm")
+    if decision.case != case.id:
+        raise refuse("wrong_case")
+    same = decision.subject == intended.event.id and decision.step == intended.data.step
+    if decision.kind != "outcome" or decision.result is None or not same:
+        raise refuse("digest_mismatch", f"{decision.person} speaks of another task")
+    owner = scene.catalogue.systems[intended.data.system].owner
+    if decision.role not in person.roles or decision.role != owner:
+        raise refuse("role_not_held", f"the work on {intended.data.system} is {owner}'s")
+    if decision.person in _other_people(case, scene.catalogue):
+        raise refuse("not_apart", f"{decision.person} takes two parts in the case")
+
+
+def _other_people(case: Case, catalogue: Catalogue) -> set[str]:
+    said = [*case.approvals, *case.releases.values(), *([case.confirmation] if case.confirmation else [])]
+    author = {catalogue.author_of(case.gap.data.desired_state)} if case.gap else set()
+    return author | {one.data.decision.person for one in said}
+
+
+def _plan_facts(plan: PlanDrafted, scene: Scene) -> list[Fact]:
+    return facts_named(scene.facts, [fact.name for fact in plan.facts])
+
+
+def _rule_facts(plan: PlanDrafted, scene: Scene) -> list[Fact]:
+    return _plan_facts(plan, scene)
