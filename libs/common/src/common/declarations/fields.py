@@ -114,6 +114,8 @@ def _read(value: object) -> Read:
         return Read(type="text")
     if isinstance(value, dict):
         return _table(value)
+    if isinstance(value, list | tuple):  # these texts and no others, each meaning itself
+        return _table({str(item): str(item) for item in value})
     if value in ("number", "decimal", "list"):
         return Read(type=value)
     if not isinstance(value, str):
@@ -127,7 +129,10 @@ def _read(value: object) -> Read:
     return Read(type="moment" if datepatterns.has_time(value) else "date", pattern=value)
 
 
-_READ_HINT = 'Use number, decimal, list, a date pattern ("MMMM d, yyyy") or a table ({"Y": true, "N": false}).'
+_READ_HINT = (
+    'Use number, decimal, list, a date pattern ("MMMM d, yyyy"), '
+    'a table ({"Y": true, "N": false}) or the texts to accept ([Education, Labor]).'
+)
 
 
 def _table(value: dict[Any, Any]) -> Read:

@@ -130,10 +130,13 @@ class Step(Strict):
     why: Sentence | None = None
 
 
+Steps = Annotated[tuple[Step, ...], Field(strict=False, min_length=1, max_length=20)]
+
+
 class Remediation(Strict):
     autonomy: Level
     actions: tuple[Name, ...] = Field(default=(), strict=False, max_length=50)
-    playbook: dict[Name, Annotated[tuple[Step, ...], Field(strict=False, min_length=1, max_length=20)]] = Field(default={})
+    playbook: dict[Name, Steps] = Field(default={})
     people_only: Expression | None = None
 
 

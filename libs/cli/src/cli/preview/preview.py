@@ -1,0 +1,224 @@
+"""What one desired state would find in given rows. Pure: rows and an instant in, decided cases out."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from common.declarations.catalogue import Catalogue
+from common.declarations.evaluation import (
+    CompiledDesiredState,
+    EntityView,
+    Evaluation,
+    Origin,
+    RuleResult,
+    evaluate,
+    slots_of,
+)
+from common.declarations.relations import Candidate, Found, found, keys_named
+from common.declarations.values import Slot, Status, Unknown
+
+from cli.preview.states import State, StateRow
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One entity that is a case, undecided, or asked for: its row, its decision, its variables."""
+
+    row: StateRow
+    evaluation: Evaluation
+    slots: Mapping[str, Slot]
+
+    @property
+    def key(self) -> str:
+        return self.row.key
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What could be done about one case and what it would ask of people.
+
+    `steps` are (action, risk, level) of the playbook for the failing rules; `approve` and `confirm` are people by
+    role; `fallback` are the routed roles that no attribute names, with the role that stands in.
+    """
+
+    steps: tuple[tuple[str, str, str], ...]
+    confirm: Mapping[str, int]
+    approve: Mapping[str, int]
+    release: Mapping[str, int]
+    owners: Mapping[str, str]
+    fallback: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class Preview:
+    """One desired state over all rows. Lists are in the order of keys, `cases` in order of urgency."""
+
+    state: CompiledDesiredState
+    catalogue: Catalogue
+    asof: datetime
+    total: int = 0
+    selected: int = 0
+    selector_unknown: list[Seen] = field(default_factory=list)
+    cases: list[Seen] = field(default_factory=list)
+    undecided: list[Seen] = field(default_factory=list)
+    on_track: list[Seen] = field(default_factory=list)
+    met: int = 0
+    asked_for: list[Seen] = field(default_factory=list)
+    set_aside: list[tuple[StateRow, str]] = field(default_factory=list)
+    unreadable: dict[str, list[StateRow]] = field(default_factory=dict)
+    missing_types: list[str] = field(default_factory=list)
+
+    @property
+    def in_force(self) -> bool:
+        return self.asof >= self.state.effective
+
+    def remedy(self, seen: Seen) -> Remedy:
+        """The playbook's answer to the rules that fail (for one that is undecided: only what gathers evidence)."""
+        actions = self._actions(seen)
+        catalogue, name = self.catalogue, self.state.name
+        policy = catalogue.policy(name)
+        steps = tuple((item, catalogue.actions[item].risk, catalogue.effective_level(name, item)) for item in actions)
+        approve = catalogue.required_approvals(name, actions, seen.evaluation.severity)
+        confirm = dict(policy.confirm_gap) if policy else {}
+        owners, fallback = {}, {}
+        for role in dict.fromkeys((*confirm, *approve)):
+            value, stand_in = catalogue.owner_role(name, role, seen.slots)
+            if value:
+                owners[role] = value
+            elif stand_in != role:
+                fallback[role] = stand_in
+        release = dict(policy.release_step) if policy and any(level == "L2" for *_, level in steps) else {}
+        return Remedy(steps, confirm, approve, release, owners, fallback)
+
+    def _actions(self, seen: Seen) -> list[str]:
+        playbook = self.state.spec.remediation.playbook
+        decided = any(rule.status is Status.MISSED for rule in seen.evaluation.rules)
+        wanted = Status.MISSED if decided else Status.UNKNOWN
+        actions: dict[str, None] = {}
+        for rule in seen.evaluation.failing:
+            for step in playbook.get(rule.name, ()) if rule.status is wanted else ():
+                if decided or self.catalogue.actions[step.action].when_unknown == "allowed":
+                    actions[step.action] = None
+        return list(actions)
+
+
+def instant_of(at: date | datetime, zone: ZoneInfo) -> datetime:
+    """An instant as given; a day is its beginning in the declaration's own time zone."""
+    if isinstance(at, datetime):
+        return at
+    return datetime.combine(at, time(), zone)
+
+
+def previews(
+    catalogue: Catalogue, states: Mapping[str, State], at: date | datetime, only: frozenset[str] = frozenset()
+) -> list[Preview]:
+    """One Preview for each desired state of the catalogue, by name. `only` limits the entities decided, not the
+    rows that relations see."""
+    world = _World(catalogue, states)
+    return [_preview(catalogue.compiled(name), world, at, only) for name in sorted(catalogue.desired_states)]
+
+
+def _preview(state: CompiledDesiredState, world: "_World", at: date | datetime, only: frozenset[str]) -> Preview:
+    result = Preview(state, world.catalogue, instant_of(at, state.zone))
+    entity_type = state.spec.selector.entity
+    result.missing_types = world.missing(entity_type)
+    given = world.states.get(entity_type)
+    for key, row in sorted(given.rows.items()) if given else ():
+        result.total += 1
+        if not only or key in only:
+            _decide(result, world, entity_type, row, only)
+    result.cases.sort(key=lambda seen: _urgency(state, seen))
+    return result
+
+
+def _decide(result: Preview, world: "_World", entity_type: str, row: StateRow, only: frozenset[str]) -> None:
+    state = result.state
+    view, set_aside = world.view(entity_type, row)
+    if set_aside:
+        result.set_aside.append((row, set_aside))
+    evaluation = evaluate(state, view, result.asof)
+    standing = evaluation.standing
+    told_of = bool(only) or standing not in ("met", "not selected")
+    seen = Seen(row, evaluation, slots_of(state, view, result.asof) if told_of else {})
+    if only:
+        result.asked_for.append(seen)
+    if standing == "selector unknown":
+        result.selector_unknown.append(seen)
+    elif standing == "gap":
+        result.cases.append(seen)
+    elif standing == "undecided":
+        result.undecided.append(seen)
+    elif standing == "on track":
+        result.on_track.append(seen)
+    if standing not in ("not selected", "selector unknown"):
+        result.selected += 1
+        result.met += standing == "met"
+        for name, slot in view.values.items():
+            if isinstance(slot, Unknown) and slot.kind == "unreadable":
+                result.unreadable.setdefault(name, []).append(row)
+
+
+def _urgency(state: CompiledDesiredState, seen: Seen) -> tuple[int, int, float, str]:
+    """Severe first, then the one that is late, then more failing rules, then the longest late."""
+    level = [name for name, _ in state.severity].index(seen.evaluation.severity)
+    late = [rule.due.timestamp() for rule in missed(seen) if rule.due is not None]
+    return level, -len(missed(seen)) if late else 0, min(late, default=float("inf")), seen.key
+
+
+def missed(seen: Seen) -> list[RuleResult]:
+    return [rule for rule in seen.evaluation.rules if rule.status is Status.MISSED]
+
+
+def last_day(due: datetime, zone: ZoneInfo) -> date:
+    """The last day on which a deadline can still be kept."""
+    return (due.astimezone(zone) - timedelta(microseconds=1)).date()
+
+
+class _World:
+    """All rows, read once, with an index from a key to the rows that name it."""
+
+    def __init__(self, catalogue: Catalogue, states: Mapping[str, State]) -> None:
+        self.catalogue, self.states = catalogue, states
+        self._read: dict[tuple[str, str], tuple[Mapping[str, Slot], str]] = {}
+        self._named: dict[tuple[str, str], dict[str, list[Candidate]]] = {}
+        for join in catalogue.joins():
+            self._index(join.other, join.through)
+
+    def missing(self, entity_type: str) -> list[str]:
+        wanted = [entity_type, *(join.other for join in self.catalogue.joins_of(entity_type))]
+        return [name for name in dict.fromkeys(wanted) if name not in self.states]
+
+    def view(self, entity_type: str, row: StateRow) -> tuple[EntityView, str]:
+        values, set_aside = self._values(entity_type, row)
+        related: dict[str, Found] = {}
+        for join in self.catalogue.joins_of(entity_type):
+            if join.other in self.states:
+                candidates: Iterable[Candidate] = self._named[join.other, join.through].get(row.key, ())
+                related[join.name] = found(join.relation, candidates)
+            elif join.relation.count is not None:
+                related[join.name] = Unknown("undecided", f"no {join.other} records were given")
+            else:
+                related[join.name] = Unknown("absent", f"no {join.other} records were given")
+        return EntityView(entity_type, row.key, values, _origin(entity_type, row), related), set_aside
+
+    def _values(self, entity_type: str, row: StateRow) -> tuple[Mapping[str, Slot], str]:
+        known = self._read.get((entity_type, row.key))
+        if known is None:
+            reading = self.catalogue.readers[entity_type].read(row.row)
+            known = self._read[entity_type, row.key] = (reading.values, reading.set_aside)
+        return known
+
+    def _index(self, other: str, through: str) -> None:
+        if (other, through) in self._named:
+            return
+        index: dict[str, list[Candidate]] = {}
+        for row in self.states[other].rows.values() if other in self.states else ():
+            values, set_aside = self._values(other, row)
+            for key in () if set_aside else keys_named(dict(values), through):
+                index.setdefault(key, []).append(Candidate(row.key, dict(values), _origin(other, row)))
+        self._named[other, through] = index
+
+
+def _origin(entity_type: str, row: StateRow) -> Origin:
+    return Origin(f"entity/{entity_type}/{row.key}", f"{row.file}:{row.line}")

@@ -1,0 +1,97 @@
+"""A preview as JSON: the same figures as the page, and every case. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from common.clock import instant
+from common.declarations.evaluation import RuleResult
+
+from cli.preview import figures
+from cli.preview.preview import Preview, Seen
+from cli.preview.states import State
+
+
+def as_json(found: Sequence[Preview], given: Mapping[str, State], exit_code: int) -> dict[str, Any]:
+    """The whole answer of `trueup diff --json`. Instants are RFC 3339; statuses are Met, Missed, Unknown, Pending."""
+    return {
+        "desired_states": [_preview(preview) for preview in found],
+        "left_out": [fault for state in given.values() for fault in state.faults],
+        "exit_code": exit_code,
+    }
+
+
+def _preview(preview: Preview) -> dict[str, Any]:
+    work = figures.asked(preview)
+    return {
+        "name": preview.state.name,
+        "statement": preview.state.spec.statement,
+        "version": preview.catalogue.version_digest(preview.state.name),
+        "asof": instant(preview.asof),
+        "in_force": preview.in_force,
+        "read": preview.total,
+        "selected": preview.selected,
+        "selector_unknown": [seen.key for seen in preview.selector_unknown],
+        "missing": preview.missing_types,
+        "counts": {
+            "cases": len(preview.cases),
+            "undecided": len(preview.undecided),
+            "on_track": len(preview.on_track),
+            "met": preview.met,
+            "by_severity": figures.severities(preview.cases),
+        },
+        "rules": [
+            {
+                "name": rule.name,
+                "missed": rule.missed,
+                "of_highest_severity": rule.highest,
+                "undecided": rule.undecided,
+            }
+            for rule in figures.rule_figures(preview)
+        ],
+        "cases": [_case(preview, seen) for seen in preview.cases],
+        "undecided": [_case(preview, seen) for seen in preview.undecided],
+        "on_track": [seen.key for seen in preview.on_track],
+        "asked": [_case(preview, seen) for seen in preview.asked_for],
+        "set_aside": [{"key": row.key, "reason": reason} for row, reason in preview.set_aside],
+        "people": {
+            "confirmations": work.confirmations,
+            "plans": work.drafted,
+            "approvals": work.approvals,
+            "releases": work.releases,
+            "people_only": work.people_only,
+            "without_playbook": work.nothing_to_draft,
+            "fallback": {f"{role} -> {to}": keys for (role, to), keys in work.fallback.items()},
+        },
+        "unreadable": {name: [row.key for row in rows] for name, rows in sorted(preview.unreadable.items())},
+    }
+
+
+def _case(preview: Preview, seen: Seen) -> dict[str, Any]:
+    evaluation = seen.evaluation
+    case: dict[str, Any] = {
+        "key": seen.key,
+        "at": f"{seen.row.file}:{seen.row.line}",
+        "standing": evaluation.standing,
+        "severity": evaluation.severity,
+        "people_only": evaluation.people_only,
+        "rules": [_rule(rule) for rule in evaluation.rules],
+    }
+    if evaluation.standing in ("gap", "undecided"):
+        remedy = preview.remedy(seen)
+        case["steps"] = [{"action": action, "risk": risk, "level": level} for action, risk, level in remedy.steps]
+        case["confirm"], case["approve"] = dict(remedy.confirm), dict(remedy.approve)
+        case["release"] = dict(remedy.release)
+    return case
+
+
+def _rule(rule: RuleResult) -> dict[str, Any]:
+    return {
+        "name": rule.name,
+        "kind": rule.kind,
+        "status": rule.status.value,
+        "applies": rule.applies,
+        "says": rule.says,
+        "due": instant(rule.due) if rule.due else None,
+        "reason": rule.reason,
+        "facts": {fact.name: fact.value for fact in rule.facts},
+    }
