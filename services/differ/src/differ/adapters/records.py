@@ -1,0 +1,97 @@
+"""The ledger, as the differ uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from common.declarations.catalogue import Catalogue
+from common.entities.rows import Ref
+from common.errors import Permanent, Transient
+from common.events import Event
+from common.events.approver import DeclarationActivated
+from common.events.auditor import CaseClosed
+from common.ids import REALM_STREAM
+from common.ledger import Appended, AppendRefused, Connection, Ledger, NewEvent, append
+from common.realm import fold_clock
+
+from differ.core.deciding import CaseKey, CaseState
+from differ.core.folding import fold
+from differ.ports import StaleCases
+
+APPEND_BATCH = 2_000
+PAGE = 1_000
+
+
+class LedgerRecords:
+    """Reads through the caller's connection, appends in the caller's transaction."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def append(self, conn: Connection, events: Sequence[NewEvent]) -> None:
+        stale: set[CaseKey] = set()
+        for start in range(0, len(events), APPEND_BATCH):
+            part = events[start : start + APPEND_BATCH]
+            for new, answer in zip(part, await append(conn, [[new] for new in part]), strict=True):
+                if isinstance(answer, Appended) and not answer.duplicate:
+                    continue
+                # A duplicate too: this very event was appended before, and the differ's copy does not know it.
+                if isinstance(answer, AppendRefused) and answer.reason_code not in ("version_conflict", "id_clash"):
+                    raise Permanent(answer.reason_code, f"the ledger refused a gap event: {answer.message}")
+                stale.add((new.event.data["desired_state"], (new.event.caseid or "").split("/")[1]))
+        if stale:
+            raise StaleCases(stale)
+
+    async def fold(self, conn: Connection, key: CaseKey, ref: Ref) -> CaseState:
+        prefix = "/".join(key)
+        events = await self._category(conn, f"gap/{prefix}/")
+        events += [
+            (position, event)
+            for position, event in await self._category(conn, f"attestation/{prefix}/")
+            if event.type == CaseClosed.TYPE
+        ]
+        return fold(key[0], ref, [event for _, event in sorted(events, key=lambda item: item[0])])
+
+    async def closed(self, conn: Connection, cases: Sequence[str]) -> set[str]:
+        rows = await conn.fetch(
+            "SELECT case_id FROM ledger.events WHERE stream = ANY ($1::text[]) AND type = $2",
+            [f"attestation/{case}" for case in cases],
+            CaseClosed.TYPE,
+        )
+        return {row[0] for row in rows}
+
+    async def causes(self, conn: Connection, ids: Iterable[str]) -> dict[str, Event]:
+        found = await self._ledger.by_ids(conn, [("observer", event_id) for event_id in ids])
+        return {recorded.event.id: recorded.event for recorded in found}
+
+    async def at(self, conn: Connection, position: int) -> Event:
+        found = await self._ledger.read_positions(conn, [position])
+        if not found:
+            raise Transient("not_there_yet", f"position {position} can't be read from the ledger")
+        return found[0].event
+
+    async def catalogue(self, conn: Connection) -> tuple[Catalogue, int]:
+        realm = await self._ledger.read_stream(conn, REALM_STREAM)
+        catalogue = Catalogue(timezone=fold_clock(recorded.event for recorded in realm).timezone)
+        last = -1
+        for position, event in await self._category(conn, "declaration/"):
+            if event.type == DeclarationActivated.TYPE:
+                catalogue, last = _activated(catalogue, event), position
+        return catalogue, last
+
+    async def _category(self, conn: Connection, prefix: str) -> list[tuple[int, Event]]:
+        events: list[tuple[int, Event]] = []
+        after = -1
+        while page := await self._ledger.read_category(conn, prefix, after, PAGE):
+            events += [(recorded.position, recorded.event) for recorded in page]
+            after = page[-1].position
+        return events
+
+
+def _activated(catalogue: Catalogue, event: Event) -> Catalogue:
+    """The catalogue after `event`. A declaration that can't be read stops the differ, it fails no observation: it is
+    the observation that would go to the dead letters, and be lost to a newer version that can read it."""
+    try:
+        return catalogue.apply(DeclarationActivated.of(event))
+    except Permanent as error:
+        raise Transient(error.reason_code, error.message) from error

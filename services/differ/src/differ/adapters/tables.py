@@ -1,0 +1,162 @@
+"""The differ's own tables: its copy of its cases, the reviews under way, how far the clock has been handled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+from common.clock import RealmClock
+from common.entities.rows import Ref
+from common.ids import REALM_STREAM
+from common.ledger import Connection, Ledger
+from common.ledger.progress import set_pending
+from common.realm import fold_clock
+
+from differ.core.deciding import CaseKey, CaseState
+from differ.ports import Review
+
+_CASE = (
+    "c.desired_state, c.key, c.entity_type, c.occurrence, c.condition, c.ended, c.stream_version, c.fingerprint, "
+    "c.gap, c.selector_unknown"
+)
+
+
+class CaseTable:
+    """`differ.cases`."""
+
+    async def load(self, conn: Connection, keys: Iterable[CaseKey]) -> dict[CaseKey, CaseState]:
+        wanted = list(keys)
+        rows = await conn.fetch(
+            f"SELECT {_CASE} FROM unnest($1::text[], $2::text[]) AS u (d, k) "  # noqa: S608
+            "JOIN differ.cases c ON c.desired_state = u.d AND c.key = u.k",
+            [desired_state for desired_state, _ in wanted],
+            [key for _, key in wanted],
+        )
+        return {case.key: case for case in map(_case, rows)}
+
+    async def save(self, conn: Connection, cases: Sequence[CaseState]) -> None:
+        if not cases:
+            return
+        await conn.execute(
+            """
+            INSERT INTO differ.cases AS c (desired_state, key, entity_type, occurrence, condition, ended,
+                                           stream_version, fingerprint, gap, selector_unknown)
+            SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::text[], $6::boolean[],
+                                 $7::int[], $8::text[], $9::text[], $10::text[])
+            ON CONFLICT (desired_state, key) DO UPDATE SET
+                entity_type = excluded.entity_type, occurrence = excluded.occurrence,
+                condition = excluded.condition, ended = excluded.ended, stream_version = excluded.stream_version,
+                fingerprint = excluded.fingerprint, gap = excluded.gap,
+                selector_unknown = excluded.selector_unknown
+            """,
+            [case.desired_state for case in cases],
+            [case.ref[1] for case in cases],
+            [case.ref[0] for case in cases],
+            [case.occurrence for case in cases],
+            [case.condition for case in cases],
+            [case.ended for case in cases],
+            [case.stream_version for case in cases],
+            [case.fingerprint for case in cases],
+            [orjson.dumps(case.gap).decode() for case in cases],
+            [case.selector_unknown for case in cases],
+        )
+
+    async def foreign(self, conn: Connection, desired_state: str, entity_type: str) -> list[Ref]:
+        rows = await conn.fetch(
+            "SELECT entity_type, key FROM differ.cases WHERE desired_state = $1 AND entity_type <> $2 "
+            "AND condition IN ('gap', 'undecided') ORDER BY key",
+            desired_state,
+            entity_type,
+        )
+        return [(row[0], row[1]) for row in rows]
+
+    async def counts(self, conn: Connection) -> dict[str, dict[str, int]]:
+        rows = await conn.fetch(
+            "SELECT desired_state, count(*) FILTER (WHERE condition = 'gap') AS open, "
+            "count(*) FILTER (WHERE condition = 'undecided') AS undecided, "
+            "count(selector_unknown) AS selector_unknown FROM differ.cases GROUP BY 1 ORDER BY 1"
+        )
+        return {row[0]: {name: row[name] for name in ("open", "undecided", "selector_unknown")} for row in rows}
+
+
+def _case(row: Any) -> CaseState:
+    return CaseState(
+        desired_state=row["desired_state"],
+        ref=(row["entity_type"], row["key"]),
+        occurrence=row["occurrence"],
+        condition=row["condition"],
+        ended=row["ended"],
+        stream_version=row["stream_version"],
+        fingerprint=row["fingerprint"],
+        gap=orjson.loads(row["gap"]),
+        selector_unknown=row["selector_unknown"],
+    )
+
+
+class ReviewTable:
+    """`differ.reviews` and `differ.reviewed`."""
+
+    async def reviewed(self, conn: Connection) -> dict[str, str]:
+        rows = await conn.fetch("SELECT desired_state, version FROM differ.reviewed")
+        return {row[0]: row[1] for row in rows}
+
+    async def begin(self, conn: Connection, reviews: Sequence[Review], versions: Mapping[str, str]) -> None:
+        await conn.executemany(
+            "INSERT INTO differ.reviews (desired_state, entity_type, after_key, cause) VALUES ($1, $2, $3, $4) "
+            "ON CONFLICT (desired_state) DO UPDATE SET entity_type = excluded.entity_type, "
+            "after_key = excluded.after_key, cause = excluded.cause",
+            [(item.desired_state, item.entity_type, item.after_key, item.cause) for item in reviews],
+        )
+        await conn.executemany(
+            "INSERT INTO differ.reviewed (desired_state, version) VALUES ($1, $2) "
+            "ON CONFLICT (desired_state) DO UPDATE SET version = excluded.version",
+            list(versions.items()),
+        )
+        await self._count(conn)
+
+    async def next(self, conn: Connection) -> Review | None:
+        row = await conn.fetchrow(
+            "SELECT desired_state, entity_type, after_key, cause FROM differ.reviews "
+            "ORDER BY desired_state LIMIT 1 FOR UPDATE"
+        )
+        return None if row is None else Review(*row)
+
+    async def move(self, conn: Connection, review: Review, after_key: str | None) -> None:
+        if after_key is None:
+            await conn.execute("DELETE FROM differ.reviews WHERE desired_state = $1", review.desired_state)
+        else:
+            await conn.execute(
+                "UPDATE differ.reviews SET after_key = $2 WHERE desired_state = $1", review.desired_state, after_key
+            )
+        await self._count(conn)
+
+    async def _count(self, conn: Connection) -> None:
+        """Work that is outstanding is in the ledger's books, so that a clock waits for it."""
+        await set_pending(conn, "differ", await conn.fetchval("SELECT count(*) FROM differ.reviews"))
+
+
+class ClockTable:
+    """`differ.clock`, and the realm's stream for what never changes of the clock."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._created: RealmClock | None = None
+
+    async def read(self, conn: Connection) -> RealmClock:
+        if self._created is None:
+            stream = await self._ledger.read_stream(conn, REALM_STREAM)
+            self._created = fold_clock(recorded.event for recorded in stream[:1])
+        created = self._created
+        if created.at is None:
+            return created
+        handled: datetime | None = await conn.fetchval("SELECT at FROM differ.clock")
+        return RealmClock(created.mode, handled or created.at, created.timezone)
+
+    async def advance(self, conn: Connection, at: datetime) -> None:
+        await conn.execute(
+            "INSERT INTO differ.clock AS c (at) VALUES ($1) "
+            "ON CONFLICT (one) DO UPDATE SET at = greatest(c.at, excluded.at)",
+            at,
+        )

@@ -1,0 +1,44 @@
+"""One batch: for each look, find and decide. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from common.declarations.evaluation import EntityView
+from common.entities.rows import Ref
+
+from differ.core.deciding import CaseKey, CaseState, Decision, decide
+from differ.core.findings import find
+from differ.core.planning import Declared, Look
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """What a batch comes to. `alarms`: when each look must be repeated, if no message comes before."""
+
+    decisions: list[Decision]
+    alarms: list[tuple[Look, datetime]]
+
+
+def diff(
+    declared: Declared,
+    looks: Iterable[Look],
+    views: Mapping[Ref, EntityView],
+    cases: Mapping[CaseKey, CaseState],
+    asof: datetime,
+) -> Diff:
+    """Decide every look as of `asof`. An entity without a view is gone; a case that is not in `cases` never was."""
+    known = dict(cases)
+    decisions: list[Decision] = []
+    alarms: list[tuple[Look, datetime]] = []
+    for look in looks:
+        finding = find(declared.states[look.desired_state], look.ref, views.get(look.ref), asof)
+        if finding.look_again is not None:
+            alarms.append((look, finding.look_again))
+        case = known.get((look.desired_state, look.ref[1])) or CaseState(look.desired_state, look.ref)
+        if (decision := decide(case, finding)) is not None:
+            known[case.key] = decision.after
+            decisions.append(decision)
+    return Diff(decisions, alarms)

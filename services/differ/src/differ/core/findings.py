@@ -1,0 +1,204 @@
+"""What was found when one desired state was decided for one entity at one instant."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+import orjson
+from common.clock import instant
+from common.declarations.evaluation import (
+    CompiledDesiredState,
+    EntityView,
+    Evaluation,
+    RuleResult,
+    evaluate,
+)
+from common.declarations.evaluation import Fact as ReadFact
+from common.declarations.values import Status
+from common.entities.rows import Ref
+from common.events.differ import FailingRule
+from common.events.model import Fact
+from common.facts import entity_facts, facts_named
+
+Standing: TypeAlias = Literal["gap", "undecided", "fine", "not_selected", "selector_unknown", "withdrawn"]
+CLOCK = ("today", "now")
+"""The clock is no fact: the event's `asof` says what time it was, and midnight alone changes no gap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`standing` in one word; `evaluation` is None where there was nothing to evaluate (withdrawn).
+
+    `look_again` is the next instant at which the result may change without any message.
+    """
+
+    desired_state: str
+    version: str
+    ref: Ref
+    standing: Standing
+    evaluation: Evaluation | None = None
+    reason: str = ""
+    evidence: tuple[Fact, ...] = ()
+    look_again: datetime | None = None
+
+    @property
+    def failing(self) -> tuple[RuleResult, ...]:
+        return () if self.evaluation is None else self.evaluation.failing
+
+    @property
+    def severity(self) -> str:
+        return "" if self.evaluation is None else self.evaluation.severity
+
+
+_STANDINGS: dict[str, Standing] = {
+    "gap": "gap",
+    "undecided": "undecided",
+    "on track": "fine",
+    "met": "fine",
+    "not selected": "not_selected",
+    "selector unknown": "selector_unknown",
+}
+
+
+_STATUS: dict[Status, Literal["missed", "unknown"]] = {Status.MISSED: "missed", Status.UNKNOWN: "unknown"}
+
+
+def find(state: CompiledDesiredState, ref: Ref, view: EntityView | None, asof: datetime) -> Finding:
+    """Decide `state` for the entity `ref` as of `asof`. Without a view it is gone: withdrawn, or never there."""
+    if ref[0] != state.spec.selector.entity:
+        return Finding(state.name, state.version, ref, "not_selected", reason="another type of entity is selected")
+    if view is None:
+        return Finding(state.name, state.version, ref, "withdrawn")
+    evaluation = evaluate(state, view, asof)
+    standing = _STANDINGS[evaluation.standing]
+    return Finding(
+        state.name,
+        state.version,
+        ref,
+        standing,
+        evaluation,
+        evaluation.selected.reason,
+        _selector_facts(state, view, asof) if standing == "not_selected" else (),
+        min(evaluation.next_timers, default=None),
+    )
+
+
+def _selector_facts(state: CompiledDesiredState, view: EntityView, asof: datetime) -> tuple[Fact, ...]:
+    """What the selector read, as evidence for an entity that it no longer selects."""
+    if state.where is None or asof < state.effective:
+        return ()
+    return tuple(facts_named(entity_facts(state, view, asof), state.where.reads))
+
+
+def fact(read: ReadFact) -> Fact:
+    """The fact as an event carries it."""
+    return Fact(
+        name=read.name,
+        value=read.value,  # type: ignore[arg-type]  # attribute values are never objects
+        stream=read.stream,
+        event_id=read.event_id,
+        unknown=read.unknown,
+    )
+
+
+def facts_of(rules: Iterable[RuleResult]) -> list[Fact]:
+    """The facts of several rules, each once, without the clock."""
+    seen = {read.name: read for rule in rules for read in rule.facts if read.name not in CLOCK}
+    return [fact(read) for read in seen.values()]
+
+
+def failing_rule(rule: RuleResult) -> FailingRule:
+    """The rule as a gap event carries it."""
+    assert rule.kind != "done", "done is not a rule of its own"
+    return FailingRule(
+        name=rule.name,
+        kind=rule.kind,
+        status=_STATUS[rule.status],
+        says=rule.says,
+        facts=facts_of([rule]),
+        due=instant(rule.due) if rule.due else None,
+        reason=rule.reason or None,
+    )
+
+
+def fingerprint(finding: Finding) -> str:
+    """Equal for findings between which nothing worth an event changed.
+
+    It covers the version, the severity, and each failing rule's status and facts by value. Seeing the same again
+    in a newer observation leaves it alone.
+    """
+    return _fingerprint(
+        finding.version,
+        finding.severity,
+        [
+            (
+                rule.name,
+                _STATUS[rule.status],
+                [(read.name, read.value, read.unknown) for read in rule.facts if read.name not in CLOCK],
+            )
+            for rule in finding.failing
+        ],
+    )
+
+
+def recorded_fingerprint(gap: Mapping[str, Any]) -> str:
+    """The fingerprint of the finding that a gap event's data records."""
+    return _fingerprint(
+        gap["version"],
+        gap["severity"],
+        [
+            (
+                rule["name"],
+                rule["status"],
+                [(item["name"], item.get("value"), item.get("unknown")) for item in rule["facts"]],
+            )
+            for rule in gap["rules"]
+        ],
+    )
+
+
+def _fingerprint(version: str, severity: str, rules: list[tuple[str, str, list[Any]]]) -> str:
+    return hashlib.sha256(orjson.dumps((version, severity, rules))).hexdigest()[:32]
+
+
+def changes(before: Mapping[str, Any], finding: Finding) -> list[str]:
+    """In words, what differs between the gap event data `before` and `finding`."""
+    words = []
+    if before["version"] != finding.version:
+        words.append("the declaration changed")
+    if before["severity"] != finding.severity:
+        words.append(f"severity: {before['severity']} → {finding.severity}")
+    old = {rule["name"]: rule for rule in before["rules"]}
+    new = {rule.name: failing_rule(rule) for rule in finding.failing}
+    words += [f"{name}: no longer fails" for name in old if name not in new]
+    words += [f"{name}: {rule.status}" for name, rule in new.items() if name not in old]
+    words += [
+        f"{name}: {old[name]['status']} → {rule.status}"
+        for name, rule in new.items()
+        if name in old and old[name]["status"] != rule.status
+    ]
+    known = {item["name"]: item for rule in before["rules"] for item in rule["facts"]}
+    now = {item.name: item for rule in new.values() for item in rule.facts}
+    words += [
+        f"{name}: {_shown(known[name].get('value'))} → {_shown(item.value)}"
+        for name, item in now.items()
+        if name in known and known[name].get("value") != item.value
+    ]
+    words += [
+        f"{name}: {item.unknown}"
+        for name, item in now.items()
+        if name in known and known[name].get("value") == item.value and known[name].get("unknown") != item.unknown
+    ]
+    return words or ["what was read changed"]
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "unknown"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)

@@ -1,0 +1,45 @@
+"""What has to be looked at again, and why. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from common.declarations.catalogue import Catalogue
+from common.declarations.evaluation import CompiledDesiredState
+from common.entities.rows import Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Decide one desired state for one entity."""
+
+    desired_state: str
+    ref: Ref
+
+
+class Declared:
+    """One catalogue, with everything compiled once: what the hot path asks for every entity."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self._by_type = {name: catalogue.desired_states_for(name) for name in catalogue.entity_types}
+        names = [name for found in self._by_type.values() for name in found]
+        self.states: dict[str, CompiledDesiredState] = {name: catalogue.compiled(name) for name in names}
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The version digest of every desired state that can be decided."""
+        return {name: state.version for name, state in self.states.items()}
+
+    def entity_type(self, desired_state: str) -> str:
+        return self.states[desired_state].spec.selector.entity
+
+    def looks(self, refs: Iterable[Ref]) -> list[Look]:
+        """Every desired state of every entity in `refs`, in a stable order."""
+        return [Look(name, ref) for ref in refs for name in self._by_type.get(ref[0], ())]
+
+
+def to_review(known: Mapping[str, str], declared: Declared) -> list[str]:
+    """The desired states whose population must be looked at again: `known` has the versions last reviewed."""
+    return sorted(name for name, version in declared.versions.items() if known.get(name) != version)

@@ -1,0 +1,250 @@
+"""Straight lines: take in what came, find what must be looked at, look, append.
+
+Every method works in the caller's transaction and appends as its last statement. All of them take the entity
+store's turn first, so that two changes that concern one case never miss each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from common.clock import parse_instant
+from common.declarations.evaluation import EntityView
+from common.entities import EntityStore
+from common.entities.rows import Ref
+from common.events import Event, Origin, new_event
+from common.events.approver import ClockAdvanced, RealmCreated
+from common.events.auditor import CaseClosed
+from common.ledger import Connection, NewEvent, Recorded
+from common.timers import Timer, Timers
+
+from differ.core.deciding import CaseKey, CaseState, Decision, ended
+from differ.core.diffing import diff
+from differ.core.planning import Declared, Look, to_review
+from differ.ports import Cases, Clock, Records, Review, Reviews, StaleCases
+
+REVIEW_BATCH = 500
+ACTOR = "service:differ"
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Everything that the differ needs of the outside."""
+
+    entities: EntityStore
+    timers: Timers
+    cases: Cases
+    records: Records
+    clock: Clock
+    reviews: Reviews
+    wall: Callable[[], datetime]
+
+
+class Differ:
+    """The differ's answers to messages, to timers and to changed declarations."""
+
+    def __init__(self, outside: Outside) -> None:
+        self._out = outside
+        self._declared: Declared | None = None
+        self._declared_at = -1
+        self._stale: set[CaseKey] = set()
+        self._mended: set[CaseKey] = set()
+
+    async def on_state(self, conn: Connection, batch: Sequence[Recorded]) -> None:
+        """Observations, withdrawals, snapshots."""
+        declared = await self.declared(conn)
+        changed = await self._out.entities.apply(conn, batch, declared.catalogue)
+        asof = await self._now(conn)
+        causes = {ref: recorded.event for ref, recorded in changed.items()}
+        await self._append(conn, await self._look(conn, declared.looks(changed), asof, causes))
+
+    async def on_declarations(self, conn: Connection, _batch: Sequence[Recorded]) -> None:
+        """Something was proposed or activated: the ledger says what counts now."""
+        await self.plan_reviews(conn)
+
+    async def plan_reviews(self, conn: Connection) -> None:
+        """Find out which populations must be looked at again under the active declarations, and note it."""
+        await self._out.entities.lock(conn)
+        self._declared = None
+        declared = await self.declared(conn)
+        names = to_review(await self._out.reviews.reviewed(conn), declared)
+        reviews = [Review(name, declared.entity_type(name), "", self._declared_at) for name in names]
+        if reviews:
+            await self._out.reviews.begin(conn, reviews, {name: declared.versions[name] for name in names})
+
+    async def review(self, conn: Connection) -> int:
+        """Do a part of one review under way; returns how many reviews it worked on (0: there is none)."""
+        await self._out.entities.lock(conn)
+        review = await self._out.reviews.next(conn)
+        if review is None:
+            return 0
+        declared = await self.declared(conn)
+        refs = await self._out.entities.keys(conn, review.entity_type, review.after_key, REVIEW_BATCH)
+        done = len(refs) < REVIEW_BATCH
+        await self._out.reviews.move(conn, review, None if done else refs[-1][1])
+        if done:
+            refs += await self._out.cases.foreign(conn, review.desired_state, review.entity_type)
+        if review.desired_state not in declared.states:
+            return 1
+        cause = await self._out.records.at(conn, review.cause)
+        looks = [Look(review.desired_state, ref) for ref in refs]
+        asof = await self._now(conn)
+        await self._append(conn, await self._look(conn, looks, asof, dict.fromkeys(refs, cause)))
+        return 1
+
+    async def on_attestations(self, conn: Connection, batch: Sequence[Recorded]) -> None:
+        """The auditor closed cases: what fails after that is another occurrence."""
+        closed = {said.case: item.event for item in batch if (said := _case_closed(item)) is not None}
+        if not closed:
+            return
+        await self._out.entities.lock(conn)
+        declared = await self.declared(conn)
+        keys: dict[CaseKey, tuple[int, Event]] = {}
+        for case, event in closed.items():
+            desired_state, key, occurrence = case.rsplit("/", 2)
+            keys[(desired_state, key)] = (int(occurrence), event)
+        known = await self._load(conn, keys, {})
+        after = {key: ended(case, keys[key][0]) for key, case in known.items()}
+        await self._out.cases.save(conn, [case for key, case in after.items() if case != known[key]])
+        looks = [
+            Look(case.desired_state, case.ref) for case in after.values() if case.desired_state in declared.states
+        ]
+        causes = {case.ref: keys[key][1] for key, case in after.items()}
+        asof = await self._now(conn)
+        await self._append(conn, await self._look(conn, looks, asof, causes))
+
+    async def on_clock(self, conn: Connection, batch: Sequence[Recorded]) -> None:
+        """A replay clock moved: everything due on the way fires, each as of its own instant, in order."""
+        await self._out.entities.lock(conn)
+        events: list[NewEvent] = []
+        for recorded in batch:
+            if recorded.event.type == RealmCreated.TYPE:
+                created = RealmCreated.of(recorded.event)
+                if created.start is not None:
+                    await self._out.clock.advance(conn, parse_instant(created.start))
+            elif recorded.event.type == ClockAdvanced.TYPE:
+                events += await self._advance(conn, recorded.event)
+        await self._append(conn, events)
+
+    async def _advance(self, conn: Connection, event: Event) -> list[NewEvent]:
+        until = parse_instant(ClockAdvanced.of(event).now)
+        events: list[NewEvent] = []
+
+        async def fire(conn: Connection, instant: datetime, timers: Sequence[Timer]) -> None:
+            events.extend(await self._fire(conn, instant, timers, event))
+
+        await self._out.timers.fire_all(conn, until, fire)
+        await self._out.clock.advance(conn, until)
+        return events
+
+    async def fire(self, conn: Connection, instant: datetime, timers: Sequence[Timer]) -> None:
+        """In a wall realm: these timers are due. The cause is what was last observed of the entity."""
+        await self._out.entities.lock(conn)
+        await self._append(conn, await self._fire(conn, instant, timers, None))
+
+    async def _fire(
+        self, conn: Connection, instant: datetime, timers: Sequence[Timer], cause: Event | None
+    ) -> list[NewEvent]:
+        declared = await self.declared(conn)
+        looks = [
+            Look(timer.name, (entity_type, key))
+            for timer in timers
+            for entity_type, _, key in [timer.subject.partition("/")]
+            if timer.name in declared.states
+        ]
+        causes = {look.ref: cause for look in looks} if cause is not None else {}
+        return await self._look(conn, looks, instant, causes)
+
+    async def _look(
+        self, conn: Connection, looks: Sequence[Look], asof: datetime, causes: Mapping[Ref, Event]
+    ) -> list[NewEvent]:
+        """Decide, note what was decided and when to look again; returns what must be appended."""
+        if not looks:
+            return []
+        declared = await self.declared(conn)
+        refs = dict.fromkeys(look.ref for look in looks)
+        views = await self._out.entities.views(conn, declared.catalogue, refs)
+        keys = {(look.desired_state, look.ref[1]): look.ref for look in looks}
+        cases = await self._load(conn, keys, keys)
+        result = diff(declared, looks, views, cases, asof)
+        if reopened := {item.before.case: item.before for item in result.decisions if _reopens(item)}:
+            closed = await self._out.records.closed(conn, list(reopened))
+            for case in (reopened[name] for name in closed):  # the message is still on its way
+                cases[case.key] = ended(case, case.occurrence)
+            result = diff(declared, looks, views, cases, asof) if closed else result
+        alarms = [Timer("/".join(look.ref), look.desired_state, instant) for look, instant in result.alarms]
+        await self._out.timers.set_earlier(conn, alarms)
+        after = {decision.after.key: decision.after for decision in result.decisions}
+        await self._out.cases.save(conn, list(after.values()))
+        return await self._events(conn, result.decisions, views, asof, causes)
+
+    async def _load(
+        self, conn: Connection, keys: Iterable[CaseKey], refs: Mapping[CaseKey, Ref]
+    ) -> dict[CaseKey, CaseState]:
+        """The cases, those that proved wrong from the ledger."""
+        wanted = list(keys)
+        cases = await self._out.cases.load(conn, wanted)
+        for key in self._stale.intersection(wanted):
+            self._mended.add(key)
+            ref = cases[key].ref if key in cases else refs.get(key, ("", key[1]))
+            cases[key] = await self._out.records.fold(conn, key, ref)
+            await self._out.cases.save(conn, [cases[key]])
+        return cases
+
+    async def _events(
+        self,
+        conn: Connection,
+        decisions: Sequence[Decision],
+        views: Mapping[Ref, EntityView],
+        asof: datetime,
+        causes: Mapping[Ref, Event],
+    ) -> list[NewEvent]:
+        said = [item for item in decisions if item.data is not None]
+        observed = {
+            item.after.ref: origin.event_id
+            for item in said
+            if item.after.ref not in causes and (view := views.get(item.after.ref)) and (origin := view.origin)
+        }
+        found = await self._out.records.causes(conn, observed.values()) if observed else {}
+        known = {**{ref: found[event_id] for ref, event_id in observed.items() if event_id in found}, **causes}
+        time = self._out.wall()
+        return [_event(item, time, asof, known.get(item.after.ref)) for item in said]
+
+    async def _append(self, conn: Connection, events: Sequence[NewEvent]) -> None:
+        try:
+            await self._out.records.append(conn, events)
+        except StaleCases as stale:
+            self._stale |= stale.keys
+            raise
+        self._stale -= self._mended
+        self._mended.clear()
+
+    async def declared(self, conn: Connection) -> Declared:
+        """The active declarations, compiled."""
+        if self._declared is None:
+            catalogue, self._declared_at = await self._out.records.catalogue(conn)
+            self._declared = Declared(catalogue)
+        return self._declared
+
+    async def _now(self, conn: Connection) -> datetime:
+        return (await self._out.clock.read(conn)).now(self._out.wall())
+
+
+def _case_closed(recorded: Recorded) -> CaseClosed | None:
+    return CaseClosed.of(recorded.event) if recorded.event.type == CaseClosed.TYPE else None
+
+
+def _reopens(decision: Decision) -> bool:
+    return decision.before.condition == "closed" and not decision.before.ended and decision.after.open
+
+
+def _event(decision: Decision, time: datetime, asof: datetime, cause: Event | None) -> NewEvent:
+    assert decision.data is not None, "only decisions that say something become events"
+    case = decision.after
+    origin = Origin(source="differ", actor=ACTOR, time=time, asof=asof, cause=cause)
+    version = case.stream_version
+    # The version makes the id: one cause may lead to several events of a type in one case, at several instants.
+    event = new_event(decision.data, f"gap/{case.case}", origin, str(version), case=case.case)
+    return NewEvent(event, version)

@@ -1,0 +1,119 @@
+"""What the differ needs of the outside, all of it within one database transaction of the caller's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from common.clock import RealmClock
+from common.declarations.catalogue import Catalogue
+from common.entities.rows import Ref
+from common.errors import Transient
+from common.events.envelope import Event
+from common.ledger import Connection, NewEvent
+
+from differ.core.deciding import CaseKey, CaseState
+
+
+class StaleCases(Transient):
+    """The ledger knows more of these cases than the differ's copy: they are folded from the ledger next time."""
+
+    def __init__(self, keys: Iterable[CaseKey]) -> None:
+        self.keys = frozenset(keys)
+        names = ", ".join("/".join(key) for key in sorted(self.keys))
+        super().__init__("version_conflict", f"the ledger has moved on for {names}")
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """All entities of `entity_type` after `after_key` are to be looked at, because of the event at `cause`."""
+
+    desired_state: str
+    entity_type: str
+    after_key: str
+    cause: int
+
+
+class Cases(Protocol):
+    """The differ's copy of its cases."""
+
+    async def load(self, conn: Connection, keys: Iterable[CaseKey]) -> dict[CaseKey, CaseState]:
+        """The latest occurrence of each; a case that never was is left out."""
+        ...
+
+    async def save(self, conn: Connection, cases: Sequence[CaseState]) -> None:
+        """Write these states down in place of what was there."""
+        ...
+
+    async def foreign(self, conn: Connection, desired_state: str, entity_type: str) -> list[Ref]:
+        """The entities of another type that have an open case of this desired state."""
+        ...
+
+    async def counts(self, conn: Connection) -> dict[str, dict[str, int]]:
+        """{desired state: {open, undecided, selector_unknown: how many}}."""
+        ...
+
+
+class Records(Protocol):
+    """The ledger."""
+
+    async def append(self, conn: Connection, events: Sequence[NewEvent]) -> None:
+        """Append each event on its own, as the transaction's last statement.
+
+        Raises `StaleCases` when the ledger says something else about a case than the differ's copy.
+        """
+        ...
+
+    async def fold(self, conn: Connection, key: CaseKey, ref: Ref) -> CaseState:
+        """A case's latest occurrence, from its events alone."""
+        ...
+
+    async def closed(self, conn: Connection, cases: Sequence[str]) -> set[str]:
+        """Which of these case ids the auditor has closed."""
+        ...
+
+    async def causes(self, conn: Connection, ids: Iterable[str]) -> dict[str, Event]:
+        """The observer's events with these ids, by id."""
+        ...
+
+    async def at(self, conn: Connection, position: int) -> Event:
+        """The event at a position that is known to exist."""
+        ...
+
+    async def catalogue(self, conn: Connection) -> tuple[Catalogue, int]:
+        """The active declarations, and the position of the last event that made them (-1: none)."""
+        ...
+
+
+class Clock(Protocol):
+    """The realm clock as far as the differ has handled it."""
+
+    async def read(self, conn: Connection) -> RealmClock:
+        """Raises `Transient` (`realm_missing`) before the realm is created."""
+        ...
+
+    async def advance(self, conn: Connection, at: datetime) -> None:
+        """Everything up to `at` has fired."""
+        ...
+
+
+class Reviews(Protocol):
+    """Reviews under way, and which versions have been looked at."""
+
+    async def reviewed(self, conn: Connection) -> dict[str, str]:
+        """{desired state: version digest}."""
+        ...
+
+    async def begin(self, conn: Connection, reviews: Sequence[Review], versions: Mapping[str, str]) -> None:
+        """Note that these reviews, from the first entity on, are to be done for these versions."""
+        ...
+
+    async def next(self, conn: Connection) -> Review | None:
+        """One review under way, which nobody else works on until the transaction ends."""
+        ...
+
+    async def move(self, conn: Connection, review: Review, after_key: str | None) -> None:
+        """Everything up to `after_key` is done; None: all of it is."""
+        ...
