@@ -73,6 +73,7 @@ def up(
     clock: str = "wall",
     timezone: str = "UTC",
     http_ports: Mapping[str, int] | None = None,
+    environment: Mapping[str, str] | None = None,
     tell: Callable[[str], None] = silent,
 ) -> StackStatus:
     """Start what is not running yet and leave it running. Repeatable: a healthy stack is left alone.
@@ -95,6 +96,7 @@ def up(
         clock=clock,
         timezone=timezone,
         http_ports=http_ports,
+        environment=environment,
         detached=True,
         tell=tell,
     ).start()
