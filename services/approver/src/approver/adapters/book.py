@@ -1,0 +1,46 @@
+"""The realm's declarations and clock, kept in memory and brought up to the ledger's head before each use."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from common.declarations.catalogue import Catalogue
+from common.events import Event
+from common.ids import REALM_STREAM
+from common.ledger import Connection, Ledger
+from common.realm import fold_clock
+
+from approver.core.proposals import Declarations
+from approver.ports import Realm
+
+LIMIT = 1_000
+
+
+class LedgerBook:
+    """Reads only what is new since the last time. Safe for concurrent use within one event loop."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._turn = asyncio.Lock()
+        self._declarations = Declarations(Catalogue())
+        self._position = -1
+        self._realm: list[Event] = []
+
+    async def refresh(self, conn: Connection) -> Realm:
+        """See `ports.Book`."""
+        async with self._turn:
+            realm = await self._ledger.read_stream(conn, REALM_STREAM, len(self._realm) + 1)
+            self._realm += [recorded.event for recorded in realm]
+            clock = fold_clock(self._realm)
+            if self._declarations.catalogue.timezone != clock.timezone:
+                catalogue = replace(self._declarations.catalogue, timezone=clock.timezone)
+                self._declarations.catalogue = catalogue
+            await self._read_declarations(conn)
+            return Realm(self._declarations, clock, len(self._realm))
+
+    async def _read_declarations(self, conn: Connection) -> None:
+        while batch := await self._ledger.read_category(conn, "declaration/", self._position, LIMIT):
+            for recorded in batch:
+                self._declarations.apply(recorded.event)
+                self._position = recorded.position

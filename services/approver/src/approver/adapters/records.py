@@ -1,0 +1,32 @@
+"""Cases from the ledger, and appending to it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from common.errors import Permanent, Transient
+from common.ledger import AppendRefused, Connection, NewEvent, Recorded, append
+
+
+class LedgerRecords:
+    """See `ports.Records`."""
+
+    async def cases(self, conn: Connection, cases: Sequence[str]) -> dict[str, list[Recorded]]:
+        rows = await conn.fetch(
+            "SELECT case_id, position, event FROM ledger.events WHERE case_id = ANY ($1::text[]) ORDER BY position",
+            list(cases),
+        )
+        found: dict[str, list[Recorded]] = defaultdict(list)
+        for row in rows:
+            found[row["case_id"]].append(Recorded(row["position"], None, row["event"].encode()))
+        return dict(found)
+
+    async def append(self, conn: Connection, requests: Sequence[Sequence[NewEvent]]) -> list[list[int]]:
+        positions = []
+        for answer in await append(conn, requests):
+            if isinstance(answer, AppendRefused):
+                kind = Transient if answer.reason_code == "version_conflict" else Permanent
+                raise kind(answer.reason_code, answer.message)
+            positions.append(list(answer.positions))
+        return positions

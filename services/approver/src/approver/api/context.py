@@ -1,0 +1,39 @@
+"""What the routes share."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from common.directory import Directory, Person
+from common.http_auth import Logins, Tokens
+from common.ledger import Connection
+
+from approver.desk import Desk
+from approver.ports import Lists
+
+T = TypeVar("T")
+
+
+class Transact(Protocol):
+    """Runs work in a transaction, tried again when another one came first; answers once it is committed."""
+
+    async def __call__(self, work: Callable[[Connection], Awaitable[T]], /) -> T: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """`bearer` is the dependency that says who is asking; `quiescent` whether all services have handled all."""
+
+    realm: str
+    desk: Desk
+    lists: Lists
+    transact: Transact
+    people: Callable[[], Directory]
+    tokens: Tokens
+    logins: Logins
+    bearer: Callable[..., Person]
+    quiescent: Callable[[], Awaitable[tuple[bool, list[str]]]]
+    wall: Callable[[], datetime]

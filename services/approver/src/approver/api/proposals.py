@@ -1,0 +1,128 @@
+"""Declarations: proposed by one person, activated by another."""
+
+from typing import Annotated, Literal, cast
+
+from common.directory import Directory, Person
+from common.errors import Permanent, Refused
+from common.events.approver import Decision
+from common.ledger import Connection
+from fastapi import APIRouter, Depends
+
+from approver.api.cases import check_same_person
+from approver.api.context import Context
+from approver.api.models import Action, DecisionRequest, Proposal, ProposalList, ProposalRequest, ProposedDocument
+from approver.api.pages import template
+from approver.core import proposals as core
+from approver.core.drafting import Signed
+from approver.core.proposals import Declarations
+
+
+def router(context: Context) -> APIRouter:
+    routes = APIRouter(prefix="/v1/proposals", tags=["declarations"])
+    asker = Annotated[Person, Depends(context.bearer)]
+
+    @routes.post("")
+    async def propose(request: ProposalRequest, person: asker) -> Proposal:
+        """Propose all declarations of one file, as one unit."""
+        check_same_person(context, request.decision, person)
+        signed = Signed(request.decision, request.signature)
+
+        async def work(conn: Connection) -> None:
+            now = await context.desk.look(conn)
+            events = core.propose(request.text, request.file, signed, now.declarations, context.people(), now.when)
+            await context.desk.record(conn, events)
+
+        await context.transact(work)
+        return await one(request.decision.case, person)
+
+    @routes.get("")
+    async def listed(person: asker) -> ProposalList:
+        """All proposals, the oldest first."""
+
+        async def work(conn: Connection) -> ProposalList:
+            declarations = (await context.desk.look(conn)).declarations
+            directory = context.people()
+            return ProposalList(
+                proposals=[
+                    shown(item, declarations, directory, person.id) for item in declarations.proposals.values()
+                ]
+            )
+
+        return await context.transact(work)
+
+    @routes.get("/{proposal}")
+    async def one(proposal: str, person: asker) -> Proposal:
+        """One proposal, with what you may decide about it."""
+
+        async def work(conn: Connection) -> Proposal:
+            declarations = (await context.desk.look(conn)).declarations
+            return shown(declarations.proposal(proposal), declarations, context.people(), person.id)
+
+        return await context.transact(work)
+
+    @routes.post("/{proposal}/activation")
+    async def activate(proposal: str, request: DecisionRequest, person: asker) -> Proposal:
+        """Bring a proposal of somebody else into force."""
+        check_same_person(context, request.decision, person)
+        if request.decision.case != proposal:
+            raise Refused("wrong_case", f"the decision is about {request.decision.case}, not about {proposal}")
+        signed = Signed(request.decision, request.signature)
+
+        async def work(conn: Connection) -> None:
+            now = await context.desk.look(conn)
+            events = core.activate(signed, now.declarations, context.people(), now.when)
+            await context.desk.record(conn, events)
+
+        await context.transact(work)
+        return await one(proposal, person)
+
+    return routes
+
+
+def shown(proposal: core.Proposal, declarations: Declarations, directory: Directory, person: str) -> Proposal:
+    """A proposal as `person` sees it."""
+    event, first = proposal.proposed[0]
+    activation = next(iter(proposal.activated.values()), None)
+    return Proposal(
+        id=proposal.id,
+        file=first.file,
+        author=proposal.author,
+        comment=first.decision.comment,
+        proposed=event.asof,
+        status=cast(Literal["proposed", "active", "replaced"], declarations.status(proposal)),
+        set_digest=proposal.set_digest,
+        documents=[
+            ProposedDocument(
+                kind=data.kind,
+                name=data.name,
+                digest=data.digest,
+                change=cast(
+                    Literal["new", "changed", "unchanged"], declarations.change(data.kind, data.name, data.digest)
+                ),
+            )
+            for _, data in proposal.proposed
+        ],
+        activated_by=activation[1].decision.person if activation else None,
+        activated=activation[0].asof if activation else None,
+        actions=_actions(proposal, declarations, directory, person),
+    )
+
+
+def _actions(proposal: core.Proposal, declarations: Declarations, directory: Directory, person: str) -> list[Action]:
+    decision = Decision(
+        kind="activate",
+        realm=directory.realm,
+        case=proposal.id,
+        person=person,
+        role=core.ACTIVATOR,
+        subject=proposal.set_digest,
+        made_at="",
+        nonce="",
+    )
+    try:
+        core.check_activator(decision, declarations, directory)
+    except (Refused, Permanent):
+        return []
+    return [
+        Action(kind="activate", says="Activate: these declarations count from now on.", decision=template(decision))
+    ]

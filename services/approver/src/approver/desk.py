@@ -1,0 +1,204 @@
+"""Where cases are taken up: loaded, decided about, written down. One transaction at a time has its turn.
+
+Handlers and API both come here, so that what a message leads to and what a person decides never miss each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from common.cases import Case
+from common.clock import RealmClock
+from common.errors import Refused
+from common.events import Event
+from common.events.model import Fact
+from common.ledger import Connection, NewEvent, Recorded
+
+from approver.core import reactions
+from approver.core.decisions import decide, nonces
+from approver.core.drafting import Draft, Signed, When
+from approver.core.lines import CaseLine, line
+from approver.core.proposals import Declarations, Numbered
+from approver.core.surroundings import Surroundings
+from approver.ports import Book, Deadlines, Facts, Lines, People, Records, Subject
+
+
+@dataclass(slots=True)
+class Opened:
+    """One case on the desk: its events, the draft that adds to them, and what they are decided by."""
+
+    draft: Draft
+    recorded: list[Recorded]
+    around: Surroundings
+    blocked: str = ""
+
+    @property
+    def events(self) -> list[Event]:
+        """What was in the ledger when the case was opened."""
+        return [item.event for item in self.recorded]
+
+    @property
+    def case(self) -> Case:
+        return self.draft.case
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """The realm as it is in this transaction."""
+
+    declarations: Declarations
+    clock: RealmClock
+    when: When
+    realm_version: int
+
+
+@dataclass(slots=True)
+class Decided:
+    """What came of one decision: the events that were appended and where, or why it was refused.
+
+    A refused decision may have led to events all the same: that something it was about no longer holds.
+    """
+
+    case: Case
+    events: list[Event] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    refusal: Refused | None = None
+
+
+class Desk:
+    """`wall` is the wall clock. Every method works in the caller's transaction (READ COMMITTED) and is its last
+    statement; events are durable when that commits."""
+
+    def __init__(
+        self,
+        records: Records,
+        book: Book,
+        facts: Facts,
+        lines: Lines,
+        deadlines: Deadlines,
+        people: People,
+        wall: Callable[[], datetime],
+    ) -> None:
+        self._records = records
+        self._book = book
+        self._facts = facts
+        self._lines = lines
+        self._deadlines = deadlines
+        self._people = people
+        self._wall = wall
+
+    async def look(self, conn: Connection) -> Situation:
+        """The realm as committed now."""
+        realm = await self._book.refresh(conn)
+        wall = self._wall()
+        return Situation(realm.declarations, realm.clock, When(wall, realm.clock.now(wall)), realm.version)
+
+    async def open(self, conn: Connection, cases: Sequence[str], asof: datetime | None = None) -> list[Opened]:
+        """Take the turn and put these cases on the desk, as of `asof` (default: the realm's now).
+
+        Cases that don't exist are left out.
+        """
+        await self._facts.lock(conn)
+        situation = await self.look(conn)
+        await self._facts.catch_up(conn, situation.declarations.catalogue)
+        when = situation.when if asof is None else When(situation.when.time, asof)
+        return await self._open(conn, cases, situation, when)
+
+    async def read(self, conn: Connection, case: str) -> Opened | None:
+        """One case to look at, without taking the turn; facts as of the last decision."""
+        situation = await self.look(conn)
+        found = await self._open(conn, [case], situation, situation.when)
+        return found[0] if found else None
+
+    async def _open(self, conn: Connection, cases: Sequence[str], situation: Situation, when: When) -> list[Opened]:
+        recorded = await self._records.cases(conn, sorted(set(cases)))
+        folded = {
+            name: Case.fold(name, ((item.position, item.event) for item in items)) for name, items in recorded.items()
+        }
+        catalogue, directory = situation.declarations.catalogue, self._people()
+        subjects = {name: _subject(case) for name, case in folded.items()}
+        wanted = [subject for subject in subjects.values() if subject is not None]
+        known = await self._facts.read(conn, catalogue, wanted, when.asof)
+        return [
+            Opened(
+                Draft(case, when),
+                recorded[name],
+                Surroundings(catalogue, directory, _facts_of(known, subjects[name])),
+            )
+            for name, case in folded.items()
+        ]
+
+    async def review(self, conn: Connection, cases: Sequence[str]) -> None:
+        """Record what follows from how these cases stand now, and list them anew."""
+        opened = await self.open(conn, cases)
+        for item in opened:
+            _react(item)
+        await self._file(conn, opened)
+
+    async def expire(self, conn: Connection, cases: Sequence[str], instant: datetime) -> None:
+        """Record, as of `instant`, whose time ran out."""
+        opened = await self.open(conn, cases, instant)
+        for item in opened:
+            reactions.expire(item.draft)
+        await self._file(conn, opened)
+
+    async def decide(self, conn: Connection, signed: Signed) -> Decided:
+        """Record one decision about a case and what follows from it.
+
+        What follows from a change that nobody has looked at yet is recorded first: a person never decides on what
+        no longer holds. Raises `Refused` (`case_unknown`).
+        """
+        opened = await self.open(conn, [signed.decision.case])
+        if not opened:
+            raise Refused("case_unknown", f"there is no case {signed.decision.case}", "List them: trueup cases")
+        item = opened[0]
+        _react(item)
+        decided = Decided(item.case)
+        try:
+            decide(item.draft, signed, nonces(item.events), item.around)
+        except Refused as refusal:
+            decided.refusal = refusal
+            if not item.draft.events:
+                return decided
+        decided.events = item.draft.events
+        decided.positions = await self._file(conn, opened)
+        return decided
+
+    async def record(self, conn: Connection, numbered: Sequence[Numbered]) -> list[int]:
+        """Append events of declarations or of the realm, all or none."""
+        request = [NewEvent(item.event, item.version) for item in numbered]
+        return (await self._records.append(conn, [request]))[0]
+
+    async def _file(self, conn: Connection, opened: Sequence[Opened]) -> list[int]:
+        """Write lines and deadlines, then append; the positions of all new events."""
+        lines: list[CaseLine] = []
+        for item in opened:
+            row = line(item.case, item.recorded[0].event.asof, item.around, item.blocked)
+            lines += [row] if row is not None else []
+        await self._lines.write(conn, lines)
+        await self._deadlines.set(conn, {item.case.id: reactions.deadline(item.case) for item in opened})
+        requests = [
+            [NewEvent(event, version) for event, version in zip(item.draft.events, item.draft.versions, strict=True)]
+            for item in opened
+            if item.draft.events
+        ]
+        if not requests:
+            return []
+        return [position for positions in await self._records.append(conn, requests) for position in positions]
+
+
+def _react(item: Opened) -> None:
+    left = reactions.left_behind(item.events, item.case)
+    item.blocked = reactions.react(item.draft, item.around, left)
+
+
+def _subject(case: Case) -> Subject | None:
+    if case.gap is None:
+        return None
+    return Subject(case.gap.data.desired_state, case.gap.data.entity_type, case.gap.data.key)
+
+
+def _facts_of(known: Mapping[Subject, Mapping[str, Fact]], subject: Subject | None) -> Mapping[str, Fact]:
+    return known.get(subject, {}) if subject is not None else {}
