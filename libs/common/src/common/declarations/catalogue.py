@@ -200,20 +200,16 @@ class Catalogue:
 
     def joins(self) -> tuple[Join, ...]:
         """Every declared relation, in a stable order."""
-        return tuple(
-            Join(reader, name, relation.other, relation.through, relation)
-            for reader, entity_type in sorted(self.entity_types.items())
-            for name, relation in entity_type.related.items()
-        )
+        return self._joins
 
     def joins_from(self, other: str) -> tuple[Join, ...]:
         """Whom a row of `other` concerns: entities of `join.reader` whose key its `join.through` names, before or
         after the change."""
-        return tuple(join for join in self.joins() if join.other == other)
+        return tuple([join for join in self._joins if join.other == other])
 
     def joins_of(self, reader: str) -> tuple[Join, ...]:
         """The relations of one entity type."""
-        return tuple(join for join in self.joins() if join.reader == reader)
+        return tuple([join for join in self._joins if join.reader == reader])
 
     def playbook(self, name: str, rule: str, slots: Mapping[str, Slot]) -> tuple[PlaybookStep, ...]:
         """The steps declared for a failing rule, filled in from an entity's slots (`evaluation.slots_of`)."""
@@ -252,6 +248,14 @@ class Catalogue:
 
     def _system(self, action: str) -> System:
         return self.systems[self.actions[action].system]
+
+    @cached_property
+    def _joins(self) -> tuple[Join, ...]:
+        return tuple(
+            Join(reader, name, relation.other, relation.through, relation)
+            for reader, entity_type in sorted(self.entity_types.items())
+            for name, relation in entity_type.related.items()
+        )
 
     @cached_property
     def _policy_conditions(self) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 from zoneinfo import ZoneInfo
 
 from common.declarations import periods
@@ -47,8 +47,7 @@ class EntityView:
     related: Mapping[str, Related | int | Unknown] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """One thing a decision read: the value as JSON, or why it is Unknown, and the observation it came from."""
 
     name: str
@@ -58,14 +57,21 @@ class Fact:
     unknown: str | None
 
 
-@dataclass(frozen=True, slots=True)
+class Seen(Protocol):
+    """Where facts are looked up."""
+
+    def facts(self, names: tuple[str, ...]) -> tuple[Fact, ...]: ...
+
+
+@dataclass(slots=True)  # not frozen: that triples the cost of making one, and one is made for every rule and entity
 class RuleResult:
-    """One rule decided.
+    """One rule decided. Never changed after it was made.
 
     `status` is Pending only for a deadline that lies ahead and is not met yet. `applies` is False when `when` is
     Missed (the rule then counts as Met). `says` is the rule's sentence with the facts filled in, empty when Met.
     `due` is a deadline's instant (UTC) when it can be told, or when freshness ends. `reason` says why it is Unknown.
-    `facts` are the variables the rule read, in order of reading.
+    `reads` are the variables the rule depends on, `facts` what they were; facts are looked up when asked for,
+    because most rules hold and nobody asks.
     """
 
     name: str
@@ -74,8 +80,13 @@ class RuleResult:
     says: str = ""
     due: datetime | None = None
     reason: str = ""
-    facts: tuple[Fact, ...] = ()
+    reads: tuple[str, ...] = ()
     applies: bool = True
+    seen: "Seen | None" = field(default=None, repr=False, compare=False)
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        return () if self.seen is None else self.seen.facts(self.reads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,11 +211,17 @@ class _Sight:
         self._facts: dict[str, Fact] = {}
 
     def decide(self, condition: Condition) -> Outcome:
+        if condition.known is None:  # the hot path of Language.decide, without the call
+            result = condition.program.eval(self._bound.activation).value()
+            if result is True:
+                return MET
+            if result is False:
+                return MISSED
         return self._state.language.decide(condition, self._bound)
 
     def condition(self, name: str, condition: Condition) -> RuleResult:
         outcome = self.decide(condition)
-        return RuleResult(name, "done", outcome.status, reason=outcome.reason, facts=self._facts_of(condition.reads))
+        return RuleResult(name, "done", outcome.status, "", None, outcome.reason, condition.reads, seen=self)
 
     def severity(self) -> str:
         for name, condition in self._state.severity:
@@ -215,26 +232,27 @@ class _Sight:
     def rule(self, rule: Rule) -> RuleResult:
         when = MET if rule.when is None else self.decide(rule.when)
         if when.status is Status.MISSED:
-            return RuleResult(rule.name, "deadline" if rule.by else "expectation", Status.MET, applies=False)
+            kind: RuleKind = "deadline" if rule.by else "expectation"
+            return RuleResult(rule.name, kind, Status.MET, reads=rule.reads, applies=False, seen=self)
         expect = _implied(when, self.decide(rule.expect))
         return self._expectation(rule, expect) if rule.by is None else self._deadline(rule, rule.by, expect)
 
     def _expectation(self, rule: Rule, expect: Outcome) -> RuleResult:
         says = "" if expect.status is Status.MET else rule.says.text(self.slots)
-        facts = self._facts_of(rule.reads)
-        return RuleResult(rule.name, "expectation", expect.status, says, None, expect.reason, facts)
+        return RuleResult(rule.name, "expectation", expect.status, says, None, expect.reason, rule.reads, True, self)
 
     def _deadline(self, rule: Rule, by: str, expect: Outcome) -> RuleResult:
-        facts = self._facts_of(rule.reads)
         due = self._due(self.slots[by], rule.plus)
-        if expect.status is Status.MET:
-            return RuleResult(rule.name, "deadline", Status.MET, "", _instant(due), "", facts)
-        says = rule.says.text(self.slots)
+        says, reason, status = rule.says, expect.reason, expect.status
+        if status is Status.MET:
+            return RuleResult(rule.name, "deadline", status, "", _instant(due), "", rule.reads, True, self)
         if isinstance(due, Unknown):
-            reason = "; ".join(filter(None, (f"{by}: {due.reason}", expect.reason)))
-            return RuleResult(rule.name, "deadline", Status.UNKNOWN, says, None, reason, facts)
-        status = Status.PENDING if self._asof < due else expect.status
-        return RuleResult(rule.name, "deadline", status, says, due, expect.reason, facts)
+            reason = "; ".join(filter(None, (f"{by}: {due.reason}", reason)))
+            status = Status.UNKNOWN
+        elif self._asof < due:
+            status = Status.PENDING
+        text = says.text(self.slots)
+        return RuleResult(rule.name, "deadline", status, text, _instant(due), reason, rule.reads, True, self)
 
     def _due(self, by: Slot, plus: Period | None) -> datetime | Unknown:
         """The first instant at which it is too late: the end of a day, or the moment itself."""
@@ -275,7 +293,7 @@ class _Sight:
         found = (self._entity.related.get(name) for name in self._state.relations_read)
         return [related for related in found if isinstance(related, Related)]
 
-    def _facts_of(self, names: tuple[str, ...]) -> tuple[Fact, ...]:
+    def facts(self, names: tuple[str, ...]) -> tuple[Fact, ...]:
         known = self._facts
         for name in names:
             if name not in known:
