@@ -144,7 +144,7 @@ class Ledger:
 
     def __init__(self, pool: Any, on_commit: Callable[[], None] | None = None) -> None:
         self.pool = pool
-        self._on_commit = on_commit
+        self.on_commit = on_commit
         self._waiting: list[_Waiting] = []
         self._flusher: asyncio.Task[None] | None = None
 
@@ -200,8 +200,8 @@ class Ledger:
             return
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise _unavailable(error) from error
-        if self._on_commit is not None:
-            self._on_commit()
+        if self.on_commit is not None:
+            self.on_commit()
         start = 0
         for waiting in group:
             end = start + len(waiting.encoded)

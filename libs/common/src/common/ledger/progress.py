@@ -5,7 +5,7 @@ Positions are ledger positions. A service can write only its own rows; everybody
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -23,51 +23,47 @@ class Move:
     new: int
 
 
-async def handled(source: Source, service: str, topic: str) -> dict[int, int]:
-    """What `service` has handled: {partition: position}. Partitions it never touched are missing."""
-    rows = await source.fetch(
-        "SELECT partition, position FROM ledger.positions WHERE service = $1 AND topic = $2", service, topic
-    )
-    return {row["partition"]: row["position"] for row in rows}
+Partition = tuple[str, int]
+"""(topic, partition)."""
 
 
-async def advance(connection: Connection, service: str, topic: str, moves: Mapping[int, Move]) -> None:
-    """Write down, in the caller's transaction, what `service` has handled of `topic`.
+async def handled(source: Source, service: str) -> dict[Partition, int]:
+    """What `service` has handled: {(topic, partition): position}. Partitions it never touched are missing."""
+    rows = await source.fetch("SELECT topic, partition, position FROM ledger.positions WHERE service = $1", service)
+    return {(row["topic"], row["partition"]): row["position"] for row in rows}
+
+
+async def advance(connection: Connection, service: str, moves: Mapping[Partition, Move]) -> None:
+    """Write down, in the caller's transaction, what `service` has handled.
 
     Fenced: raises `Transient` (`inbox_moved`) when another instance moved a partition since `old` was read. The
     caller must then roll back, because what it did has been done already.
     """
-    fresh = {partition: move.new for partition, move in moves.items() if move.old is None}
-    known = {partition: move for partition, move in moves.items() if move.old is not None}
     moved = 0
+    fresh = [(at, move) for at, move in moves.items() if move.old is None]
     if fresh:
-        moved += len(
-            await connection.fetch(
-                "INSERT INTO ledger.positions (service, topic, partition, position) "
-                "SELECT $1, $2, u.partition, u.position FROM unnest($3::int[], $4::bigint[]) "
-                "AS u (partition, position) ON CONFLICT DO NOTHING RETURNING 1",
-                service,
-                topic,
-                list(fresh),
-                list(fresh.values()),
-            )
+        query = (
+            "INSERT INTO ledger.positions (service, topic, partition, position) "
+            "SELECT $1, u.topic, u.partition, u.new FROM unnest($2::text[], $3::int[], $4::bigint[]) "
+            "AS u (topic, partition, new) ON CONFLICT DO NOTHING RETURNING 1"
         )
+        moved += len(await connection.fetch(query, service, *_columns(fresh)))
+    known = [(at, move) for at, move in moves.items() if move.old is not None]
     if known:
-        moved += len(
-            await connection.fetch(
-                "UPDATE ledger.positions p SET position = u.new "
-                "FROM unnest($3::int[], $4::bigint[], $5::bigint[]) AS u (partition, old, new) "
-                "WHERE p.service = $1 AND p.topic = $2 AND p.partition = u.partition AND p.position = u.old "
-                "RETURNING 1",
-                service,
-                topic,
-                list(known),
-                [move.old for move in known.values()],
-                [move.new for move in known.values()],
-            )
+        query = (
+            "UPDATE ledger.positions p SET position = u.new "
+            "FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[]) AS u (topic, partition, new, old) "
+            "WHERE p.service = $1 AND p.topic = u.topic AND p.partition = u.partition AND p.position = u.old "
+            "RETURNING 1"
         )
+        moved += len(await connection.fetch(query, service, *_columns(known), [move.old for _, move in known]))
     if moved != len(moves):
-        raise Transient("inbox_moved", f"another instance of {service} has handled messages of {topic}")
+        raise Transient("inbox_moved", f"another instance of {service} has handled these messages")
+
+
+def _columns(moves: Iterable[tuple[Partition, Move]]) -> tuple[list[str], list[int], list[int]]:
+    rows = list(moves)
+    return [topic for (topic, _), _ in rows], [number for (_, number), _ in rows], [move.new for _, move in rows]
 
 
 async def relayed(source: Source, service: str) -> int | None:
@@ -76,9 +72,7 @@ async def relayed(source: Source, service: str) -> int | None:
     return None if position is None else int(position)
 
 
-async def set_relayed(
-    connection: Connection, service: str, move: Move, published: Mapping[tuple[str, int], int]
-) -> None:
+async def set_relayed(connection: Connection, service: str, move: Move, published: Mapping[Partition, int]) -> None:
     """Write down, in the caller's transaction, that the relay of `service` has come to `move.new`.
 
     `published` is the last position it put on each (topic, partition). Fenced like `advance`, with `Transient`
@@ -106,10 +100,10 @@ async def set_relayed(
         )
 
 
-async def published(source: Source, topic: str) -> dict[int, int]:
-    """The last position on each partition of `topic`: {partition: position}."""
-    rows = await source.fetch("SELECT partition, position FROM ledger.published WHERE topic = $1", topic)
-    return {row["partition"]: row["position"] for row in rows}
+async def published(source: Source) -> dict[Partition, int]:
+    """The last position that was put on each partition: {(topic, partition): position}."""
+    rows = await source.fetch("SELECT topic, partition, position FROM ledger.published")
+    return {(row["topic"], row["partition"]): row["position"] for row in rows}
 
 
 async def set_pending(connection: Connection, service: str, pending: int) -> None:

@@ -1,0 +1,264 @@
+"""The consumer factory for topics that carry the ledger's events.
+
+Fetch a batch, drop what was handled, look the rest up in the ledger (a message is a hint, the ledger is the
+truth), then in one transaction: move the inbox, run the handler, commit. What is missing on the bus is read in the
+ledger: where a message says that one before it was not seen, and where something published doesn't arrive.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from common.bus.connection import Address
+from common.bus.deadletters import DeadLetters, Letter
+from common.bus.engine import commit_offsets, headers_of, in_halves, patiently
+from common.bus.inbox import Announced, Inbox, Item, Stalled
+from common.bus.partitions import partition_of
+from common.bus.pauses import Metronome
+from common.errors import Permanent, Transient
+from common.failpoints import failpoint
+from common.ledger import progress
+from common.ledger.client import Connection, Recorded
+from common.ledger.progress import Partition
+from common.topics import BY_NAME, message_key, rights, topic_of
+
+Handler = Callable[[Connection, Sequence[Recorded]], Awaitable[None]]
+"""Runs in one open transaction, gets events in ledger order, and does its appends as the last statement."""
+
+LOOK_S = 1.0
+"""How often a consumer looks whether something published hasn't reached it."""
+LOOK_UNASSIGNED_S = 0.25
+MAX_RECORDS = 500
+_POLL_MS = 250
+_SELECT = "SELECT position, event, stream, case_id FROM ledger.events"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """Which topics (short names) one handler handles. A service's consumers have no topic in common."""
+
+    topics: tuple[str, ...]
+    handler: Handler
+
+
+class LedgerConsumer:
+    """All topics of one service, each to its handler, one batch after the other.
+
+    Every event is handled exactly once as far as the database is concerned: the inbox moves in the handler's own
+    transaction, fenced against other instances. Events of one partition come in ledger order; of several
+    partitions in ledger order within a batch only.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        pool: Any,
+        consumers: Sequence[Consumer],
+        dead_letters: DeadLetters,
+        on_commit: Callable[[], None],
+    ) -> None:
+        self._address = address
+        self._service = address.service
+        self._pool = pool
+        self._handlers = {topic: consumer.handler for consumer in consumers for topic in consumer.topics}
+        self._partitions = {
+            (topic, number) for topic in self._handlers for number in range(BY_NAME[topic].partitions)
+        }
+        self._short = {address.topic(BY_NAME[topic]): topic for topic in self._handlers}
+        categories = {category for topic in self._handlers for category in BY_NAME[topic].categories}
+        self._types = sorted({type_ for _, category, type_ in rights() if category in categories})
+        self._dead_letters = dead_letters
+        self._on_commit = on_commit
+        self._inbox = Inbox()
+        self._stalled = Stalled()
+
+    async def run(self, kafka: Any) -> None:
+        """Consume from `kafka`, a started aiokafka consumer, until cancelled.
+
+        Raises `Transient` when something that may pass did not pass in time. Nothing is lost: run it again.
+        """
+        await self._read_inbox()
+        look = Metronome(LOOK_UNASSIGNED_S)
+        commit = Metronome(LOOK_S)
+        while True:
+            if look.due():
+                await self._look()
+                look.every(LOOK_S if kafka.assignment() else LOOK_UNASSIGNED_S)
+            fetched = await kafka.getmany(timeout_ms=_POLL_MS, max_records=MAX_RECORDS)
+            if fetched:
+                failpoint(f"{self._service}.after_fetch")
+                await self._take([record for records in fetched.values() for record in records])
+            if commit.due():
+                await commit_offsets(kafka)
+
+    async def _look(self) -> None:
+        """Fetch from the ledger what should have arrived by now."""
+        await self._read_inbox()
+        published = await progress.published(self._pool)
+        ours = {at: position for at, position in published.items() if at in self._partitions}
+        stalled = self._stalled.look(ours, self._inbox.positions)
+        if stalled:
+            await self.catch_up(stalled)
+
+    async def _read_inbox(self) -> None:
+        async def read() -> dict[Partition, int]:
+            return await progress.handled(self._pool, self._service)
+
+        self._inbox.positions = await patiently(self._service, read)
+
+    # What arrives on the bus
+
+    async def _take(self, records: Iterable[Any]) -> None:
+        messages = [message for record in records if (message := await self._announced(record)) is not None]
+        broken = self._inbox.breaks(messages)
+        if broken:
+            _log.info("%s: a break on %s; reading the ledger", self._service, sorted(broken))
+            await self.catch_up(broken)
+        new = [message for message in messages if self._inbox.is_new(message.at, message.position)]
+        if new:
+            await self._handle(await self._looked_up(new))
+
+    async def _announced(self, record: Any) -> Announced | None:
+        """What the record announces; None when it is dead or was handled before."""
+        at = (self._short[record.topic], record.partition)
+        headers = headers_of(record)
+        try:
+            position, previous = int(headers["position"]), int(headers["previous"])
+        except (KeyError, ValueError):
+            error = Permanent("no_position", "the message has no headers `position` and `previous`")
+            await self._bury_message(at, record.offset, None, record.key, record.value or b"", error)
+            return None
+        if not self._inbox.is_new(at, position):
+            return None
+        return Announced(at, record.offset, position, previous, record.key, record.value or b"")
+
+    async def _looked_up(self, messages: Sequence[Announced]) -> list[Item]:
+        """The events that `messages` announce, in ledger order; messages that announce no event are put aside."""
+
+        async def read() -> dict[int, Item]:
+            rows = await self._pool.fetch(
+                f"{_SELECT} WHERE position = ANY ($1::bigint[])", [message.position for message in messages]
+            )
+            return {row["position"]: _item(row) for row in rows}
+
+        stored = await patiently(self._service, read)
+        items: dict[int, Item] = {}
+        for message in messages:
+            found = stored.get(message.position)
+            if found is None or found.recorded.raw != message.value or found.at != message.at:
+                error = Permanent("not_in_ledger", "the ledger has no such event at that position and partition")
+                await self._bury_message(
+                    message.at, message.offset, message.position, message.key, message.value, error
+                )
+            else:
+                items[message.position] = Item(message.at, found.recorded, message)
+        return [items[position] for position in sorted(items)]
+
+    async def _bury_message(
+        self,
+        at: Partition,
+        offset: int | None,
+        position: int | None,
+        key: bytes | None,
+        value: bytes,
+        error: Exception,
+    ) -> None:
+        letter = Letter(at[0], at[1], offset, position, key, value)
+        await patiently(self._service, lambda: self._dead_letters.bury(letter, error))
+
+    # What the ledger has
+
+    async def catch_up(self, partitions: set[Partition]) -> None:
+        """Handle everything on `partitions` that the ledger has and the inbox has not."""
+        await self._read_inbox()
+        position = min(self._inbox.handled(at) for at in partitions)
+        while True:
+            head, found = await patiently(self._service, partial(self._after, position))
+            ours = [item for item in found if item.at in partitions]
+            await self._handle([item for item in ours if self._inbox.is_new(item.at, item.recorded.position)])
+            if len(found) < MAX_RECORDS:
+                break
+            position = found[-1].recorded.position
+        # There is nothing up to the head: the next look starts there instead of reading all this again.
+        await self._skip_to({at: head for at in partitions})
+
+    async def _after(self, position: int) -> tuple[int, list[Item]]:
+        head = int(await self._pool.fetchval("SELECT position FROM ledger.head"))
+        rows = await self._pool.fetch(
+            f"{_SELECT} WHERE position > $1 AND type = ANY ($2) ORDER BY position LIMIT $3",
+            position,
+            self._types,
+            MAX_RECORDS,
+        )
+        return head, [_item(row) for row in rows]
+
+    async def _skip_to(self, positions: Mapping[Partition, int]) -> None:
+        moves = self._inbox.moves_to(positions)
+        if not moves:
+            return
+        try:
+            async with self._pool.acquire() as connection, connection.transaction():
+                await progress.advance(connection, self._service, moves)
+        except Transient:  # another instance was faster; its positions are the ones to keep
+            await self._read_inbox()
+        else:
+            self._inbox.moved(moves)
+
+    # Handling
+
+    async def _handle(self, items: Sequence[Item]) -> None:
+        """Handle `items` (ledger order), each handler's own in one transaction."""
+        by_handler: dict[Handler, list[Item]] = {}
+        for item in items:
+            by_handler.setdefault(self._handlers[item.at[0]], []).append(item)
+        for handler, its in by_handler.items():
+            await in_halves(its, partial(self._patiently, handler), self._bury)
+
+    async def _patiently(self, handler: Handler | None, items: Sequence[Item]) -> None:
+        await patiently(self._service, lambda: self._transact(handler, items))
+
+    async def _transact(self, handler: Handler | None, items: Sequence[Item]) -> None:
+        """Handle those of `items` that are new and move the inbox, all or nothing."""
+        new = [item for item in items if self._inbox.is_new(item.at, item.recorded.position)]
+        if not new:
+            return
+        moves = self._inbox.moves(new)
+        try:
+            async with self._pool.acquire() as connection, connection.transaction():
+                await progress.advance(connection, self._service, moves)
+                if handler is not None:
+                    await handler(connection, [item.recorded for item in new])
+                    failpoint(f"{self._service}.after_append")
+        except Transient as error:
+            if error.reason_code == "inbox_moved":
+                await self._read_inbox()
+            raise
+        failpoint(f"{self._service}.after_commit")
+        self._inbox.moved(moves)
+        self._on_commit()
+
+    async def _bury(self, item: Item, error: BaseException) -> None:
+        """Put one event aside, then pass it. In this order: a crash in between sends a second letter."""
+        message = item.message
+        letter = Letter(
+            item.at[0],
+            item.at[1],
+            message.offset if message else None,
+            item.recorded.position,
+            message.key if message else None,
+            item.recorded.raw,
+        )
+        await patiently(self._service, lambda: self._dead_letters.bury(letter, error))
+        await self._patiently(None, [item])
+
+
+def _item(row: Any) -> Item:
+    """The event and the partition it belongs on. The event is not parsed: that is for its handler to fail at."""
+    topic = topic_of(row["stream"])
+    at = topic.name, partition_of(message_key(row["stream"], row["case_id"]), topic.partitions)
+    return Item(at, Recorded(row["position"], None, row["event"].encode()))

@@ -1,0 +1,33 @@
+"""What kind of failure a failure is: one that may pass, or one that will come again."""
+
+from __future__ import annotations
+
+import asyncpg
+from aiokafka.errors import KafkaError
+
+from common.errors import Transient, TrueupError
+
+_PASSING = (
+    Transient,
+    OSError,  # also TimeoutError
+    KafkaError,
+    asyncpg.InterfaceError,  # the connection was closed under us
+    asyncpg.PostgresConnectionError,
+    asyncpg.TransactionRollbackError,  # deadlock, serialisation
+    asyncpg.LockNotAvailableError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,  # shutdown, statement_timeout
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether trying again may help. Whatever is not known to pass is taken to come again."""
+    return isinstance(error, _PASSING)
+
+
+def reason_of(error: BaseException) -> tuple[str, str]:
+    """The stable reason code and the message for people."""
+    if isinstance(error, TrueupError):
+        return error.reason_code, error.message
+    return "handler_failed", f"{type(error).__name__}: {error}"

@@ -1,0 +1,122 @@
+"""The relay: what a service has committed goes on the bus, in order, and never before."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+
+from common.bus.connection import Address
+from common.bus.partitions import partition_of
+from common.ledger import progress
+from common.ledger.progress import Move, Partition
+from common.topics import message_key, topic_of
+
+BATCH = 1_000
+POLL_S = 1.0
+"""How long the relay trusts that it will be told of new events."""
+_KEEP_UP = 10_000
+"""Positions of others that the relay passes before it writes down, with nothing of its own to send, where it is."""
+CONTENT_TYPE = ("content-type", b"application/cloudevents+json")
+_log = logging.getLogger(__name__)
+
+
+class Relay:
+    """Sends the events of one service to their topics.
+
+    At least once: a crash between the send and the stored position repeats, and consumers drop what they have
+    handled. One relay a service and realm: others wait for the advisory lock. Lock and LISTEN live on one
+    connection of its own, because a pool's release drops both.
+    """
+
+    def __init__(self, address: Address, database_url: str, producer: Any, woken: asyncio.Event) -> None:
+        self._address = address
+        self._service = address.service
+        self._database_url = database_url
+        self._producer = producer
+        self._woken = woken
+        self._position: int | None = None
+        self._scanned = -1
+        self._published: dict[Partition, int] = {}
+
+    async def run(self) -> None:
+        """Relay until cancelled. Raises when the database or the broker fails; run it again with a new one."""
+        connection = await asyncpg.connect(self._database_url, server_settings={"application_name": "relay"})
+        try:
+            await self._become_the_one(connection)
+            await connection.add_listener(f"ledger_{self._service}", self._wake)
+            connection.add_termination_listener(self._wake)
+            self._position = await progress.relayed(connection, self._service)
+            self._scanned = -1 if self._position is None else self._position
+            self._published = await progress.published(connection)
+            while True:
+                self._woken.clear()
+                if not await self._send_some(connection):
+                    await self._wait()
+        finally:
+            connection.terminate()
+
+    def _wake(self, *_: object) -> None:
+        self._woken.set()
+
+    async def _wait(self) -> None:
+        try:
+            await asyncio.wait_for(self._woken.wait(), POLL_S)
+        except TimeoutError:
+            return
+
+    async def _become_the_one(self, connection: Any) -> None:
+        said = False
+        while not await connection.fetchval(
+            "SELECT pg_try_advisory_lock(hashtext('trueup relay'), hashtext($1))", self._service
+        ):
+            if not said:
+                _log.info("another instance of %s relays; waiting", self._service)
+                said = True
+            await asyncio.sleep(POLL_S)
+
+    async def _send_some(self, connection: Any) -> bool:
+        """Send a batch and store the position. False when there was nothing to send."""
+        head = int(await connection.fetchval("SELECT position FROM ledger.head"))
+        rows = await connection.fetch(
+            "SELECT position, event, stream, case_id FROM ledger.events WHERE position > $1 AND source = $2 "
+            "ORDER BY position LIMIT $3",
+            self._scanned,
+            self._service,
+            BATCH,
+        )
+        last = rows[-1]["position"] if rows else head
+        sent = await self._send(rows)
+        self._scanned = max(self._scanned, last)
+        if rows or self._scanned - (self._position or 0) > _KEEP_UP:
+            async with connection.transaction():
+                await progress.set_relayed(connection, self._service, Move(self._position, self._scanned), sent)
+            self._position = self._scanned
+        return bool(rows)
+
+    async def _send(self, rows: Sequence[Any]) -> dict[Partition, int]:
+        """Return when the broker has all of `rows`: the last position of each partition touched."""
+        waiting = []
+        sent: dict[Partition, int] = {}
+        for position, event, stream, case_id in rows:
+            topic = topic_of(stream)
+            key = message_key(stream, case_id)
+            at = (topic.name, partition_of(key, topic.partitions))
+            previous = sent.get(at, self._published.get(at, -1))
+            waiting.append(
+                await self._producer.send(
+                    self._address.topic(topic),
+                    value=event.encode(),
+                    key=key.encode(),
+                    partition=at[1],
+                    headers=[("position", b"%d" % position), ("previous", b"%d" % previous), CONTENT_TYPE],
+                )
+            )
+            sent[at] = position
+        if waiting:
+            await asyncio.gather(*waiting)
+        self._published |= sent
+        return sent
