@@ -7,10 +7,13 @@ one piece of work. A worker that dies loses its lease after a while, and another
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
+
+import asyncpg
 
 from common.errors import Transient
 from common.ledger import Connection
@@ -18,6 +21,7 @@ from common.ledger.progress import set_pending
 
 SHORTEST_LOOK_S = 0.01
 LONGEST_LOOK_S = 1.0
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +135,14 @@ class JobQueue:
         )
 
     async def wake(self, conn: Connection) -> None:
-        """Look again at every parked case."""
-        await conn.execute(
+        """Look again at every parked case. One that is just being put in needs no waking, and is not waited for."""
+        woken = await conn.fetch(
             f"UPDATE {self._table} SET parked = NULL, generation = generation + 1, not_before = clock_timestamp() "  # noqa: S608
-            "WHERE parked IS NOT NULL"
+            f"WHERE case_id IN (SELECT case_id FROM {self._table} WHERE parked IS NOT NULL FOR UPDATE SKIP LOCKED) "
+            "RETURNING 1"
         )
-        await self.recount(conn)
+        if woken:
+            await self.recount(conn)
 
     async def counts(self, conn: Connection) -> dict[str, int]:
         """How many cases wait, and how many are parked."""
@@ -194,20 +200,31 @@ async def work(
 ) -> None:
     """Until cancelled: lease a case and `look` at it, one after the other, keeping the lease while that takes.
 
-    `look` must end the job (`done`, `park` or `later`) and raises only what should stop the service.
+    `look` must end the job (`done`, `park` or `later`). What it raises and may pass (the database is away) is
+    logged and waited out; the lease then runs out by itself. Anything else ends this with it.
     """
     while True:
-        async with pool.acquire() as conn:
-            job = await queue.lease(conn, lease_s)
-        if job is None:
-            await nudge.wait()
-            continue
-        keeping = asyncio.create_task(_keep(pool, queue, job, lease_s))
         try:
-            await look(job)
-        finally:
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+            await _work_once(pool, queue, look, nudge, lease_s)
+        except (Transient, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            _log.warning("the queue can't be worked on, trying again in %.1f s: %s", LONGEST_LOOK_S, error)
+            await asyncio.sleep(LONGEST_LOOK_S)
+
+
+async def _work_once(
+    pool: Any, queue: JobQueue, look: Callable[[Job], Awaitable[None]], nudge: Nudge, lease_s: float
+) -> None:
+    async with pool.acquire() as conn:
+        job = await queue.lease(conn, lease_s)
+    if job is None:
+        await nudge.wait()
+        return
+    keeping = asyncio.create_task(_keep(pool, queue, job, lease_s))
+    try:
+        await look(job)
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
 
 
 async def _keep(pool: Any, queue: JobQueue, job: Job, lease_s: float) -> None:

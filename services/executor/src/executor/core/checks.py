@@ -12,6 +12,7 @@ from datetime import datetime
 
 from common.approvals import chain_for, check_execution, check_step, digest_parts, refuse, what_changed
 from common.cases import Case, Said
+from common.clock import parse_instant
 from common.declarations.catalogue import Catalogue
 from common.declarations.models import ActionType
 from common.directory import Directory
@@ -42,15 +43,26 @@ def checked_start(case: Case, scene: Scene) -> list[str]:
         case, scene.catalogue, scene.directory, _plan_facts(plan, scene), attribute_values(scene.facts), scene.asof
     )
     for step in plan.steps:
-        action_of(plan, step, scene)
+        action_of(case, step, scene)
     return [*told, "every step is in the catalogue, on this case's own entity, with the facts it needs"]
 
 
 def checked_step(case: Case, step: Step, scene: Scene) -> Said[ReleaseGiven] | None:
     """The release that `step` consumes, None at Level 3. `Refused` when it may not be done now; with
     `release_missing` it may be done later."""
-    if case.plan is None or case.ticket is None or case.gap is None:
-        raise refuse("gate2_missing")
+    check_standing(case, step, scene)
+    return check_step(case, step, scene.catalogue, scene.directory, scene.asof)
+
+
+def check_standing(case: Case, step: Step, scene: Scene) -> None:
+    """Raise `Refused` unless what was approved still holds, and the grant with it, and `step` is in both.
+
+    Asked before each step, and again before a step that was intended and perhaps not done is done after all.
+    """
+    if case.expiry is not None:
+        raise refuse("grant_expired")
+    if case.plan is None or case.ticket is None or case.authorisation is None or case.gap is None:
+        raise refuse("gate2_missing", "the authorisation was taken back")
     plan, ticket = case.plan.data, case.ticket.data
     facts = _plan_facts(plan, scene)
     chain = chain_for(scene.catalogue, scene.directory, plan, case.gap.data.severity, attribute_values(scene.facts))
@@ -58,25 +70,29 @@ def checked_step(case: Case, step: Step, scene: Scene) -> Said[ReleaseGiven] | N
     if now.digest != ticket.digest:
         changed = "; ".join(what_changed(ticket, now, plan.facts, facts))
         raise refuse("digest_mismatch", f"what was approved no longer holds: {changed}")
-    action_of(plan, step, scene)
-    return check_step(case, step, scene.catalogue, scene.directory, scene.asof)
+    if scene.asof >= parse_instant(case.authorisation.data.grant.expires):
+        raise refuse("grant_expired")
+    action_of(case, step, scene)
 
 
-def action_of(plan: PlanDrafted, step: Step, scene: Scene) -> ActionType:
-    """The action of `step` as it is declared, if the step is what the declaration allows."""
+def action_of(case: Case, step: Step, scene: Scene) -> ActionType:
+    """The action of `step` as it is declared, if the step is what the declaration allows for this case, now."""
+    if case.gap is None:
+        raise refuse("gate1_missing")
+    gap = case.gap.data
     action = scene.catalogue.actions.get(step.action)
-    allowed = scene.catalogue.desired_states[plan.desired_state].remediation.actions
+    allowed = scene.catalogue.desired_states[gap.desired_state].remediation.actions
     if action is None or step.action not in allowed:
-        raise refuse("outside_catalogue", f"{step.action} is not an action of {plan.desired_state}")
-    if (step.system, step.provider) != (action.system, action.provider) or set(step.parameters) != set(
-        action.parameters
-    ):
+        raise refuse("outside_catalogue", f"{step.action} is not an action of {gap.desired_state}")
+    declared = (action.system, action.provider, set(action.parameters))
+    if (step.system, step.provider, set(step.parameters)) != declared:
         raise refuse("outside_catalogue", f"step {step.number} is not {step.action} as it is declared")
-    if step.target.partition("/")[2] != plan.case.split("/", 2)[1]:
+    if step.target != f"{gap.entity_type}/{gap.key}":
         raise refuse("outside_grant", f"step {step.number} is for {step.target}, which is not this case's entity")
-    if step.level not in ("L2", "L3") or step.level > scene.catalogue.effective_level(plan.desired_state, step.action):
+    if step.level not in ("L2", "L3") or step.level > scene.catalogue.effective_level(gap.desired_state, step.action):
         raise refuse("level_too_high", f"step {step.number} may not run at {step.level}")
-    unknown = [fact.name for fact in _rule_facts(plan, scene) if fact.unknown is not None]
+    names = [fact.name for rule in gap.rules for fact in rule.facts]
+    unknown = [fact.name for fact in facts_named(scene.facts, names) if fact.unknown is not None]
     if unknown and action.when_unknown != "allowed":
         raise refuse("unknown_facts", f"{', '.join(unknown)} is unknown, and {step.action} does more than ask")
     return action
@@ -102,14 +118,13 @@ def check_outcome(case: Case, outcome: Said[OutcomeRecorded], intended: Said[Act
 
 
 def _other_people(case: Case, catalogue: Catalogue) -> set[str]:
-    said = [*case.approvals, *case.releases.values(), *([case.confirmation] if case.confirmation else [])]
+    decisions = [said.data.decision for said in case.approvals]
+    decisions += [said.data.decision for said in case.releases.values()]
+    if case.confirmation is not None:
+        decisions.append(case.confirmation.data.decision)
     author = {catalogue.author_of(case.gap.data.desired_state)} if case.gap else set()
-    return author | {one.data.decision.person for one in said}
+    return author | {decision.person for decision in decisions}
 
 
 def _plan_facts(plan: PlanDrafted, scene: Scene) -> list[Fact]:
     return facts_named(scene.facts, [fact.name for fact in plan.facts])
-
-
-def _rule_facts(plan: PlanDrafted, scene: Scene) -> list[Fact]:
-    return _plan_facts(plan, scene)
