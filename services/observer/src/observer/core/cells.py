@@ -25,6 +25,7 @@ def stored_row(row: dict[str, Any], raw: bytes) -> dict[str, Any]:
     if len(row) > MAX_COLUMNS:
         raise Rejected("row_malformed", f"the row has {len(row)} columns; at most {MAX_COLUMNS} are accepted")
     changed: dict[str, Any] = {}
+    rounded: list[str] = []  # columns with floats that may have been written as integers
     for column, value in row.items():
         if not column.isascii():
             _check_column(column)
@@ -36,38 +37,41 @@ def stored_row(row: dict[str, Any], raw: bytes) -> dict[str, Any]:
             if not -MAX_INTEGER <= value <= MAX_INTEGER:
                 raise _too_large(column, value)
         elif kind is float:
-            changed[column] = _decimal(column, value, raw)
+            changed[column] = _decimal(column, value, rounded)
         elif kind is dict or kind is list:
             _check_size(column, len(_dumped(column, value)))
-            changed[column] = _nested(column, value, raw, 1)
+            changed[column] = _nested(column, value, rounded, 1)
+    # read once for the whole message: reading it for each number would take a hostile one's square of time
+    if rounded and _has_large_integer(raw):
+        raise _too_large(rounded[0], "an integer")
     return {**row, **changed} if changed else row
 
 
-def _nested(column: str, value: Any, raw: bytes, depth: int) -> Any:
+def _nested(column: str, value: Any, rounded: list[str], depth: int) -> Any:
     kind = type(value)
     if depth > MAX_ROW_DEPTH:
         raise Rejected("too_deep", f"the column {column!r} is nested more than {MAX_ROW_DEPTH} levels deep")
     if kind is dict:
         for name in value:
             _check_column(name)
-        return {name: _nested(column, item, raw, depth + 1) for name, item in value.items()}
+        return {name: _nested(column, item, rounded, depth + 1) for name, item in value.items()}
     if kind is list:
-        return [_nested(column, item, raw, depth + 1) for item in value]
+        return [_nested(column, item, rounded, depth + 1) for item in value]
     if kind is float:
-        return _decimal(column, value, raw)
+        return _decimal(column, value, rounded)
     if kind is int and not -MAX_INTEGER <= value <= MAX_INTEGER:
         raise _too_large(column, value)
     return value
 
 
-def _decimal(column: str, value: float, raw: bytes) -> str:
+def _decimal(column: str, value: float, rounded: list[str]) -> str:
     """The shortest decimal that is this double, without an exponent where it has at most 30 digits.
 
-    A whole number this large may have been written as an integer, which a double can't hold exactly: then it is
-    refused rather than rounded.
+    A whole number this large may have been written as an integer, which a double can't hold exactly: its column is
+    noted in `rounded`.
     """
-    if abs(value) >= _EXACT_FLOATS and _has_large_integer(raw):
-        raise _too_large(column, value)
+    if abs(value) >= _EXACT_FLOATS:
+        rounded.append(column)
     text = repr(value)
     if "e" in text and 1e-30 < abs(value) < 1e30:
         text = format(Decimal(text), "f")
@@ -75,6 +79,7 @@ def _decimal(column: str, value: float, raw: bytes) -> str:
 
 
 def _has_large_integer(raw: bytes) -> bool:
+    """Whether an integer beyond ±2^53 is written anywhere in `raw`."""
     large = False
 
     def whole(literal: str) -> int:
@@ -86,7 +91,7 @@ def _has_large_integer(raw: bytes) -> bool:
     return large
 
 
-def _too_large(column: str, value: float) -> Rejected:
+def _too_large(column: str, value: object) -> Rejected:
     return Rejected(
         "integer_too_large", f"the column {column!r} holds {value}, which is beyond ±2^53; send it as a string"
     )
