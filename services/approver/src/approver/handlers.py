@@ -44,7 +44,13 @@ class Handlers:
 
     async def all_cases(self, conn: Connection) -> None:
         """Look at every open case again."""
-        after = ""
-        while chunk := await self._lines.open_cases(conn, after, CHUNK):
-            await self._desk.review(conn, chunk)
-            after = chunk[-1]
+        chunk = await self.chunk(conn, "")
+        while len(chunk) == CHUNK:
+            chunk = await self.chunk(conn, chunk[-1])
+
+    async def chunk(self, conn: Connection, after: str) -> list[str]:
+        """Look at the next `CHUNK` open cases after `after` again; which they were, in order."""
+        cases = await self._lines.open_cases(conn, after, CHUNK)
+        if cases:
+            await self._desk.review(conn, cases)
+        return cases

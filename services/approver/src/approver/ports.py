@@ -36,7 +36,10 @@ class Book(Protocol):
     """What the ledger says about the realm as a whole."""
 
     async def refresh(self, conn: Connection) -> Realm:
-        """As committed now. `declarations` goes on with later refreshes: take from it what must not change. Raises `Transient` (`realm_missing`) before the realm was created."""
+        """As committed now. `declarations` goes on with later refreshes: take from it what must not change.
+
+        Raises `Transient` (`realm_missing`) before the realm was created.
+        """
         ...
 
 

@@ -63,9 +63,12 @@ class Realm(Body):
 
 
 class PersonEntry(Body):
+    """`simulated`: a person of a demo."""
+
     id: str
     name: str
     roles: list[str]
+    simulated: bool
 
 
 class CaseLine(Body):

@@ -69,7 +69,10 @@ def router(context: Context) -> APIRouter:
         """Everybody in the realm's directory."""
         entries = sorted(context.people().people.values(), key=lambda person: person.id)
         return PeopleAnswer(
-            people=[PersonEntry(id=entry.id, name=entry.name, roles=list(entry.roles)) for entry in entries]
+            people=[
+                PersonEntry(id=entry.id, name=entry.name, roles=list(entry.roles), simulated=entry.simulated)
+                for entry in entries
+            ]
         )
 
     @routes.get("/realm")

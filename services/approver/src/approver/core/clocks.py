@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from common.clock import RealmClock, instant, parse_instant
 from common.directory import Person
 from common.errors import Permanent, Refused
@@ -21,6 +23,11 @@ def created(realm: str, clock: str, timezone: str) -> RealmCreated:
         return RealmCreated(realm=realm, mode="replay", timezone=timezone, start=instant(parse_instant(start)))
     except ValueError as error:
         raise Permanent("bad_clock", f"the clock starts at {start!r}, which is not an instant: {error}") from error
+
+
+def start_of(data: RealmCreated, wall: datetime) -> datetime:
+    """The realm's now when it is created: a replay clock's start, else the wall clock."""
+    return parse_instant(data.start) if data.start else wall
 
 
 def check_keeper(person: Person) -> None:

@@ -1,0 +1,177 @@
+"""The approver, put together. The only place that wires."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+
+from common.bus import Consumer
+from common.clock import wall_now
+from common.entities import EntityStore
+from common.errors import Permanent, TrueupError
+from common.events import Origin, new_event
+from common.http_api import harden
+from common.http_auth import Bearer, Logins, Tokens, read_secret
+from common.ids import REALM_STREAM
+from common.ledger import Connection, NewEvent, append
+from common.ledger.progress import quiescent
+from common.runtime import Parts, Runtime, Service, run
+from common.timers import Timers, WallTimers
+from pydantic import ValidationError
+
+from approver.adapters.book import LedgerBook
+from approver.adapters.deadlines import TimedDeadlines
+from approver.adapters.facts import StoredFacts
+from approver.adapters.lines import PostgresLines, PostgresLists
+from approver.adapters.people import DirectoryFile
+from approver.adapters.records import LedgerRecords
+from approver.adapters.transactions import Transactions
+from approver.api.context import Context
+from approver.api.routers import MAX_BODY_BYTES, routers
+from approver.core import clocks
+from approver.core.drafting import SERVICE
+from approver.desk import Desk
+from approver.handlers import CASE_TOPICS, CHUNK, Handlers
+from approver.settings import ApproverSettings
+
+LOOK_AT_DIRECTORY_S = 1.0
+_LOG = logging.getLogger(__name__)
+
+
+async def compose(runtime: Runtime) -> Parts:
+    """The approver's parts. Raises `Permanent` when directory or issuer key can't be used."""
+    settings = runtime.settings
+    assert isinstance(settings, ApproverSettings)
+    people = DirectoryFile(_required(settings.directory, "TRUEUP_DIRECTORY"), settings.realm)
+    tokens = Tokens(read_secret(_required(settings.issuer_key, "TRUEUP_ISSUER_KEY")), settings.realm)
+    timers, store = Timers(SERVICE), EntityStore(SERVICE)
+    transactions = Transactions(runtime.pool, runtime.committed)
+    await transactions.run(lambda conn: _install(conn, timers.ddl + store.ddl))
+    await transactions.run(lambda conn: _create_realm(conn, settings))
+
+    lines = PostgresLines()
+    facts = StoredFacts(store, runtime.ledger)
+    book = LedgerBook(runtime.ledger)
+    desk = Desk(LedgerRecords(), book, facts, lines, TimedDeadlines(timers), people, wall_now)
+    handlers = Handlers(desk, lines, timers)
+    duties = _Duties(transactions, desk, handlers, timers, people)
+    context = Context(
+        realm=settings.realm,
+        desk=desk,
+        lists=PostgresLists(runtime.pool),
+        transact=transactions.run,
+        people=people,
+        tokens=tokens,
+        logins=Logins(),
+        bearer=Bearer(tokens, people),
+        quiescent=lambda: quiescent(runtime.pool),
+        wall=wall_now,
+    )
+    return Parts(
+        consumers=[
+            Consumer(CASE_TOPICS, handlers.cases),
+            Consumer(("declarations",), handlers.declarations),
+            Consumer(("clock",), handlers.clock),
+        ],
+        tasks={"deadlines": duties.deadlines, "directory": duties.directory},
+        routers=routers(context),
+        setup=lambda app: harden(app, MAX_BODY_BYTES),
+    )
+
+
+class _Duties:
+    """What the approver does beside messages and requests."""
+
+    def __init__(
+        self, transactions: Transactions, desk: Desk, handlers: Handlers, timers: Timers, people: DirectoryFile
+    ) -> None:
+        self._transactions = transactions
+        self._desk = desk
+        self._handlers = handlers
+        self._timers = timers
+        self._people = people
+
+    async def deadlines(self, stop: asyncio.Event) -> None:
+        """On a wall clock, fire deadlines as they come due; a replay clock's fire when it moves."""
+        situation = await self._transactions.run(self._desk.look)
+        if situation.clock.mode == "replay":
+            await stop.wait()
+            return
+        wall = WallTimers(self._transactions.pool, self._timers, self._handlers.expire, wall_now)
+        firing = asyncio.create_task(wall.run())
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({firing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if firing.done():
+                firing.result()
+        finally:
+            firing.cancel()
+            stopping.cancel()
+            await asyncio.gather(firing, stopping, return_exceptions=True)
+
+    async def directory(self, stop: asyncio.Event) -> None:
+        """Look at all open cases again at start, and whenever the directory's file changes: who may decide is a part
+        of what approvals bind to."""
+        await self._review_all(stop)
+        while not stop.is_set():
+            if self._changed():
+                _LOG.info("the directory has changed; looking at all open cases again")
+                await self._review_all(stop)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), LOOK_AT_DIRECTORY_S)
+
+    def _changed(self) -> bool:
+        try:
+            return self._people.changed()
+        except (TrueupError, ValidationError) as error:
+            _LOG.error("the directory's file can't be used, the former one stands: %s", error)
+            return False
+
+    async def _review_all(self, stop: asyncio.Event) -> None:
+        after = ""
+        while not stop.is_set():
+            chunk = await self._transactions.run(lambda conn, after=after: self._handlers.chunk(conn, after))  # type: ignore[misc]
+            if len(chunk) < CHUNK:
+                return
+            after = chunk[-1]
+
+
+async def _install(conn: Connection, ddl: str) -> None:
+    await conn.execute("SELECT pg_advisory_xact_lock(hashtext('trueup schema'), hashtext($1))", SERVICE)
+    await conn.execute(ddl)
+
+
+async def _create_realm(conn: Connection, settings: ApproverSettings) -> None:
+    """Fix the realm's clock, unless that was done before."""
+    if await conn.fetchval("SELECT count(*) FROM ledger.events WHERE stream = $1", REALM_STREAM):
+        return
+    data = clocks.created(settings.realm, settings.clock, settings.timezone)
+    wall = wall_now()
+    origin = Origin(source=SERVICE, actor=f"service:{SERVICE}", time=wall, asof=clocks.start_of(data, wall))
+    await append(conn, [[NewEvent(new_event(data, REALM_STREAM, origin), 1)]])
+
+
+def _required(value: Any, variable: str) -> Any:
+    if value is None:
+        raise Permanent("setting_missing", f"{variable} is not set: the approver needs it")
+    return value
+
+
+SERVICE_OF = Service(
+    name=SERVICE,
+    compose=compose,
+    settings=ApproverSettings,
+    title="Trueup: approver",
+    description="Who confirmed, approved and released what. Decisions are signed by the person's own key.",
+)
+
+
+def main() -> None:
+    """Run the approver until it is told to stop."""
+    run(SERVICE_OF)
+
+
+if __name__ == "__main__":
+    main()
