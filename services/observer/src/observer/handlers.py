@@ -19,7 +19,7 @@ from observer.core.limits import MAX_HISTORY
 from observer.core.messages import Message
 from observer.core.moments import Moment
 from observer.core.observations import Answer, Incoming
-from observer.core.rejections import Rejected, Rejection
+from observer.core.rejections import Rejected, Rejection, rejection
 from observer.core.settling import Settled, answer, event_of, settle
 from observer.core.snapshots import Report, SnapshotRow
 from observer.core.sources import EntityRule, fold_rules
@@ -83,6 +83,13 @@ class Recorder:
             await self._keep(connection, snapshot, read, unchanged, _accepted(settled, places))
         answers = await self._append(connection, settled, len(rest))
         return _merged(len(incoming), unchanged, dict(zip(places, answers, strict=True)))
+
+    async def reject(self, connection: Connection, item: Incoming, reason_code: str, reason: str) -> None:
+        """Record that a message failed in a way that no check foresaw."""
+        if self.known.clock is None:
+            await self.refresh(connection)
+        refused = rejection(item.raw, Rejected(reason_code, reason), item.origin, self._moment())
+        await self._append(connection, Settled({0: refused}, {}, {}), 1)
 
     async def report(self, connection: Connection, report: Report) -> list[int]:
         """Record the end of a snapshot; returns the positions of its SourceReported events.

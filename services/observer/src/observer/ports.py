@@ -1,9 +1,11 @@
-"""What the observer needs of the outside, all of it within one database transaction of the caller's."""
+"""What the observer needs of the outside."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
 
 from common.clock import RealmClock
 from common.events.envelope import Event
@@ -12,6 +14,10 @@ from common.ledger import Connection, Recorded
 
 from observer.core.rejections import Rejection
 from observer.core.snapshots import SnapshotRow
+
+T = TypeVar("T")
+SnapshotName = tuple[str, str, str]
+"""(feed, entity type, snapshot id)."""
 
 
 class Records(Protocol):
@@ -58,7 +64,40 @@ class Records(Protocol):
         ...
 
 
-SnapshotName = tuple[str, str, str]
-"""(feed, entity type, snapshot id)."""
+class Transactions(Protocol):
+    """Runs work in READ COMMITTED transactions of its own."""
 
-Row = Mapping[str, Any]
+    async def __call__(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """What `work` returns, committed. Work that fails in a way that may pass is done again, a bounded time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A rejection as the quarantine lists it. `number` orders them; `data` is the ObservationRejected event's.
+
+    `payload` is None when it was too large to keep, and when it was `erased`.
+    """
+
+    number: int
+    id: str
+    data: Mapping[str, Any]
+    refused_at: datetime
+    erased: bool
+    payload: bytes | None = None
+
+
+class Quarantine(Protocol):
+    """What was refused, for those who sent it and those who look after it."""
+
+    async def refusals(self, feed: str | None, after: int, limit: int) -> list[Refusal]:
+        """At most `limit` refusals, oldest first, after the number `after`, without payloads; of one feed, or all."""
+        ...
+
+    async def refusal(self, feed: str | None, identity: str) -> Refusal | None:
+        """One refusal with its payload; None when there is none, or it is another feed's."""
+        ...
+
+    async def erase(self, feed: str | None, identity: str) -> bool:
+        """Delete the payload for good; what was refused and why stays. False when there is no such refusal."""
+        ...

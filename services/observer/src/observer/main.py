@@ -1,0 +1,55 @@
+"""The composition root: wires the observer and runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from common.bus import Consumer
+from common.clock import wall_now
+from common.ledger import Connection, Recorded
+from common.runtime import Parts, Runtime, Service, run
+
+from observer.adapters.quarantine import PooledTransactions, PostgresQuarantine
+from observer.adapters.records import PostgresRecords
+from observer.adapters.upstream import upstream
+from observer.api import Context, router, setup
+from observer.handlers import Recorder
+from observer.settings import ObserverSettings, read_feeds
+
+
+async def compose(runtime: Runtime) -> Parts:
+    """The observer's parts. Raises ValueError when the file of the feeds can't be used."""
+    assert isinstance(runtime.settings, ObserverSettings)
+    recorder = Recorder(PostgresRecords(runtime.ledger), wall_now)
+    context = Context(
+        recorder,
+        PooledTransactions(runtime.pool, runtime.committed),
+        PostgresQuarantine(runtime.pool),
+        read_feeds(runtime.settings.feeds),
+    )
+
+    async def learn(connection: Connection, _recorded: Sequence[Recorded]) -> None:
+        await recorder.refresh(connection)
+
+    return Parts(
+        consumers=[Consumer(("declarations", "clock"), learn)],
+        raw=upstream(recorder),
+        routers=[router(context)],
+        setup=setup,
+    )
+
+
+SERVICE = Service(
+    name="observer",
+    compose=compose,
+    settings=ObserverSettings,
+    description="Records what upstream systems report, once, as reported; refuses what it cannot, and says why.",
+)
+
+
+def main() -> None:
+    run(SERVICE)
+
+
+if __name__ == "__main__":
+    main()
