@@ -7,13 +7,10 @@ one piece of work. A worker that dies loses its lease after a while, and another
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
-
-import asyncpg
 
 from common.errors import Transient
 from common.ledger import Connection
@@ -21,7 +18,6 @@ from common.ledger.progress import set_pending
 
 SHORTEST_LOOK_S = 0.01
 LONGEST_LOOK_S = 1.0
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,19 +192,19 @@ class Nudge:
 
 
 async def work(
-    pool: Any, queue: JobQueue, look: Callable[[Job], Awaitable[None]], nudge: Nudge, lease_s: float
+    pool: Any,
+    queue: JobQueue,
+    look: Callable[[Job], Awaitable[None]],
+    nudge: Nudge,
+    lease_s: float,
+    stop: asyncio.Event,
 ) -> None:
-    """Until cancelled: lease a case and `look` at it, one after the other, keeping the lease while that takes.
+    """Until `stop` is set: lease a case and `look` at it, one after the other, keeping the lease while that takes.
 
-    `look` must end the job (`done`, `park` or `later`). What it raises and may pass (the database is away) is
-    logged and waited out; the lease then runs out by itself. Anything else ends this with it.
+    `look` must end the job (`done`, `park` or `later`). What it raises ends this; the lease then runs out by itself.
     """
-    while True:
-        try:
-            await _work_once(pool, queue, look, nudge, lease_s)
-        except (Transient, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            _log.warning("the queue can't be worked on, trying again in %.1f s: %s", LONGEST_LOOK_S, error)
-            await asyncio.sleep(LONGEST_LOOK_S)
+    while not stop.is_set():
+        await _work_once(pool, queue, look, nudge, lease_s)
 
 
 async def _work_once(

@@ -1,0 +1,106 @@
+"""The composition root: wires the executor and runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from zoneinfo import ZoneInfo
+
+from common.bus import Consumer
+from common.current import Current
+from common.directory import Directory
+from common.entities import EntityStore
+from common.errors import Permanent
+from common.jobs import JobQueue, Nudge, work
+from common.ledger import Connection, Ledger
+from common.runtime import Parts, Runtime, Service, Task, run
+
+from executor import workers
+from executor.adapters import actions
+from executor.adapters.sql import SqlTargets
+from executor.handlers import Handlers
+from executor.settings import ExecutorSettings, read_targets
+from executor.workers import Executor
+
+NAME = "executor"
+WAKE_S = 60.0
+QUEUE = JobQueue(NAME)
+STORE = EntityStore(NAME)
+
+
+async def prepare(conn: Connection) -> None:
+    """Create what is missing of the executor's tables beside `schema.sql`, as its own role."""
+    await conn.execute(STORE.ddl)
+    await conn.execute(QUEUE.ddl)
+
+
+async def resume(conn: Connection, ledger: Ledger, current: Current) -> None:
+    """Count the actions again, and put every case back in whose action was intended and has no outcome."""
+    clock = await current.clock(conn)
+    await actions.rebuild(conn, ledger, ZoneInfo(clock.timezone))
+    open_cases = await conn.fetch("SELECT DISTINCT case_id FROM executor.actions WHERE state = 'open'")
+    await QUEUE.put(conn, [(row["case_id"], "the executor started") for row in open_cases])
+    await QUEUE.wake(conn)
+
+
+async def compose(runtime: Runtime) -> Parts:
+    """The executor over its real parts."""
+    settings = runtime.settings
+    assert isinstance(settings, ExecutorSettings)
+    if settings.directory is None:
+        raise Permanent("directory_missing", "TRUEUP_DIRECTORY does not say where the realm's directory is")
+    directory = Directory.read(settings.directory)
+    if directory.realm != settings.realm:
+        raise Permanent("wrong_realm", f"the directory is realm {directory.realm}'s, this is {settings.realm}")
+    current, nudge = Current(runtime.ledger), Nudge()
+    async with runtime.pool.acquire() as conn, conn.transaction():
+        await prepare(conn)
+    executor = Executor(
+        workers.Parts(
+            pool=runtime.pool,
+            ledger=runtime.ledger,
+            current=current,
+            store=STORE,
+            queue=QUEUE,
+            directory=directory,
+            targets=SqlTargets(read_targets(settings.targets)),
+            on_commit=runtime.committed,
+        ),
+        settings.lease_s,
+    )
+    ready = asyncio.Event()
+
+    async def start(stop: asyncio.Event) -> None:
+        """Once, as soon as there is a realm; then wake now and then what a wall clock's new day may let go on."""
+        async with runtime.pool.acquire() as conn, conn.transaction():
+            await resume(conn, runtime.ledger, current)
+        ready.set()
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), WAKE_S)
+            async with runtime.pool.acquire() as conn, conn.transaction():
+                await QUEUE.wake(conn)
+
+    async def worker(stop: asyncio.Event) -> None:
+        while not ready.is_set() and not stop.is_set():
+            await nudge.wait()
+        await work(runtime.pool, QUEUE, executor.look, nudge, settings.lease_s, stop)
+
+    handlers = Handlers(QUEUE, nudge)
+    tasks: dict[str, Task] = {f"worker-{number}": worker for number in range(1, settings.workers + 1)}
+    return Parts(
+        consumers=[Consumer(("approvals",), handlers.approvals), Consumer(("declarations", "clock"), handlers.world)],
+        tasks={"start": start, **tasks},
+    )
+
+
+SERVICE = Service(
+    name=NAME,
+    compose=compose,
+    settings=ExecutorSettings,
+    title="Trueup executor",
+    description="Carries out exactly what was approved, after checking everything itself.",
+)
+
+if __name__ == "__main__":
+    run(SERVICE)

@@ -1,0 +1,74 @@
+"""The composition root: wires the planner and runs it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from common.bus import Consumer
+from common.current import Current
+from common.entities import EntityStore
+from common.jobs import JobQueue, Nudge, work
+from common.ledger import Connection
+from common.runtime import Parts, Runtime, Service, Task, run
+
+from planner import workers
+from planner.adapters.playbook import PlaybookDrafter
+from planner.handlers import Handlers
+from planner.settings import PlannerSettings
+from planner.workers import Planner
+
+NAME = "planner"
+QUEUE = JobQueue(NAME)
+STORE = EntityStore(NAME)
+
+
+async def prepare(conn: Connection) -> None:
+    """Create what is missing of the planner's tables beside `schema.sql`, as its own role."""
+    await conn.execute(STORE.ddl)
+    await conn.execute(QUEUE.ddl)
+
+
+async def compose(runtime: Runtime) -> Parts:
+    """The planner over its real parts."""
+    settings = runtime.settings
+    assert isinstance(settings, PlannerSettings)
+    nudge = Nudge()
+    async with runtime.pool.acquire() as conn, conn.transaction():
+        await prepare(conn)
+        await QUEUE.wake(conn)
+    planner = Planner(
+        workers.Parts(
+            pool=runtime.pool,
+            ledger=runtime.ledger,
+            current=Current(runtime.ledger),
+            store=STORE,
+            queue=QUEUE,
+            drafter=PlaybookDrafter(),
+            on_commit=runtime.committed,
+        )
+    )
+
+    async def worker(stop: asyncio.Event) -> None:
+        await work(runtime.pool, QUEUE, planner.look, nudge, settings.lease_s, stop)
+
+    handlers = Handlers(QUEUE, nudge)
+    tasks: dict[str, Task] = {f"worker-{number}": worker for number in range(1, settings.workers + 1)}
+    return Parts(
+        consumers=[
+            Consumer(("gaps", "approvals", "attestations"), handlers.cases),
+            Consumer(("declarations", "clock"), handlers.world),
+        ],
+        tasks=tasks,
+    )
+
+
+SERVICE = Service(
+    name=NAME,
+    compose=compose,
+    settings=PlannerSettings,
+    title="Trueup planner",
+    description="Drafts one fix for a confirmed gap, with reasons and alternatives; it can do nothing else.",
+)
+
+if __name__ == "__main__":
+    run(SERVICE)

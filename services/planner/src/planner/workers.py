@@ -1,0 +1,183 @@
+"""The planner's worker: fold one case, see whether it needs a draft, ask the drafter, append.
+
+Drafting may take long and happens outside any transaction; what it rests on is fixed by the expected version of the
+plan's stream, and by the facts, which are compared again when anything about the case changes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+from common.cases import Case
+from common.clock import wall_now
+from common.current import Current
+from common.declarations.catalogue import Catalogue
+from common.declarations.evaluation import EntityView, evaluate, slots_of
+from common.entities import EntityStore
+from common.errors import Permanent, Transient
+from common.events import Event, EventData, Origin, new_event
+from common.events.planner import PlanDrafted, PlanWithheld
+from common.facts import entity_facts
+from common.failpoints import failpoint
+from common.jobs import Job, JobQueue
+from common.ledger import AppendRefused, Ledger, NewEvent, append
+
+from planner.core.situation import Situation
+from planner.core.standing import NOTHING, Need, cause_of, is_news, need, without_declaration
+from planner.ports import Drafter
+
+MOST_ATTEMPTS = 6
+_LATER_S = 0.2
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the worker works with."""
+
+    pool: Any
+    ledger: Ledger
+    current: Current
+    store: EntityStore
+    queue: JobQueue
+    drafter: Drafter
+    on_commit: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A case as it stands, what it needs, and, unless its declaration is gone, the situation to draft for."""
+
+    case: Case
+    need: Need
+    situation: Situation | None = None
+
+
+class Planner:
+    """Looks at cases, one at a time; several may look at different cases at once."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._ = parts
+
+    async def look(self, job: Job) -> None:
+        """Do what the case needs now, and end the job.
+
+        What may pass is tried again later. When the drafter can't, or goes on failing, that is recorded as
+        PlanWithheld: people see that there is no plan, and why.
+        """
+        try:
+            seen = await self._see(job.case_id)
+            await self._write(job, seen, await self._drafted(job, seen))
+        except (Transient, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            await self._again(job, error)
+        except Permanent as error:
+            _log.error("%s can't be planned: %s", job.case_id, error)
+            await self._park(job, str(error))
+
+    async def _drafted(self, job: Job, seen: Seen) -> PlanDrafted | PlanWithheld | None:
+        situation = seen.situation
+        if situation is None or not seen.need.draft:
+            return None
+        try:
+            return await self._.drafter.draft(situation)
+        except Transient as error:
+            if job.attempts < MOST_ATTEMPTS:
+                raise
+            return _withheld(situation, error)
+        except Permanent as error:
+            return _withheld(situation, error)
+
+    async def _see(self, case_id: str) -> Seen:
+        """The case, its facts and what it needs, read in one transaction."""
+        async with self._.pool.acquire() as conn, conn.transaction():
+            catalogue = await self._.current.catalogue(conn)
+            clock = await self._.current.clock(conn)
+            await self._.store.catch_up(conn, self._.ledger, catalogue)
+            recorded = await self._.ledger.read_case(conn, case_id)
+            case = Case.fold(case_id, ((one.position, one.event) for one in recorded))
+            if case.gap is None:
+                return Seen(case, NOTHING)
+            ref = (case.gap.data.entity_type, case.gap.data.key)
+            views = await self._.store.views(conn, catalogue, [ref])
+        view = views.get(ref, EntityView(*ref, {}, None))
+        return _seen(case, catalogue, view, clock.now(wall_now()))
+
+    async def _write(self, job: Job, seen: Seen, draft: PlanDrafted | PlanWithheld | None) -> None:
+        """Append what was decided as one request, and end the job, in one transaction."""
+        data: list[EventData] = [seen.need.supersede] if seen.need.supersede is not None else []
+        if isinstance(draft, PlanDrafted) or (draft and seen.situation and is_news(seen.situation, draft)):
+            data.append(draft)
+        failpoint("planner.before_append")
+        async with self._.pool.acquire() as conn, conn.transaction():
+            await self._.queue.done(conn, job)
+            if data:
+                await self._append(conn, seen, data)
+        if data:
+            self._.on_commit()
+            _log.info("%s: %s", job.case_id, ", ".join(one.TYPE for one in data))
+
+    async def _append(self, conn: Any, seen: Seen, data: Sequence[EventData]) -> None:
+        version = seen.case.version(f"plan/{seen.case.id}")
+        asof = seen.situation.asof if seen.situation is not None else await self._.current.asof(conn)
+        events = [self._event(seen.case, one, asof) for one in data]
+        request = [NewEvent(event, version + number) for number, event in enumerate(events, 1)]
+        (answer,) = await append(conn, [request])
+        if isinstance(answer, AppendRefused):
+            if answer.reason_code == "version_conflict":
+                raise Transient(answer.reason_code, answer.message)
+            raise Permanent(answer.reason_code, answer.message)
+
+    def _event(self, case: Case, data: EventData, asof: Any) -> Event:
+        drafted = isinstance(data, PlanDrafted)
+        origin = Origin(
+            source="planner",
+            actor=self._.drafter.actor if drafted else "service:planner",
+            time=wall_now(),
+            asof=asof,
+            cause=cause_of(case),
+        )
+        # The stream's length tells a second withholding or superseding for the same cause from the first.
+        unique = str(case.plans_drafted + 1) if drafted else str(case.version(f"plan/{case.id}"))
+        return new_event(data, f"plan/{case.id}", origin, unique, case=case.id)
+
+    async def _again(self, job: Job, error: Exception) -> None:
+        _log.warning("%s: %s; attempt %d of %d", job.case_id, error, job.attempts, MOST_ATTEMPTS)
+        if isinstance(error, Transient) and error.reason_code == "lease_lost":
+            return
+        if job.attempts >= MOST_ATTEMPTS:
+            await self._park(job, f"gave up after {job.attempts} attempts: {error}")
+            return
+        async with self._.pool.acquire() as conn, conn.transaction():
+            await self._.queue.later(conn, job, _LATER_S * 2**job.attempts, str(error)[:500])
+
+    async def _park(self, job: Job, why: str) -> None:
+        async with self._.pool.acquire() as conn, conn.transaction():
+            await self._.queue.park(conn, job, why)
+
+
+def _seen(case: Case, catalogue: Catalogue, view: EntityView, asof: Any) -> Seen:
+    assert case.gap is not None
+    name = case.gap.data.desired_state
+    if name not in catalogue.desired_states or catalogue.missing(name):
+        return Seen(case, without_declaration(case, f"The declaration {name} is not in force."))
+    state = catalogue.compiled(name)
+    situation = Situation(
+        case=case,
+        catalogue=catalogue,
+        evaluation=evaluate(state, view, asof),
+        slots=slots_of(state, view, asof),
+        facts=entity_facts(state, view, asof),
+        asof=asof,
+    )
+    return Seen(case, need(situation), situation)
+
+
+def _withheld(situation: Situation, error: Transient | Permanent) -> PlanWithheld:
+    reason = f"The drafter failed: {error.message}"
+    return PlanWithheld(
+        case=situation.case.id, gap_event=situation.gap_event, reason_code=error.reason_code, reason=reason
+    )
