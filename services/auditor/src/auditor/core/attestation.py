@@ -161,11 +161,15 @@ def parse(raw: bytes) -> Attestation:
         exhibits = tuple(_exhibit(entry) for entry in index)
         hashes = tuple(str(entry["sha256"]) for entry in index)
         text, sealed = content.pop("narrative"), content.pop("digest")
-        if not (isinstance(text, str) and isinstance(sealed, str) and isinstance(content["case"], str)):
-            raise TypeError("narrative, digest and case are texts")
+        _texts(text, sealed, content["case"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Permanent("unreadable", f"the evidence index can't be read: {error}") from error
     return Attestation(content, text, exhibits, hashes, sealed)
+
+
+def _texts(*values: object) -> None:
+    if not all(isinstance(value, str) for value in values):
+        raise TypeError("narrative, digest and case are texts")
 
 
 def _exhibit(entry: dict[str, Any]) -> Exhibit:

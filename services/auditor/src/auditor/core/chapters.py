@@ -8,14 +8,26 @@ from common.cases import Said
 from common.events.approver import Decision
 from common.events.differ import FailingRule, GapOpened, GapSnapshot
 from common.events.observer import EntityObserved
-from common.events.planner import PlanDrafted, PlanWithheld
+from common.events.planner import PlanDrafted, PlanWithheld, Prediction
 
 from auditor.core.deeds import done
 from auditor.core.evidence import Record
-from auditor.core.findings import checked, unknown
+from auditor.core.findings import checked
+from auditor.core.limits import unknown
 from auditor.core.sentences import Sentence, says
 from auditor.core.telling import decided, described, instants, proposed_steps
-from auditor.core.wording import bounded, counted, day, listed, lower_first, plain, quoted, unended
+from auditor.core.wording import (
+    bounded,
+    counted,
+    day,
+    listed,
+    lower_first,
+    moment,
+    plain,
+    quoted,
+    sentence_case,
+    unended,
+)
 
 MOST_RULES = 5
 MOST_STEPS = 6
@@ -25,15 +37,18 @@ __all__ = ["agreed", "checked", "done", "headline", "unknown", "why", "wrong"]
 
 
 def headline(record: Record) -> str | None:
-    """What the source calls the entity: the first attribute its EntityType declares."""
+    """What the source calls the entity: its attribute named title, name, subject or summary, where it has one."""
     gap = record.wrong
     entity_type = record.entity_type(gap.data.entity_type, gap.position)
     rows = [said for said in record.all(EntityObserved) if said.data.key == gap.data.key]
     if entity_type is None or not rows:
         return None
-    column = next(iter(entity_type.attributes.values())).column
-    text = rows[0].data.row.get(column)
-    return f"{plain(text, 160)}" if isinstance(text, str) and text.strip() else None
+    for name in ("title", "name", "subject", "summary"):
+        attribute = entity_type.attributes.get(name)
+        text = rows[0].data.row.get(attribute.column) if attribute else None
+        if isinstance(text, str) and text.strip():
+            return plain(text, 160)
+    return None
 
 
 def wrong(record: Record) -> Iterable[Sentence]:
@@ -59,8 +74,8 @@ def _broken(rule: FailingRule) -> str:
     if rule.status == "unknown":
         reason = unended(plain(rule.reason or "the reason was not recorded", 160))
         return f'The rule "{plain(rule.name, 60)}" could not be decided: {reason}'
-    due = f"; it was due before {day(rule.due)}" if rule.due else ""
-    return f'That broke the rule "{plain(rule.name, 60)}": {unended(plain(rule.says))}{due}'
+    due = f" (missed since {moment(rule.due)})" if rule.due else ""
+    return f'That broke the rule "{plain(rule.name, 60)}"{due}: {unended(plain(rule.says))}'
 
 
 def _declared(record: Record, gap: Said[GapSnapshot]) -> Iterable[Sentence]:
@@ -71,9 +86,13 @@ def _declared(record: Record, gap: Said[GapSnapshot]) -> Iterable[Sentence]:
     proposal = record.proposal(activation)
     author = record.name_of(activation.data.author)
     yield says(
-        f"{quoted(state.statement)} is what {plain(state.basis, 160)} asks for, as written down by {plain(author)} and "
-        f"put in force by {plain(record.name_of(activation.data.decision.person))} on {day(activation.event.asof)}, "
-        f"version {activation.data.declared_version}",
+        f"The rule belongs to this declaration: {quoted(state.statement)}",
+        activation.event.id,
+    )
+    yield says(
+        f"It rests on {quoted(state.basis, 160)}; {plain(author)} wrote it, "
+        f"{plain(record.name_of(activation.data.decision.person))} put it in force on {day(activation.event.asof)} "
+        f"(version {activation.data.declared_version})",
         proposal.event.id if proposal else None,
         activation.event.id,
     )
@@ -86,39 +105,45 @@ def why(record: Record) -> Iterable[Sentence]:
         yield from _no_plan(record)
         return
     yield says(_drafted(plan.data), plan.event.id)
-    for reason in plan.data.reasoning[:3]:
-        yield says(f"Its reason was: {quoted(_ended(reason.text))}", plan.event.id, *reason.cites)
+    yield says(f"Its steps: {'; '.join(bounded(proposed_steps(plan.data), MOST_STEPS))}", plan.event.id)
+    reasons = [f"for step {step.number}, {quoted(_ended(step.why), 160)}" for step in plan.data.steps]
+    cites = [event_id for reason in plan.data.reasoning for event_id in reason.cites]
+    yield says(f"Its reasons, in its own words: {'; '.join(bounded(reasons, MOST_STEPS))}", plan.event.id, *cites)
     yield from _set_aside(plan)
     if plan.data.predictions:
-        kept = [_prediction(item.says, item.by) for item in plan.data.predictions]
-        yield says(f"It is to be judged on this: {'; '.join(bounded(kept, 3))}", plan.event.id)
+        kept = [_prediction(item) for item in plan.data.predictions]
+        yield says(f"It asked to be judged on this: {'; '.join(bounded(kept, 3))}", plan.event.id)
 
 
 def _drafted(plan: PlanDrafted) -> str:
+    steps = counted(len(plan.steps), "step")
     if plan.planner.startswith("playbook"):
-        drafter = f"The playbook planner ({plain(plan.planner, 60)}), software that fills in the declared playbook"
-        model = " without an AI model"
-    else:
-        drafter, model = f"An AI agent ({plain(plan.planner, 60)})", ""
-    steps = listed(bounded(proposed_steps(plan), MOST_STEPS))
-    return f"{drafter}{model} and may only draft, proposed {counted(len(plan.steps), 'step')}: {steps}"
+        return (
+            f"The change was drafted by software, the playbook planner ({plain(plan.planner, 60)}): it fills in the "
+            f"declared playbook, uses no AI model and may only draft; it proposed {steps}"
+        )
+    drafter = f"an AI agent ({plain(plan.planner, 60)}), which may only draft"
+    return f"The change was drafted by {drafter}; it proposed {steps}"
 
 
 def _ended(text: str) -> str:
     return text if text.rstrip().endswith((".", "!", "?")) else f"{text.rstrip()}."
 
 
-def _prediction(text: str, by: str | None) -> str:
-    return f"{unended(plain(text, 160))}{f', by {day(by)}' if by else ''}"
+def _prediction(kept: Prediction) -> str:
+    return f"{quoted(unended(kept.says), 160)}{f' by {day(kept.by)}' if kept.by else ''}"
 
 
 def _set_aside(plan: Said[PlanDrafted]) -> Iterable[Sentence]:
     if not plan.data.alternatives:
         return
-    told = [f"{plain(item.name, 80)}, because {quoted(item.reason, 200)}" for item in plan.data.alternatives]
-    cites = [event_id for item in plan.data.alternatives for event_id in item.cites]
     number = counted(len(plan.data.alternatives), "alternative")
-    yield says(f"It set aside {number}: {'; '.join(bounded(told, MOST_ALTERNATIVES))}", plan.event.id, *cites)
+    told = "; ".join(bounded([plain(item.name, 80) for item in plan.data.alternatives], 8))
+    yield says(f"It set aside {number}: {told}", plan.event.id)
+    for item in plan.data.alternatives[:MOST_ALTERNATIVES]:
+        yield says(
+            f'Why not "{plain(item.name, 80)}": {quoted(_ended(item.reason), 200)}', plan.event.id, *item.cites
+        )
 
 
 def _no_plan(record: Record) -> Iterable[Sentence]:
@@ -173,13 +198,15 @@ def _bound(record: Record) -> Iterable[Sentence]:
     ticket = case.ticket.data
     approvals = [said.event.id for said in case.approvals]
     yield says(
-        f"Each signed, with a personal key, the same five-part digest {ticket.digest[:8]} of plan, declaration, facts, "
-        f"policy and approvers, on ticket {plain(ticket.ticket, 60)}",
+        f"What they approved is one digest, {ticket.digest[:8]}…, over the plan, the declaration, the facts, the "
+        f"policy and the approvers, on ticket {plain(ticket.ticket, 60)}; each signed it with a key of their own",
         case.ticket.event.id,
         *approvals,
     )
     parts = _parts(record)
-    yield says(f"No person took two of these parts: {len(parts)} decisions by {_people(parts)}", *parts)
+    people = sentence_case(counted(len(set(parts.values())), "person").replace("persons", "people"))
+    told = f"{people} wrote, confirmed, approved, released and carried it out; nobody took two of these parts"
+    yield says(told, *parts)
     if case.started is not None:
         yield says("Nothing was carried out before the last approval", approvals[-1], case.started.event.id)
 
@@ -196,7 +223,3 @@ def _parts(record: Record) -> dict[str, str]:
         *case.outcomes.values(),
     ]
     return parts | {said.event.id: said.data.decision.person for said in decisions}
-
-
-def _people(parts: dict[str, str]) -> str:
-    return counted(len(set(parts.values())), "person").replace("persons", "people")

@@ -12,7 +12,7 @@ from common.events.planner import Step
 from auditor.core.evidence import Record
 from auditor.core.sentences import Sentence, says
 from auditor.core.telling import decided
-from auditor.core.wording import bounded, day, listed, moment, plain, unended
+from auditor.core.wording import bounded, day, listed, moment, plain, sentence_case, unended
 
 MOST_STEPS = 6
 
@@ -33,9 +33,8 @@ def done(record: Record) -> Iterable[Sentence]:
         more = [attempt.intended.event.id for _, attempt in sorted(case.attempts.items())[MOST_STEPS:]]
         yield says(f"{len(more)} more steps were carried out", *more)
     if case.finished is not None:
-        yield says(
-            f"All {len(steps)} steps were finished on {moment(case.finished.event.asof)}", case.finished.event.id
-        )
+        ended = moment(case.finished.event.asof)
+        yield says(f"With that the plan was carried out in full, on {ended}", case.finished.event.id)
     elif case.halted is not None:
         reason = unended(plain(case.halted.data.reason, 200))
         yield says(f"The execution halted ({case.halted.data.reason_code}): {reason}", case.halted.event.id)
@@ -50,11 +49,11 @@ def _earlier(case: Case) -> Iterable[Sentence]:
 
 
 def _step(record: Record, case: Case, step: Step, attempt: Attempt) -> Iterable[Sentence]:
-    what = f"Step {step.number} ({plain(step.action, 60)}, on {plain(step.target, 100)} in {plain(step.system, 60)})"
+    what = f"step {step.number} ({plain(step.action, 60)}, on {plain(step.target, 100)} in {plain(step.system, 60)})"
     intended = attempt.intended.event
     if attempt.failed is not None:
         reason = unended(plain(attempt.failed.data.reason, 160))
-        yield says(f"{what} failed and had no effect: {reason}", intended.id, attempt.failed.event.id)
+        yield says(f"{sentence_case(what)} failed and had no effect: {reason}", intended.id, attempt.failed.event.id)
     elif attempt.unknown is not None:
         reason = unended(plain(attempt.unknown.data.reason, 160))
         yield says(f"Nobody can say whether {what} took effect: {reason}", intended.id, attempt.unknown.event.id)
@@ -62,12 +61,16 @@ def _step(record: Record, case: Case, step: Step, attempt: Attempt) -> Iterable[
         outcome = case.outcomes.get(step.number)
         by_hand = step.provider == "manual" and outcome is not None
         if by_hand and outcome is not None:
-            told = decided(record, outcome.data.decision, outcome.event.asof, f"did {what} by hand and said so")
+            told = decided(
+                record, outcome.data.decision, outcome.event.asof, f"carried out {what} by hand and said so"
+            )
             yield says(told, intended.id, outcome.event.id, attempt.succeeded.event.id)
         else:
             receipt = _receipt(attempt.succeeded.data.receipt)
             when = moment(attempt.succeeded.event.asof)
-            yield says(f"{what} was carried out on {when}{receipt}", intended.id, attempt.succeeded.event.id)
+            yield says(
+                f"{sentence_case(what)} was carried out on {when}{receipt}", intended.id, attempt.succeeded.event.id
+            )
 
 
 def _receipt(receipt: dict[str, Any]) -> str:
@@ -80,8 +83,8 @@ def _undo(record: Record, case: Case) -> Iterable[Sentence]:
         return
     grant = case.authorisation.data.grant
     yield says(
-        f"The grant was for {'this step' if grant.count == 1 else f'these {grant.count} steps'} on "
-        f"{plain(listed(grant.targets), 120)} alone, until {day(grant.expires)}",
+        f"The grant allowed {'this step' if grant.count == 1 else f'these {grant.count} steps'} on "
+        f"{plain(listed(grant.targets), 120)}, to be begun by {moment(grant.expires)}, and nothing else",
         case.authorisation.event.id,
     )
     final = [

@@ -7,7 +7,7 @@ cannot imitate a citation or a heading (see `wording`). Instants are UTC.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from auditor.core import chapters, wording
@@ -45,7 +45,8 @@ def write(record: Record, issued: str) -> str:
     lines = [*_heading(record, issued), ""]
     for number, chapter in enumerate(chapters_of(record), start=1):
         lines.append(f"{number}  {chapter.title}")
-        lines += _wrapped((cited(sentence, record) for sentence in chapter.sentences), "   ")
+        for sentence in chapter.sentences:
+            lines += _wrapped(cited(sentence, record))
         lines.append("")
     lines += _footing(record)
     return "\n".join(lines) + "\n"
@@ -95,12 +96,13 @@ def _footing(record: Record) -> list[str]:
     ]
 
 
-def _wrapped(sentences: Iterable[str], indent: str) -> Sequence[str]:
+def _wrapped(sentence: str) -> list[str]:
+    """A sentence begins a line; what does not fit goes on below it, further in."""
     return textwrap.wrap(
-        " ".join(sentences),
+        sentence,
         WIDTH,
-        initial_indent=indent,
-        subsequent_indent=indent,
+        initial_indent="   ",
+        subsequent_indent="     ",
         break_long_words=True,
         break_on_hyphens=False,
     )

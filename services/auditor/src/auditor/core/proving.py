@@ -17,7 +17,9 @@ from common.events.planner import PlanDrafted
 
 from auditor.core.evidence import Record
 
-_STALE = "stale since"
+STALE = "stale since"
+STILL_APPLIES = ("met", "declaration_changed")
+"""The reasons of a GapClosed after which the proof is still asked for; after the others the rules do not apply."""
 
 
 def read_again(catalogue: Catalogue, observed: EntityObserved, name: str) -> object:
@@ -46,7 +48,7 @@ def prove_again(catalogue: Catalogue, desired_state: str, facts: Sequence[Fact],
 
 def _slot(fact: Fact, kind: str) -> Slot:
     if fact.unknown is not None:
-        return Unknown("stale" if fact.unknown.startswith(_STALE) else "absent", fact.unknown)
+        return Unknown("stale" if fact.unknown.startswith(STALE) else "absent", fact.unknown)
     return from_json(fact.value, kind)  # type: ignore[arg-type]  # list[str] is JSON; kind is a ValueType
 
 

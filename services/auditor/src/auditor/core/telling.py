@@ -11,7 +11,7 @@ from common.events.planner import PlanDrafted
 
 from auditor.core.evidence import Record
 from auditor.core.sentences import Sentence, says
-from auditor.core.wording import bounded, day, fact, listed, lower_first, moment, plain, quoted, unended
+from auditor.core.wording import bounded, day, fact, listed, moment, plain, quoted, unended
 
 MOST_FACTS = 6
 
@@ -32,8 +32,8 @@ def described(record: Record, facts: Iterable[Fact]) -> Iterable[Sentence]:
         if isinstance(data, EntityWithdrawn):
             told = f"withdrew {data.entity_type} {plain(data.key, 80)}"
         else:
-            told = f"reported {data.entity_type} {plain(data.key, 80)} with {_facts(read)}"
-        yield says(f"{plain(data.feed, 60)}{label} {told}, as of {day(data.source_time)}", event_id)
+            told = f"reported {data.entity_type} {plain(data.key, 80)}: {_facts(read)}"
+        yield says(f"As of {day(data.source_time)}, the source {plain(data.feed, 60)}{label} {told}", event_id)
 
 
 def _facts(read: Sequence[Fact]) -> str:
@@ -53,9 +53,9 @@ def instants(asofs: Iterable[str]) -> str:
 
 
 def proposed_steps(plan: PlanDrafted) -> list[str]:
-    """`ask the control owner for evidence (step 1: low risk, run inside the grant)`, for each step."""
+    """`(1) Asks the control owner for evidence, low risk, run inside the grant`, for each step."""
     return [
-        f"{lower_first(unended(plain(step.does, 140)))} (step {step.number}: {step.risk} risk, {_level(step.level)})"
+        f"({step.number}) {unended(plain(step.does, 140))}, {step.risk} risk, {_level(step.level)}"
         for step in plan.steps
     ]
 

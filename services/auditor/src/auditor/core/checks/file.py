@@ -88,7 +88,7 @@ def _dense(document: Attestation) -> None:
         known = item.event.streamversion
         demand(
             known is None or known == versions[stream],
-            f"record {item.n} is event {known} of {stream}, and {versions[stream] - 1} come before it: one is missing",
+            f"record {item.n} is event {known} of {stream} and {versions[stream]} of it are here: one is missing",
         )
 
 

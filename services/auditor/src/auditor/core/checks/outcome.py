@@ -95,7 +95,7 @@ def proof(record: Record) -> str:
     reason = case.gap_closed.data.reason
     name = record.wrong.data.desired_state
     for said in (case.proof, case.verification):
-        if reason in ("withdrawn", "not_selected"):
+        if reason not in proving.STILL_APPLIES:
             continue
         catalogue = catalogue_at(record, said.position)
         try:
@@ -111,7 +111,7 @@ def proof(record: Record) -> str:
         demand(bool(proving.newer(record)), "no observation of the proof is later than the execution")
         stale = proving.unchanged_only(record)
         demand(not stale, f"{', '.join(stale)} changed, but was observed before the execution had finished")
-    return "the declared proof, decided again from the observations, holds; what changed was observed after the execution"
+    return "the declared proof, decided again from the observations, holds; what changed was seen after the execution"
 
 
 def record_version(record: Record, position: int) -> str:
