@@ -69,6 +69,26 @@ class Timers:
             [instant for _, instant in rows],
         )
 
+    async def set_earlier(self, conn: Connection, timers: Iterable[Timer]) -> None:
+        """As `set`, except that a timer which is due earlier already stays as it is.
+
+        For looking again, not for deadlines as such: who looks too early sets it anew. It spares a write for every
+        observation that moves the end of freshness on.
+        """
+        rows = sorted({(t.subject, t.name): t.instant for t in timers}.items())
+        if not rows:
+            return
+        await conn.execute(
+            f"INSERT INTO {self._table} AS t (subject, name, instant) "  # noqa: S608
+            "SELECT u.s, u.n, u.i FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS u (s, n, i) "
+            f"LEFT JOIN {self._table} k ON k.subject = u.s AND k.name = u.n "
+            "WHERE k.instant IS NULL OR k.instant > u.i "
+            "ON CONFLICT (subject, name) DO UPDATE SET instant = least(t.instant, excluded.instant)",
+            [subject for (subject, _), _ in rows],
+            [name for (_, name), _ in rows],
+            [instant for _, instant in rows],
+        )
+
     async def clear(self, conn: Connection, subject: str, name: str | None = None) -> None:
         """Forget one timer of `subject`, or all of them. Forgetting what is not set is no error."""
         await self.clear_all(conn, [subject], name)

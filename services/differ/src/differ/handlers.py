@@ -221,6 +221,10 @@ class Differ:
         self._stale -= self._mended
         self._mended.clear()
 
+    async def counts(self, conn: Connection) -> dict[str, dict[str, int]]:
+        """{desired state: {open, undecided, selector_unknown: how many}}."""
+        return await self._out.cases.counts(conn)
+
     async def declared(self, conn: Connection) -> Declared:
         """The active declarations, compiled."""
         if self._declared is None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from common.clock import parse_instant
 from common.errors import Permanent
 from common.events.observer import EntityObserved, EntityWithdrawn, SourceReported
-from common.ledger import Recorded
+
+if TYPE_CHECKING:  # rows are pure; only the type is the ledger client's
+    from common.ledger import Recorded
 
 Ref: TypeAlias = tuple[str, str]
 """An entity: (entity type, key)."""

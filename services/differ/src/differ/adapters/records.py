@@ -37,7 +37,7 @@ class LedgerRecords:
                     continue
                 # A duplicate too: this very event was appended before, and the differ's copy does not know it.
                 if isinstance(answer, AppendRefused) and answer.reason_code not in ("version_conflict", "id_clash"):
-                    raise Permanent(answer.reason_code, f"the ledger refused a gap event: {answer.message}")
+                    raise _refused(answer)
                 stale.add((new.event.data["desired_state"], (new.event.caseid or "").split("/")[1]))
         if stale:
             raise StaleCases(stale)
@@ -86,6 +86,12 @@ class LedgerRecords:
             events += [(recorded.position, recorded.event) for recorded in page]
             after = page[-1].position
         return events
+
+
+def _refused(answer: AppendRefused) -> Exception:
+    """A clock that is off or a right that is missing is not the message's fault: nothing may be lost by it."""
+    kind = Permanent if answer.reason_code in ("oversized", "malformed_event") else Transient
+    return kind(answer.reason_code, f"the ledger refused a gap event: {answer.message}")
 
 
 def _activated(catalogue: Catalogue, event: Event) -> Catalogue:
