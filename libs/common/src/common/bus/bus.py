@@ -27,9 +27,26 @@ from common.topics import BY_NAME
 
 WATCH_S = 1.0
 FIRST_PAUSE_S = 0.2
-LONGEST_PAUSE_S = 10.0
+LONGEST_PAUSE_S = 3.0
+_LASTING_S = 5.0
+"""A session that lasted so long was a good one: the next begins without a long pause."""
 _START_TIMEOUT_S = 30.0
+_ANSWER_S = 3.0
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long a broker may hold an empty fetch, and how long it waits for a silent member of a group."""
+
+    fetch_max_wait_ms: int
+    session_timeout_ms: int
+
+
+# Kafka answers a fetch as soon as there is something. The embedded broker only looks four times in that time:
+# latency against idle load. It also makes whoever joins a group wait for half the session timeout.
+KAFKA = Timing(250, 10_000)
+EMBEDDED = Timing(40, 4_000)
 
 
 @dataclass(slots=True)
@@ -74,7 +91,7 @@ class Bus:
             except Exception as error:
                 code, message = reason_of(error)
                 self.state.ready, self.state.problem = False, f"{code}: {message}"
-                if asyncio.get_running_loop().time() - began > 2 * LONGEST_PAUSE_S:
+                if asyncio.get_running_loop().time() - began > _LASTING_S:
                     pause = FIRST_PAUSE_S
                 _log.error(
                     "%s is off the bus, trying again in %.1f s: %s: %s",
@@ -98,12 +115,12 @@ class Bus:
             producer = self._address.producer()
             stack.push_async_callback(producer.stop)
             await producer.start()
-            duties = await self._duties(stack, producer)
+            duties = self._duties(stack, producer)
             self.state.ready, self.state.problem = True, ""
             _log.info("%s is on the bus (%s)", self._address.service, identity)
             await _first_failure([self._watch(watched, identity), *duties])
 
-    async def _duties(self, stack: AsyncExitStack, producer: Any) -> list[Coroutine[Any, Any, None]]:
+    def _duties(self, stack: AsyncExitStack, producer: Any) -> list[Coroutine[Any, Any, None]]:
         """What runs in a session beside the watch."""
         letters = DeadLetters(self._address, producer)
         relay = Relay(self._address, self._database_url, producer, self._woken)
@@ -111,12 +128,12 @@ class Bus:
         address, pool, wake = self._address, self._pool, self.wake_relay
         if self._consumers:
             topics = [topic for consumer in self._consumers for topic in consumer.topics]
-            kafka = await self._subscribe(stack, topics, address.group, MAX_RECORDS)
-            duties.append(LedgerConsumer(address, pool, self._consumers, letters, wake).run(kafka))
+            joining = self._subscribe(stack, topics, address.group, MAX_RECORDS)
+            duties.append(LedgerConsumer(address, pool, self._consumers, letters, wake).run(joining))
         if self._raw is not None:
             group = f"{address.group}.{self._raw.topic}"
-            kafka = await self._subscribe(stack, [self._raw.topic], group, self._raw.max_records)
-            duties.append(ForeignConsumer(address, pool, self._raw, letters, wake).run(kafka))
+            joining = self._subscribe(stack, [self._raw.topic], group, self._raw.max_records)
+            duties.append(ForeignConsumer(address, pool, self._raw, letters, wake).run(joining))
         return duties
 
     async def _subscribe(self, stack: AsyncExitStack, topics: list[str], group: str, max_records: int) -> Any:
@@ -125,6 +142,7 @@ class Bus:
         FastStream makes and configures it; the loop over it is ours, because FastStream's own would swallow what
         a handler raises, and sleeps after each empty poll.
         """
+        timing = EMBEDDED if self._address.user is None else KAFKA
         broker = KafkaBroker(
             self._address.brokers,
             security=self._address.security,
@@ -140,29 +158,23 @@ class Bus:
             batch=True,
             group_id=group,
             auto_offset_reset="earliest",
-            fetch_max_wait_ms=self._fetch_max_wait_ms,
+            fetch_max_wait_ms=timing.fetch_max_wait_ms,
+            session_timeout_ms=timing.session_timeout_ms,
+            heartbeat_interval_ms=1_000,
             max_records=max_records,
             max_partition_fetch_bytes=2 * 1024 * 1024,
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=1_000,
         )
         stack.push_async_callback(broker.stop)
         async with asyncio.timeout(_START_TIMEOUT_S):
             await broker.start()
         return subscriber.consumer
 
-    @property
-    def _fetch_max_wait_ms(self) -> int:
-        """Kafka answers as soon as there is something. The embedded broker only looks four times in this time,
-        so this is what its latency comes from, and polling more often is what its idle load comes from.
-        """
-        return 250 if self._address.user is not None else 40
-
     async def _watch(self, watched: Cluster, identity: str) -> None:
         """Raise `Transient` when the brokers are gone, or are another cluster."""
         while True:
             await asyncio.sleep(WATCH_S)
-            found = await watched.identity()
+            async with asyncio.timeout(_ANSWER_S):
+                found = await watched.identity()
             if found != identity:
                 raise Transient("bus_replaced", f"another cluster answers at {self._address.brokers}")
 

@@ -7,6 +7,7 @@ ledger: where a message says that one before it was not seen, and where somethin
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ Handler = Callable[[Connection, Sequence[Recorded]], Awaitable[None]]
 
 LOOK_S = 1.0
 """How often a consumer looks whether something published hasn't reached it."""
-LOOK_UNASSIGNED_S = 0.25
+LOOK_JOINING_S = 0.25
 MAX_RECORDS = 500
 _POLL_MS = 250
 _SELECT = "SELECT position, event, stream, case_id FROM ledger.events"
@@ -77,24 +78,33 @@ class LedgerConsumer:
         self._inbox = Inbox()
         self._stalled = Stalled()
 
-    async def run(self, kafka: Any) -> None:
-        """Consume from `kafka`, a started aiokafka consumer, until cancelled.
+    async def run(self, joining: Awaitable[Any]) -> None:
+        """Consume until cancelled. `joining` gives a started aiokafka consumer, once it is in its group.
 
-        Raises `Transient` when something that may pass did not pass in time. Nothing is lost: run it again.
+        Joining can take seconds (a member that was killed must time out first); meanwhile what is published is
+        read in the ledger. Raises `Transient` when something that may pass did not pass in time. Nothing is lost:
+        run it again.
         """
-        await self._read_inbox()
-        look = Metronome(LOOK_UNASSIGNED_S)
-        commit = Metronome(LOOK_S)
+        kafka = await self._joined(asyncio.ensure_future(joining))
+        look, commit = Metronome(LOOK_S), Metronome(LOOK_S)
         while True:
             if look.due():
                 await self._look()
-                look.every(LOOK_S if kafka.assignment() else LOOK_UNASSIGNED_S)
             fetched = await kafka.getmany(timeout_ms=_POLL_MS, max_records=MAX_RECORDS)
             if fetched:
                 failpoint(f"{self._service}.after_fetch")
                 await self._take([record for records in fetched.values() for record in records])
             if commit.due():
                 await commit_offsets(kafka)
+
+    async def _joined(self, joining: asyncio.Future[Any]) -> Any:
+        try:
+            while not joining.done():
+                await self._look()
+                await asyncio.wait([joining], timeout=LOOK_JOINING_S)
+            return joining.result()
+        finally:
+            joining.cancel()
 
     async def _look(self) -> None:
         """Fetch from the ledger what should have arrived by now."""

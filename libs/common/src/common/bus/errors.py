@@ -30,4 +30,10 @@ def reason_of(error: BaseException) -> tuple[str, str]:
     """The stable reason code and the message for people."""
     if isinstance(error, TrueupError):
         return error.reason_code, error.message
+    if isinstance(error, KafkaError):
+        return "bus_unavailable", f"{type(error).__name__}: {error}"
+    if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError) and is_transient(error):
+        return "database_unavailable", f"{type(error).__name__}: {error}"
+    if isinstance(error, OSError):
+        return "no_answer", f"{type(error).__name__}: {error}"
     return "handler_failed", f"{type(error).__name__}: {error}"

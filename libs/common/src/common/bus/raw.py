@@ -70,8 +70,9 @@ class ForeignConsumer:
         self._dead_letters = dead_letters
         self._on_commit = on_commit
 
-    async def run(self, kafka: Any) -> None:
-        """Consume from `kafka`, a started aiokafka consumer, until cancelled; raises like `LedgerConsumer.run`."""
+    async def run(self, joining: Awaitable[Any]) -> None:
+        """Consume until cancelled; takes and raises what `LedgerConsumer.run` takes and raises."""
+        kafka = await joining
         commit = Metronome(_COMMIT_S)
         while True:
             fetched = await kafka.getmany(timeout_ms=_POLL_MS, max_records=self._consumer.max_records)

@@ -11,9 +11,10 @@ import asyncpg
 
 from common.bus.connection import Address
 from common.bus.partitions import partition_of
+from common.errors import Transient
 from common.ledger import progress
 from common.ledger.progress import Move, Partition
-from common.topics import message_key, topic_of
+from common.topics import Topic, message_key, topic_of
 
 BATCH = 1_000
 POLL_S = 1.0
@@ -106,17 +107,21 @@ class Relay:
             key = message_key(stream, case_id)
             at = (topic.name, partition_of(key, topic.partitions))
             previous = sent.get(at, self._published.get(at, -1))
-            waiting.append(
-                await self._producer.send(
-                    self._address.topic(topic),
-                    value=event.encode(),
-                    key=key.encode(),
-                    partition=at[1],
-                    headers=[("position", b"%d" % position), ("previous", b"%d" % previous), CONTENT_TYPE],
-                )
-            )
+            headers = [("position", b"%d" % position), ("previous", b"%d" % previous), CONTENT_TYPE]
+            waiting.append(await self._put(topic, at[1], key.encode(), event.encode(), headers))
             sent[at] = position
         if waiting:
             await asyncio.gather(*waiting)
         self._published |= sent
         return sent
+
+    async def _put(
+        self, topic: Topic, partition: int, key: bytes, value: bytes, headers: list[tuple[str, bytes]]
+    ) -> Any:
+        """Queue one message: a future of its acknowledgement."""
+        try:
+            return await self._producer.send(
+                self._address.topic(topic), value=value, key=key, partition=partition, headers=headers
+            )
+        except AssertionError as error:  # how aiokafka says that the topic has no such partition
+            raise Transient("topic_changed", f"the topic {topic.name} is not as it should be: {error}") from error
