@@ -38,8 +38,7 @@ def demo(
     """Run the whole loop on real data: declare, observe, diff, confirm, plan, approve, execute, verify, attest."""
     screen = Screen()
     try:
-        if scenario != "findings":
-            raise Refused("unknown_scenario", f"there is no scenario {scenario!r}", "This version has: findings.")
+        _check(scenario)
         _run(screen, folder, keep=keep, broker=broker)
     except (Refused, StackError) as error:
         typer.secho(f"{error.reason_code}: {error.message}", err=True, fg="red")
@@ -47,11 +46,15 @@ def demo(
         raise typer.Exit(EXIT_REFUSED) from error
 
 
+def _check(scenario: str) -> None:
+    if scenario != "findings":
+        raise Refused("unknown_scenario", f"there is no scenario {scenario!r}", "This version has: findings.")
+
+
 def _run(screen: Screen, folder: Path, *, keep: bool, broker: BrokerChoice) -> None:
     screen.title(
         "Trueup demo: 80 published audit findings, 47 of them on money",
-        f"The findings are real, up to 3 July 2023. {SIMULATED} marks what is simulated: people, later events, work by"
-        " hand.",
+        f"The findings are real, up to 3 July 2023. {SIMULATED} marks what is simulated: people, later events, manual work.",
         "The services, the ledger, the bus, the signatures and every decision path are the real ones.",
     )
     _clear(folder)

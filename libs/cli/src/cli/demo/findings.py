@@ -102,7 +102,7 @@ class Story:
         )
 
     def confirm(self) -> None:
-        def answer(kind: str, page: dict[str, Any]) -> tuple[str, str] | None:
+        def answer(_kind: str, page: dict[str, Any]) -> tuple[str, str] | None:
             undecided = all(rule["status"] == "unknown" for rule in page["gap"]["data"]["rules"])
             return None if undecided else ("confirm", "Confirmed; this is how it stands.")
 

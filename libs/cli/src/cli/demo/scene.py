@@ -58,7 +58,8 @@ def make(  # noqa: PLR0913 - a scene has this many dimensions, all named
     """A scene over `folder`, not started. `target` is a system and the DDL of its demo database."""
 
     def prepare(stack: Stack) -> None:
-        asyncio.run(_create_target(stack, *target))
+        system, ddl = target
+        asyncio.run(_create_target(stack, system, ddl.read_text()))
 
     stack = Stack(
         folder,
@@ -87,7 +88,7 @@ def _database(url: str, name: str, user: str | None = None, password: str | None
     return urlunsplit(parts._replace(netloc=netloc, path=f"/{name}"))
 
 
-async def _create_target(stack: Stack, system: str, ddl: Path) -> None:
+async def _create_target(stack: Stack, system: str, ddl: str) -> None:
     """The target system's own database, and the one login that the executor gets: it may do its action, no more."""
     name, role, password = _target_name(stack.realm), f"{stack.realm}_ticketing_executor", secrets.token_urlsafe(24)
     admin = await asyncpg.connect(stack.postgres.admin_url)
@@ -101,7 +102,8 @@ async def _create_target(stack: Stack, system: str, ddl: Path) -> None:
         await admin.close()
     target = await asyncpg.connect(_database(stack.postgres.admin_url, name))
     try:
-        await target.execute(ddl.read_text().replace("@executor@", f'"{role}"'))
+        await target.execute(ddl)
+        await target.execute(f'GRANT trueup_requests TO "{role}"')
     finally:
         await target.close()
     url = _database(stack.postgres.admin_url, name, role, password)
