@@ -95,9 +95,14 @@ class Logins:
     def check(self, person: Person, realm: str, made_at: str, nonce: str, signature: str, now: datetime) -> None:
         """Raise `Refused` unless `person` signed this login to `realm` just now, and for the first time.
 
-        `now` is the wall clock. Codes: `login_too_old`, `signature_invalid`, `login_replayed`.
+        `now` is the wall clock. Codes: `malformed_request`, `login_too_old`,
+        `signature_invalid`, `login_replayed`.
         """
-        if abs(now - parse_instant(made_at)) > LOGIN_WINDOW:
+        try:
+            age = abs(now - parse_instant(made_at))
+        except ValueError as error:
+            raise Refused("malformed_request", f"made_at is {made_at!r}, not an instant with a zone") from error
+        if age > LOGIN_WINDOW:
             raise Refused("login_too_old", f"the login was made at {made_at}", "Check your computer's clock.")
         if not verify_bytes(login_statement(realm, person.id, made_at, nonce), signature, person.key):
             raise Refused(

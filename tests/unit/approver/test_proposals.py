@@ -1,0 +1,218 @@
+"""Declarations come into force by two people, and only as they were signed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+from approver.core.drafting import Signed, When
+from approver.core.proposals import Declarations, activate, propose
+from common import signing
+from common.clock import instant
+from common.declarations.catalogue import Catalogue
+from common.declarations.loader import load
+from common.directory import Directory, Person
+from common.errors import Refused
+from common.events.approver import Decision, DeclarationActivated, DeclarationProposed
+from common.proposals import proposal_id, set_digest
+from support.casework import FINDINGS
+from support.walk import at
+
+KEYS = {name: signing.new_key() for name in ("ann", "bob", "eve")}
+WHEN = When(at("2026-01-05 09:00"), at("2023-07-03 00:00"))
+SYSTEM = """
+apiVersion: trueup/v1alpha1
+kind: System
+metadata: {name: ledger}
+spec: {about: Books., owner: finance, production: true, financial: true}
+"""
+
+
+def person(name: str, *roles: str) -> Person:
+    return Person(id=name, name=name, roles=roles, key=signing.public_of(KEYS[name]))
+
+
+DIRECTORY = Directory.of(
+    "demo",
+    [
+        person("ann", "declaration-author", "declaration-approver"),
+        person("bob", "declaration-approver"),
+        person("eve", "risk"),
+    ],
+    ["playbook"],
+)
+
+
+@dataclass
+class Office:
+    declarations: Declarations = field(default_factory=lambda: Declarations(Catalogue()))
+    count: int = 0
+
+    def decision(self, kind: str, who: str, subject: str, case: str = "", **more: str) -> Decision:
+        self.count += 1
+        nonce = f"nonce-{self.count}"
+        return Decision.model_validate(
+            {
+                "kind": kind,
+                "realm": "demo",
+                "case": case or proposal_id(subject, who, nonce),
+                "person": who,
+                "role": "declaration-author" if kind == "propose" else "declaration-approver",
+                "subject": subject,
+                "made_at": instant(WHEN.time),
+                "nonce": nonce,
+                **more,
+            }
+        )
+
+    def propose(self, text: str, who: str = "ann", signer: str | None = None, **more: str) -> str:
+        documents = load(text, "f.yaml").documents
+        subject = set_digest((item.kind, item.name, item.digest) for item in documents)
+        decision = self.decision("propose", who, more.pop("subject", subject), **more)
+        signed = Signed(decision, signing.sign(decision, KEYS[signer or who]))
+        for item in propose(text, "f.yaml", signed, self.declarations, DIRECTORY, WHEN):
+            assert item.version == self.declarations.versions.get(item.event.subject, 0) + 1
+            self.declarations.apply(item.event)
+        return decision.case
+
+    def activate(self, proposal: str, who: str = "bob", signer: str | None = None, **more: str) -> int:
+        known = self.declarations.proposals.get(proposal)
+        subject = known.set_digest if known else "0" * 64
+        decision = self.decision("activate", who, more.pop("subject", subject), more.pop("case", proposal), **more)
+        signed = Signed(decision, signing.sign(decision, KEYS[signer or who]))
+        made = activate(signed, self.declarations, DIRECTORY, WHEN)
+        for item in made:
+            self.declarations.apply(item.event)
+        return len(made)
+
+
+def code(attempt: object) -> str:
+    with pytest.raises(Refused) as caught:
+        attempt()  # type: ignore[operator]
+    return caught.value.reason_code
+
+
+def test_a_file_is_proposed_and_activated_as_one_unit() -> None:
+    office = Office()
+    proposal = office.propose(FINDINGS.read_text())
+    assert office.declarations.status(office.declarations.proposal(proposal)) == "proposed"
+    assert office.declarations.catalogue.documents == {}
+    count = office.activate(proposal)
+    assert count == len(office.declarations.catalogue.documents) == len(load(FINDINGS.read_text(), "f").documents)
+    assert office.declarations.catalogue.author_of("money-findings-closed") == "ann"
+    assert office.declarations.status(office.declarations.proposal(proposal)) == "active"
+
+
+def test_the_author_can_not_activate_what_they_wrote() -> None:
+    office = Office()
+    proposal = office.propose(SYSTEM)
+    assert code(lambda: office.activate(proposal, "ann")) == "author_decides"
+    assert office.declarations.catalogue.documents == {}
+
+
+def test_only_the_role_proposes_and_only_the_role_activates() -> None:
+    office = Office()
+    assert code(lambda: office.propose(SYSTEM, "eve")) == "role_not_held"
+    proposal = office.propose(SYSTEM)
+    assert code(lambda: office.activate(proposal, "eve")) == "role_not_held"
+    assert code(lambda: office.activate(proposal, "bob", role="declaration-author")) == "role_not_held"
+
+
+def test_nobody_signs_for_somebody_else() -> None:
+    office = Office()
+    assert code(lambda: office.propose(SYSTEM, "ann", signer="eve")) == "signature_invalid"
+    proposal = office.propose(SYSTEM)
+    assert code(lambda: office.activate(proposal, "bob", signer="ann")) == "signature_invalid"
+
+
+def test_what_is_sent_must_be_what_was_signed() -> None:
+    office = Office()
+    assert code(lambda: office.propose(SYSTEM, subject="0" * 64)) == "stale_digest"
+    assert code(lambda: office.propose(SYSTEM, case="p-000000000000")) == "wrong_case"
+    proposal = office.propose(SYSTEM)
+    assert code(lambda: office.activate(proposal, subject="0" * 64)) == "stale_digest"
+    assert code(lambda: office.activate(proposal, realm="production")) == "wrong_realm"
+    assert code(lambda: office.activate("p-nothing")) == "proposal_unknown"
+
+
+def test_software_proposes_nothing() -> None:
+    office = Office()
+    decision = office.decision("propose", "ann", "0" * 64).model_copy(update={"person": "agent:git/1"})
+    signed = Signed(decision, signing.sign(decision, KEYS["ann"]))
+    assert code(lambda: propose(SYSTEM, "f", signed, office.declarations, DIRECTORY, WHEN)) == "agent_identity"
+
+
+def test_a_faulty_declaration_is_refused_with_file_and_line() -> None:
+    office = Office()
+    with pytest.raises(Refused) as caught:
+        office.propose(SYSTEM.replace("financial: true", "finacial: true"))
+    assert caught.value.reason_code == "invalid_declaration"
+    assert "f.yaml:5" in caught.value.message and "financial" in caught.value.message
+
+
+def test_an_expression_that_does_not_compile_is_refused() -> None:
+    office = Office()
+    text = FINDINGS.read_text().replace("expect: position == 'complete'", "expect: positon == 'complete'", 1)
+    with pytest.raises(Refused) as caught:
+        office.propose(text)
+    assert caught.value.reason_code == "invalid_declaration" and "positon" in caught.value.message
+
+
+def test_a_proposal_is_activated_once() -> None:
+    office = Office()
+    proposal = office.propose(SYSTEM)
+    office.activate(proposal)
+    assert code(lambda: office.activate(proposal)) == "already_decided"
+
+
+def test_what_is_in_force_already_is_not_proposed_again() -> None:
+    office = Office()
+    office.activate(office.propose(SYSTEM))
+    assert code(lambda: office.propose(SYSTEM)) == "nothing_to_change"
+
+
+def test_a_new_version_counts_up_and_replaces_the_former() -> None:
+    office = Office()
+    first = office.propose(SYSTEM)
+    office.activate(first)
+    second = office.propose(SYSTEM.replace("Books.", "The books."))
+    office.activate(second)
+    active = office.declarations.active["System", "ledger"]
+    assert (active.declared_version, active.proposal) == (2, second)
+    assert office.declarations.status(office.declarations.proposal(first)) == "replaced"
+
+
+def test_unchanged_documents_of_a_proposal_keep_their_author() -> None:
+    office = Office()
+    office.activate(office.propose(SYSTEM))
+    two = SYSTEM + "---" + SYSTEM.replace("name: ledger", "name: other")
+    assert office.activate(office.propose(two)) == 1
+    assert office.declarations.active["System", "ledger"].declared_version == 1
+
+
+def test_a_proposal_that_no_longer_fits_what_is_active_is_not_activated() -> None:
+    office = Office()
+    office.activate(office.propose(FINDINGS.read_text()))
+    policy = next(text for text in FINDINGS.read_text().split("---") if "kind: ApprovalPolicy" in text)
+    proposal = office.propose(policy.replace("expires: 5 business days", "expires: 3 business days"))
+    office.declarations.catalogue = Catalogue()
+    assert code(lambda: office.activate(proposal)) == "invalid_declaration"
+
+
+def test_the_events_carry_the_persons_signature_and_their_cause() -> None:
+    office = Office()
+    documents = load(SYSTEM, "f").documents
+    subject = set_digest((item.kind, item.name, item.digest) for item in documents)
+    decision = office.decision("propose", "ann", subject)
+    signature = signing.sign(decision, KEYS["ann"])
+    (made,) = propose(SYSTEM, "f", Signed(decision, signature), office.declarations, DIRECTORY, WHEN)
+    assert (made.event.type, made.event.signature, made.event.actor) == (
+        DeclarationProposed.TYPE,
+        signature,
+        "person:ann",
+    )
+    office.declarations.apply(made.event)
+    approval = office.decision("activate", "bob", subject, decision.case)
+    (active,) = activate(Signed(approval, signing.sign(approval, KEYS["bob"])), office.declarations, DIRECTORY, WHEN)
+    assert active.event.causationid == made.event.id
+    assert DeclarationActivated.of(active.event).author == "ann"
