@@ -1,4 +1,4 @@
-"""`python -m cli.stack kafka` and `python -m cli.stack fetch-kafka`: what the Makefile runs."""
+"""`python -m cli.stack`: what the Makefile (kafka, fetch-kafka) and deployments (prepare) run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from cli.stack import kafka, realm
 from cli.stack.errors import StackError
 from cli.stack.kafka import Kafka
 from cli.stack.permissions import USERS
+from cli.stack.prepare import prepare
 from cli.stack.signals import orderly_exit
 from cli.stack.stack import KAFKA_PROJECT
 
@@ -42,8 +43,10 @@ def main(arguments: list[str]) -> None:
             run_kafka(int(rest[0]) if rest else PORT)
         case ["fetch-kafka"]:
             fetch_kafka()
+        case ["prepare"]:
+            print(prepare(), flush=True)
         case _:
-            sys.exit("usage: python -m cli.stack kafka [PORT] | fetch-kafka")
+            sys.exit("usage: python -m cli.stack kafka [PORT] | fetch-kafka | prepare")
 
 
 if __name__ == "__main__":

@@ -72,7 +72,6 @@ def up(
     broker: BrokerKind = "embedded",
     clock: str = "wall",
     timezone: str = "UTC",
-    http_ports: Mapping[str, int] | None = None,
     environment: Mapping[str, str] | None = None,
     tell: Callable[[str], None] = silent,
 ) -> StackStatus:
@@ -95,7 +94,6 @@ def up(
         broker=broker,
         clock=clock,
         timezone=timezone,
-        http_ports=http_ports,
         environment=environment,
         detached=True,
         tell=tell,

@@ -31,8 +31,6 @@ class DatabaseServer(Protocol):
 class Bus(Protocol):
     """A running broker of either kind."""
 
-    kind: str
-
     @property
     def address(self) -> str: ...
 
