@@ -63,7 +63,7 @@ def _read(preview: Preview, asking: Asking) -> list[Text]:
         told = f"{counted(preview.total, entity)} from {clean(files)}"
         if not asking.only:
             others = preview.total - preview.selected - len(preview.selector_unknown)
-            told += f": {preview.selected} selected" + (f" ({where}), {others} not." if where else ".")
+            told += f": {preview.selected:,} selected" + (f" ({where}), {others:,} not." if where else ".")
             if preview.selector_unknown:
                 keys = keys_text([seen.key for seen in preview.selector_unknown])
                 told += f" For {len(preview.selector_unknown)} it cannot be told: {keys}."
@@ -88,7 +88,7 @@ def _summary(preview: Preview) -> list[Text]:
         return [line(("Nothing is selected, so nothing is decided.", WARN))]
     highest = preview.state.severity[0][0]
     by_severity = figures.severities(preview.cases)
-    top = f", {by_severity[highest]} of them {highest}" if by_severity.get(highest) else ""
+    top = f", {by_severity[highest]:,} of them {highest}" if by_severity.get(highest) else ""
     day = moment_text(preview)
     cases = counted(len(preview.cases), "case")
     lines = [
@@ -102,12 +102,12 @@ def _summary(preview: Preview) -> list[Text]:
     widest = max((len(rule.name) for rule in rules), default=0)
     says = max((len(clip(rule.says, 78)) for rule in rules), default=0)
     for rule in rules:
-        top = f"{rule.highest} {highest}"
+        top = f"{rule.highest:,} {highest}"
         text = clip(clean(rule.says), 78)
-        more = f"   and {rule.undecided} where it cannot be told" if rule.undecided else ""
+        more = f"   and {rule.undecided:,} where it cannot be told" if rule.undecided else ""
         lines.append(
             line(
-                (f"  {rule.missed:>4}  ", STRONG),
+                (f"  {rule.missed:>6,}  ", STRONG),
                 (f"{rule.name:<{widest}}  ", ""),
                 (f"{text:<{says}}  {top}{more}", ""),
             )
@@ -116,10 +116,10 @@ def _summary(preview: Preview) -> list[Text]:
     if several:
         entity = preview.state.spec.selector.entity
         told = f"{counted(several, entity)} {'misses' if several == 1 else 'miss'} more than one rule"
-        lines.append(line((f"        ({told}; one {entity} is one case.)", FAINT)))
+        lines.append(line((f"          ({told}; one {entity} is one case.)", FAINT)))
     for name, keys in figures.undecided_because(preview):
         lines.append(
-            line((f"  {len(keys):>4}  ", WARN), (f"cannot be decided: {name} is unknown ({keys_text(keys)})", ""))
+            line((f"  {len(keys):>6,}  ", WARN), (f"cannot be decided: {name} is unknown ({keys_text(keys)})", ""))
         )
     if preview.on_track:
         nearest = figures.next_dates(preview)
@@ -128,8 +128,8 @@ def _summary(preview: Preview) -> list[Text]:
             if nearest
             else ""
         )
-        lines.append(line((f"  {len(preview.on_track):>4}  ", STRONG), (f"on track{told}", "")))
-    lines.append(line((f"  {preview.met:>4}  ", STRONG), ("as wanted", "")))
+        lines.append(line((f"  {len(preview.on_track):>6,}  ", STRONG), (f"on track{told}", "")))
+    lines.append(line((f"  {preview.met:>6,}  ", STRONG), ("as wanted", "")))
     return lines
 
 

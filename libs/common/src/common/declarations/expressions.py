@@ -171,14 +171,14 @@ class Language:
     def _word(self, word: str, after: str, done: Condition | None, reads: dict[str, None]) -> str:
         if word in ("true", "false", "in"):
             return word
-        if word in _REFUSED_WORDS:
-            raise Wrong(*_REFUSED_WORDS[word])
         if word == "done" and done is not None:
             if done.known:
                 raise Wrong("known_not_here", "done is known(x), which stands alone.", "Use it after expect: alone.")
             reads.update(dict.fromkeys(done.reads))
             text, _ = self._checked(done.source, None)
             return f"({text})"
+        if word in _REFUSED_WORDS:
+            raise Wrong(*_REFUSED_WORDS[word])
         name, _, method = word.rpartition(".") if after == "(" else (word, "", "")
         if after == "(" and not name:
             raise _function(method)

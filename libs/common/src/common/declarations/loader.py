@@ -26,7 +26,7 @@ from common.declarations.models import API_VERSION, KINDS, Spec
 from common.declarations.problems import Path, Problem, Wrong, did_you_mean, path_text
 
 LARGEST_BYTES = 512 * 1024
-MOST_NODES = 50_000
+MOST_NODES = 20_000
 DEEPEST = 20
 
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,15})")

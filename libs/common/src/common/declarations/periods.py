@@ -37,7 +37,9 @@ def later(day: date, period: Period) -> date:
     """
     if period.unit == "day":
         return day + timedelta(days=period.count)
-    if day.weekday() >= _WORKDAYS and period.count:  # a weekend day counts as the Friday before it
+    if period.count == 0:
+        return day
+    if day.weekday() >= _WORKDAYS:  # a weekend day counts as the Friday before it
         day -= timedelta(days=day.weekday() - _WORKDAYS + 1)
     weeks, rest = divmod(period.count, _WORKDAYS)
     over_weekend = 2 if day.weekday() + rest >= _WORKDAYS else 0
