@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from common import signing
-from common.approvals import chain_for, digest_parts
+from common.approvals import chain_for, confirm_roles, digest_parts
 from common.cases import Case
 from common.clock import instant, parse_instant
 from common.declarations.catalogue import Catalogue
@@ -42,7 +42,7 @@ FINDINGS = Path(__file__).parents[2] / "examples" / "findings" / "findings.yaml"
 AUTHOR = "c.adeyemi"
 ROLES = {
     AUTHOR: ("declaration-author",),
-    "j.moreau": ("control-owner", "control-owner/Transportation", "head-of-compliance"),
+    "j.moreau": ("head-of-compliance",),
     "l.hansen": ("compliance-lead",),
     "r.osei": ("risk",),
     "a.lindqvist": ("system-owner",),
@@ -246,8 +246,8 @@ class Casework:
     def confirm(self, person: str = "j.moreau", role: str | None = None) -> Event:
         gap = self.case.gap
         assert gap is not None
-        scoped = f"control-owner/{self.row.get('department')}"
-        role = role or (scoped if scoped in ROLES[person] else "head-of-compliance")
+        needed = confirm_roles(self.catalogue, self.directory, self.desired, attribute_values(self.facts()))
+        role = role or next(iter(needed))
         decision, signature = self.decide("confirm", person, role, gap.data.digest)
         data = GapConfirmed(case=self.id, gap_event=gap.event.id, decision=decision)
         return self.add(data, "approver", f"person:{person}", signature=signature)

@@ -16,7 +16,7 @@ from common.ledger import Connection, Ledger
 from common.runtime import Parts, Runtime, Service, Task, run
 
 from executor import workers
-from executor.adapters import actions
+from executor.adapters.actions import ActionTable
 from executor.adapters.sql import SqlTargets
 from executor.handlers import Handlers
 from executor.settings import ExecutorSettings, read_targets
@@ -26,6 +26,7 @@ NAME = "executor"
 WAKE_S = 60.0
 QUEUE = JobQueue(NAME)
 STORE = EntityStore(NAME)
+ACTIONS = ActionTable()
 
 
 async def prepare(conn: Connection) -> None:
@@ -37,7 +38,7 @@ async def prepare(conn: Connection) -> None:
 async def resume(conn: Connection, ledger: Ledger, current: Current) -> None:
     """Count the actions again, and put every case back in whose action was intended and has no outcome."""
     clock = await current.clock(conn)
-    await actions.rebuild(conn, ledger, ZoneInfo(clock.timezone))
+    await ACTIONS.rebuild(conn, ledger, ZoneInfo(clock.timezone))
     open_cases = await conn.fetch("SELECT DISTINCT case_id FROM executor.actions WHERE state = 'open'")
     await QUEUE.put(conn, [(row["case_id"], "the executor started") for row in open_cases])
     await QUEUE.wake(conn)
@@ -64,6 +65,7 @@ async def compose(runtime: Runtime) -> Parts:
             queue=QUEUE,
             directory=directory,
             targets=SqlTargets(read_targets(settings.targets)),
+            actions=ACTIONS,
             on_commit=runtime.committed,
         ),
         settings.lease_s,

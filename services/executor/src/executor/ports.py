@@ -1,12 +1,19 @@
-"""What the executor needs of the outside: systems that actions change."""
+"""What the executor needs of the outside: systems that actions change, and a count of what it did."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 from common.errors import TrueupError
+from common.events.envelope import Event
 from common.events.executor import ActionIntended
+from common.ledger import Connection
+
+from executor.core.limits import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,4 +53,17 @@ class Targets(Protocol):
         An action that has a receipt already is not done again: its receipt is the answer. That also holds against
         an attempt that is still under way. Raises `NoEffect` or `InDoubt`.
         """
+        ...
+
+
+class Actions(Protocol):
+    """How often each action was done, as the ledger's execution events say. In the caller's transaction."""
+
+    async def usage(self, conn: Connection, action: str, case_id: str, day: date) -> Usage:
+        """How much of `action` counts against its limits. Takes the action's turn until the transaction ends, so
+        that two workers can't both find the last place free."""
+        ...
+
+    async def note(self, conn: Connection, events: Sequence[Event], zone: ZoneInfo) -> None:
+        """Take in execution events, in ledger order. Taking one in again changes nothing."""
         ...

@@ -21,7 +21,7 @@ from common.directory import Directory
 from common.entities import EntityStore
 from common.errors import Permanent, Refused, Transient
 from common.events import Event, EventData, Origin, new_event
-from common.events.executor import ActionIntended
+from common.events.executor import ActionFailed, ActionIntended, ActionSucceeded, ActionUnknown
 from common.events.planner import Step
 from common.facts import entity_facts
 from common.failpoints import failpoint
@@ -29,17 +29,17 @@ from common.jobs import Job, JobQueue
 from common.ledger import AppendRefused, Connection, Ledger, NewEvent, append
 
 from executor.acting import carried_out
-from executor.adapters import actions
 from executor.core import records
 from executor.core.checks import Scene, check_outcome, check_standing, checked_start, checked_step
 from executor.core.effects import end_of
-from executor.core.limits import reached
+from executor.core.limits import reached, realm_day
 from executor.core.progress import Finish, Halt, Intend, Move, Record, Resume, Start, Wait, next_move
-from executor.ports import Order, Targets
+from executor.ports import Actions, Order, Targets
 
 LEASE_S = 5.0
 MOST_ATTEMPTS = 6
 _LATER_S = 0.2
+_ENDS = (ActionSucceeded.TYPE, ActionFailed.TYPE, ActionUnknown.TYPE)
 _log = logging.getLogger(__name__)
 
 
@@ -64,6 +64,7 @@ class Parts:
     queue: JobQueue
     directory: Directory
     targets: Targets
+    actions: Actions
     on_commit: Callable[[], None]
 
 
@@ -152,11 +153,11 @@ class Executor:
         event = self._event(loaded, intent, cause, str(step.number))
         async with self._.pool.acquire() as conn, conn.transaction():
             await self._.queue.renew(conn, job, self.lease_s)
-            day = actions.realm_day(event.asof, loaded.zone)
-            used = await actions.usage(conn, step.action, case.id, day)
+            day = realm_day(event.asof, loaded.zone)
+            used = await self._.actions.usage(conn, step.action, case.id, day)
             limit = reached(step.action, scene.catalogue.actions[step.action].limits, used)
             if limit is None:
-                await actions.note(conn, [event], loaded.zone)
+                await self._.actions.note(conn, [event], loaded.zone)
                 await self._append(conn, case, event)
             elif limit.passes:
                 _log.info("%s, step %d waits: %s", case.id, step.number, limit.reason)
@@ -230,8 +231,8 @@ class Executor:
         event = self._event(loaded, data, cause or loaded.latest)
         async with self._.pool.acquire() as conn, conn.transaction():
             await self._.queue.renew(conn, job, self.lease_s)
-            await actions.note(conn, [event], loaded.zone)
-            if event.type in actions.ENDS:
+            await self._.actions.note(conn, [event], loaded.zone)
+            if event.type in _ENDS:
                 await self._.queue.wake(conn)  # a limit on how many run at once may have room now
             await self._append(conn, loaded.case, event, since)
         self._.on_commit()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
+from zoneinfo import ZoneInfo
 
+from common.clock import parse_instant
 from common.declarations.models import Limits
 
 
@@ -33,3 +36,8 @@ def reached(action: str, limits: Limits, usage: Usage) -> Reached | None:
     if limits.at_once is not None and usage.open >= limits.at_once:
         return Reached(f"{usage.open} of {action} are under way; the limit is {limits.at_once}", True)
     return None
+
+
+def realm_day(asof: str, zone: ZoneInfo) -> date:
+    """The day of an instant in the realm's time zone: what `perDay` counts by."""
+    return parse_instant(asof).astimezone(zone).date()
