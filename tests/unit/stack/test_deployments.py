@@ -69,7 +69,7 @@ def test_compose_sets_what_the_program_reads_and_nothing_it_does_not(compose: di
 def test_compose_names_no_password(compose: dict[str, Any]) -> None:
     for service in compose["services"].values():
         for key, value in service.get("environment", {}).items():
-            if "PASSWORD" in key or "_URL" in key:
+            if key.endswith(("PASSWORD", "_URL")):
                 assert re.search(r"\$\{[A-Z_]*PASSWORD:\?", value), f"{key} must come from the environment"
 
 
