@@ -156,19 +156,28 @@ class WallTimers:
 
     Each instant is fired in a transaction of its own; what came due while the service was down fires first, each
     as of its own instant. A `Transient` error is tried again, a bounded number of times; then, and after any other
-    error, `run` ends with it, having rolled back.
+    error, `run` ends with it, having rolled back. `on_commit` is called after each instant that was fired.
     """
 
-    def __init__(self, pool: Any, timers: Timers, fire: Fire, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        pool: Any,
+        timers: Timers,
+        fire: Fire,
+        now: Callable[[], datetime],
+        on_commit: Callable[[], None] = lambda: None,
+    ) -> None:
         self._pool = pool
         self._timers = timers
         self._fire = fire
         self._now = now
+        self._on_commit = on_commit
 
     async def fire_due(self) -> int:
         """Fire all that is due now; returns how many timers fired."""
         fired = 0
         while count := await self._fire_next():
+            self._on_commit()
             fired += count
         return fired
 
@@ -190,3 +199,15 @@ class WallTimers:
             upcoming = await self._timers.next(self._pool)
             left_s = LOOK_EVERY_S if upcoming is None else (upcoming - self._now()).total_seconds()
             await asyncio.sleep(min(LOOK_EVERY_S, max(0.0, left_s)))
+
+    async def run_until(self, stop: asyncio.Event) -> None:
+        """`run` until `stop` is set. Raises what `run` raises."""
+        tasks = [asyncio.create_task(self.run()), asyncio.create_task(stop.wait())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if tasks[0].done():
+                await tasks[0]
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)

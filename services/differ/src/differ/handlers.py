@@ -58,7 +58,7 @@ class Differ:
         changed = await self._out.entities.apply(conn, batch, declared.catalogue)
         asof = await self._now(conn)
         causes = {ref: recorded.event for ref, recorded in changed.items()}
-        await self._append(conn, await self._look(conn, declared.looks(changed), asof, causes))
+        await self._append(conn, await self._look(conn, declared, declared.looks(changed), asof, causes))
 
     async def on_declarations(self, conn: Connection, _batch: Sequence[Recorded]) -> None:
         """Something was proposed or activated: the ledger says what counts now."""
@@ -67,7 +67,6 @@ class Differ:
     async def plan_reviews(self, conn: Connection) -> None:
         """Find out which populations must be looked at again under the active declarations, and note it."""
         await self._out.entities.lock(conn)
-        self._declared = None
         declared = await self.declared(conn)
         names = to_review(await self._out.reviews.reviewed(conn), declared)
         reviews = [Review(name, declared.entity_type(name), "", self._declared_at) for name in names]
@@ -91,7 +90,7 @@ class Differ:
         cause = await self._out.records.at(conn, review.cause)
         looks = [Look(review.desired_state, ref) for ref in refs]
         asof = await self._now(conn)
-        await self._append(conn, await self._look(conn, looks, asof, dict.fromkeys(refs, cause)))
+        await self._append(conn, await self._look(conn, declared, looks, asof, dict.fromkeys(refs, cause)))
         return 1
 
     async def on_attestations(self, conn: Connection, batch: Sequence[Recorded]) -> None:
@@ -113,7 +112,7 @@ class Differ:
         ]
         causes = {case.ref: keys[key][1] for key, case in after.items()}
         asof = await self._now(conn)
-        await self._append(conn, await self._look(conn, looks, asof, causes))
+        await self._append(conn, await self._look(conn, declared, looks, asof, causes))
 
     async def on_clock(self, conn: Connection, batch: Sequence[Recorded]) -> None:
         """A replay clock moved: everything due on the way fires, each as of its own instant, in order."""
@@ -155,15 +154,19 @@ class Differ:
             if timer.name in declared.states
         ]
         causes = {look.ref: cause for look in looks} if cause is not None else {}
-        return await self._look(conn, looks, instant, causes)
+        return await self._look(conn, declared, looks, instant, causes)
 
     async def _look(
-        self, conn: Connection, looks: Sequence[Look], asof: datetime, causes: Mapping[Ref, Event]
+        self,
+        conn: Connection,
+        declared: Declared,
+        looks: Sequence[Look],
+        asof: datetime,
+        causes: Mapping[Ref, Event],
     ) -> list[NewEvent]:
         """Decide, note what was decided and when to look again; returns what must be appended."""
         if not looks:
             return []
-        declared = await self.declared(conn)
         refs = dict.fromkeys(look.ref for look in looks)
         views = await self._out.entities.views(conn, declared.catalogue, refs)
         keys = {(look.desired_state, look.ref[1]): look.ref for look in looks}
@@ -221,13 +224,18 @@ class Differ:
         self._stale -= self._mended
         self._mended.clear()
 
+    async def mode(self, conn: Connection) -> str:
+        """`wall` or `replay`. Raises `Transient` (`realm_missing`) before the realm is created."""
+        return (await self._out.clock.read(conn)).mode
+
     async def counts(self, conn: Connection) -> dict[str, dict[str, int]]:
         """{desired state: {open, undecided, selector_unknown: how many}}."""
         return await self._out.cases.counts(conn)
 
     async def declared(self, conn: Connection) -> Declared:
-        """The active declarations, compiled."""
-        if self._declared is None:
+        """The active declarations, compiled; never older than the question."""
+        latest = await self._out.records.declared_at(conn)
+        if self._declared is None or latest > self._declared_at:
             catalogue, self._declared_at = await self._out.records.catalogue(conn)
             self._declared = Declared(catalogue)
         return self._declared

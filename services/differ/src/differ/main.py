@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from importlib import resources
+from typing import Any, TypeVar
 
+from common.bus import Consumer
+from common.clock import wall_now
 from common.entities import EntityStore
-from common.ledger import Connection, Ledger
-from common.timers import Timers
+from common.errors import Transient
+from common.jobs import Nudge
+from common.ledger import Connection, Ledger, Recorded
+from common.runtime import Parts, Runtime, Service, run
+from common.timers import Timers, WallTimers
+from fastapi import APIRouter
 
+from differ.adapters.lease import Lease
 from differ.adapters.records import LedgerRecords
 from differ.adapters.tables import CaseTable, ClockTable, ReviewTable
 from differ.handlers import Differ, Outside
+from differ.settings import DifferSettings
 
-SCHEMA = "differ"
+NAME = "differ"
+REALM_LOOK_S = 0.5
+T = TypeVar("T")
 
 
 async def prepare(conn: Connection) -> None:
-    """Create what is missing of the differ's tables, as its own role."""
-    await conn.execute(resources.files("differ").joinpath("schema.sql").read_text("utf-8"))
-    await conn.execute(EntityStore(SCHEMA).ddl)
-    await conn.execute(Timers(SCHEMA).ddl)
+    """Create what is missing of the differ's tables beside `schema.sql`, as its own role."""
+    await conn.execute(EntityStore(NAME).ddl)
+    await conn.execute(Timers(NAME).ddl)
 
 
 def assemble(ledger: Ledger, wall: Callable[[], datetime]) -> Differ:
     """The differ over real parts. `wall` is the wall clock."""
     return Differ(
         Outside(
-            entities=EntityStore(SCHEMA),
-            timers=Timers(SCHEMA),
+            entities=EntityStore(NAME),
+            timers=Timers(NAME),
             cases=CaseTable(),
             records=LedgerRecords(ledger),
             clock=ClockTable(ledger),
@@ -37,3 +47,99 @@ def assemble(ledger: Ledger, wall: Callable[[], datetime]) -> Differ:
             wall=wall,
         )
     )
+
+
+async def compose(runtime: Runtime) -> Parts:
+    """The differ's parts. Waits until no other instance is active."""
+    lease = Lease(runtime.settings.database_url.get_secret_value(), NAME)
+    if not await lease.take(runtime.stop):
+        return Parts(close=lease.release)
+    async with runtime.pool.acquire() as conn, conn.transaction():
+        await prepare(conn)
+    differ = assemble(runtime.ledger, wall_now)
+    nudge = Nudge()
+    duties = _Duties(runtime, differ, nudge)
+
+    async def declarations(conn: Connection, batch: Sequence[Recorded]) -> None:
+        await differ.on_declarations(conn, batch)
+        nudge()
+
+    return Parts(
+        consumers=[
+            Consumer(("state",), differ.on_state),
+            Consumer(("declarations",), declarations),
+            Consumer(("attestations",), differ.on_attestations),
+            Consumer(("clock",), differ.on_clock),
+        ],
+        tasks={"lease": lease.keep, "reviews": duties.reviews, "deadlines": duties.deadlines},
+        routers=[_router(runtime, differ)],
+        close=lease.release,
+    )
+
+
+class _Duties:
+    """What the differ does beside messages."""
+
+    def __init__(self, runtime: Runtime, differ: Differ, nudge: Nudge) -> None:
+        self._runtime = runtime
+        self._differ = differ
+        self._nudge = nudge
+
+    async def reviews(self, stop: asyncio.Event) -> None:
+        """Look at whole populations, a part at a time, after a declaration changed."""
+        if await self._realm(stop):
+            await self._transact(self._differ.plan_reviews)
+        while not stop.is_set():
+            if await self._transact(self._differ.review):
+                self._runtime.committed()
+            else:
+                await self._nudge.wait()
+
+    async def deadlines(self, stop: asyncio.Event) -> None:
+        """On a wall clock, fire what comes due; a replay clock's timers fire when it moves."""
+        if await self._realm(stop) != "wall":
+            await stop.wait()
+            return
+        runtime = self._runtime
+        timers = WallTimers(runtime.pool, Timers(NAME), self._differ.fire, wall_now, runtime.committed)
+        await timers.run_until(stop)
+
+    async def _realm(self, stop: asyncio.Event) -> str:
+        """The realm clock's mode, as soon as the approver has created the realm; "" when told to stop before."""
+        while not stop.is_set():
+            try:
+                return await self._transact(self._differ.mode)
+            except Transient as error:
+                if error.reason_code != "realm_missing":
+                    raise
+            await asyncio.sleep(REALM_LOOK_S)
+        return ""
+
+    async def _transact(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        async with self._runtime.pool.acquire() as conn, conn.transaction():
+            return await work(conn)
+
+
+def _router(runtime: Runtime, differ: Differ) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/v1/counts", tags=["gaps"])
+    async def counts() -> dict[str, dict[str, int]]:
+        """By desired state: how many cases are open and undecided, and of how many entities it can't be told whether
+        they are selected at all."""
+        async with runtime.pool.acquire() as conn:
+            return await differ.counts(conn)
+
+    return router
+
+
+SERVICE = Service(
+    name=NAME,
+    compose=compose,
+    settings=DifferSettings,
+    title="Trueup differ",
+    description="Finds where reality and the declared desired state differ, and opens and closes gaps.",
+)
+
+if __name__ == "__main__":
+    run(SERVICE)

@@ -82,6 +82,10 @@ class Records(Protocol):
         """The event at a position that is known to exist."""
         ...
 
+    async def declared_at(self, conn: Connection) -> int:
+        """The position of the last event that activated a declaration; -1: none."""
+        ...
+
     async def catalogue(self, conn: Connection) -> tuple[Catalogue, int]:
         """The active declarations, and the position of the last event that made them (-1: none)."""
         ...

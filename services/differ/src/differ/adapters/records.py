@@ -70,6 +70,14 @@ class LedgerRecords:
             raise Transient("not_there_yet", f"position {position} can't be read from the ledger")
         return found[0].event
 
+    async def declared_at(self, conn: Connection) -> int:
+        position: int | None = await conn.fetchval(
+            "SELECT max(position) FROM ledger.events WHERE stream >= 'declaration/' AND stream < 'declaration0' "
+            "AND type = $1",
+            DeclarationActivated.TYPE,
+        )
+        return -1 if position is None else position
+
     async def catalogue(self, conn: Connection) -> tuple[Catalogue, int]:
         realm = await self._ledger.read_stream(conn, REALM_STREAM)
         catalogue = Catalogue(timezone=fold_clock(recorded.event for recorded in realm).timezone)
