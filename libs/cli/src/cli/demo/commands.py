@@ -54,7 +54,7 @@ def _check(scenario: str) -> None:
 def _run(screen: Screen, folder: Path, *, keep: bool, broker: BrokerChoice) -> None:
     screen.title(
         "Trueup demo: 80 published audit findings, 47 of them on money",
-        f"The findings are real, up to 3 July 2023. {SIMULATED} marks what is simulated: people, later events, manual work.",
+        f"The findings are real, up to 3 July 2023. {SIMULATED} marks what is simulated: people, later events.",
         "The services, the ledger, the bus, the signatures and every decision path are the real ones.",
     )
     _clear(folder)
