@@ -188,7 +188,11 @@ class Casework:
         rules = [
             FailingRule(
                 name=rule.name,
-                kind="freshness" if rule.kind == "freshness" else "deadline" if rule.kind == "deadline" else "expectation",
+                kind="freshness"
+                if rule.kind == "freshness"
+                else "deadline"
+                if rule.kind == "deadline"
+                else "expectation",
                 status="missed" if rule.status is Status.MISSED else "unknown",
                 says=rule.says,
                 facts=[self.facts().get(fact.name, Fact(name=fact.name, value=fact.value)) for fact in rule.facts],  # type: ignore[arg-type]
@@ -335,7 +339,9 @@ class Casework:
         intent = self.case.attempts[step].intended
         role = self.catalogue.systems[intent.data.system].owner
         decision, signature = self.decide("outcome", person, role, intent.event.id, step, result=result)
-        data = OutcomeRecorded(case=self.id, plan=self.plan.plan, step=step, intent=intent.event.id, decision=decision)
+        data = OutcomeRecorded(
+            case=self.id, plan=self.plan.plan, step=step, intent=intent.event.id, decision=decision
+        )
         return self.add(data, "approver", f"person:{person}", str(step), signature=signature)
 
 
@@ -343,4 +349,15 @@ def cited(events: Sequence[Event]) -> set[str]:
     return {event.id for event in events}
 
 
-__all__ = ["AUTHOR", "FINDINGS", "ROLES", "ROW", "Casework", "catalogue_of", "cited", "findings_catalogue", "people", "to_json"]
+__all__ = [
+    "AUTHOR",
+    "FINDINGS",
+    "ROLES",
+    "ROW",
+    "Casework",
+    "catalogue_of",
+    "cited",
+    "findings_catalogue",
+    "people",
+    "to_json",
+]
