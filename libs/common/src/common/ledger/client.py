@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -19,6 +20,7 @@ Source: TypeAlias = Any
 
 MAX_BATCH = 2_000
 """Events that one group commit takes at most. The database's own bound for one append is 10,000."""
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _APPEND = "SELECT request, positions, reason, message, stored FROM ledger.append($1::text[], $2::int[])"
 
 
@@ -64,13 +66,19 @@ class NewEvent:
     expected_version: int | None = None
 
     def encode(self) -> str:
-        """The bytes to append, as text. They carry the expected version, which the database compares."""
+        """The bytes to append, as text. They carry the expected version, which the database compares.
+
+        Raises `Permanent` for what can't be stored: data outside the JSON profile, U+0000 (`nul_character`).
+        """
         event = self.event
         if event.streamversion != self.expected_version:
             if event.streamversion is not None:
                 raise Permanent("version_conflict", "the event names another stream version than is expected")
             event = replace(event, streamversion=self.expected_version)
-        return event.encode().decode()
+        raw = event.encode()
+        if b"\\u0000" in raw and _NUL.search(raw):
+            raise Permanent("nul_character", f"the event {event.id} holds U+0000, which no database text can hold")
+        return raw.decode()
 
 
 Request: TypeAlias = Sequence[NewEvent]

@@ -1,0 +1,65 @@
+"""Events without a story, for tests of the ledger and the bus themselves."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+from cli.stack.realm import Realm
+from common.clock import instant, wall_now
+from common.events import Event
+
+OBSERVED = "trueup.entity.observed.v1"
+STREAM = {
+    "observer": ("entity/thing/{}", OBSERVED),
+    "differ": ("gap/{}", "trueup.gap.opened.v1"),
+    "planner": ("plan/{}", "trueup.plan.drafted.v1"),
+    "approver": ("approval/{}", "trueup.approval.given.v1"),
+    "executor": ("execution/{}", "trueup.execution.started.v1"),
+    "auditor": ("attestation/{}", "trueup.case.closed.v1"),
+}
+
+
+def name() -> str:
+    """A name nobody else has."""
+    return secrets.token_hex(8)
+
+
+def an_event(
+    service: str = "observer",
+    *,
+    stream: str | None = None,
+    identity: str | None = None,
+    type_: str | None = None,
+    time: datetime | None = None,
+    case: str | None = None,
+    data: dict[str, Any] | None = None,
+) -> Event:
+    """An event that `service` may append, unless the arguments say otherwise."""
+    pattern, usual_type = STREAM[service]
+    now = instant(time or wall_now())
+    return Event(
+        id=identity or name(),
+        source=service,
+        type=type_ or usual_type,
+        subject=stream or pattern.format(name()),
+        time=now,
+        asof=now,
+        actor=f"service:{service}",
+        data=data or {},
+        caseid=case,
+    )
+
+
+@asynccontextmanager
+async def connected(realm: Realm, role: str, size: int = 4) -> AsyncIterator[Any]:
+    """A pool logged in as the role of a service, or as `reader`."""
+    pool = await asyncpg.create_pool(realm.url(role), min_size=1, max_size=size)
+    try:
+        yield pool
+    finally:
+        pool.terminate()
