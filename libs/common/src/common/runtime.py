@@ -36,6 +36,7 @@ POOL_MIN, POOL_MAX = 2, 8
 STOP_TIMEOUT_S = 10.0
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 10.0
+_SETTLED_S = 0.5
 _log = logging.getLogger(__name__)
 
 Task = Callable[[asyncio.Event], Awaitable[None]]
@@ -255,10 +256,15 @@ async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
 
 
 async def _supervise(runtime: Runtime, name: str, task: Task) -> None:
-    """Keep a background task going; while it fails the service is not ready."""
+    """Keep a background task going; while it fails the service is not ready.
+
+    A task that never returns counts as working again once it has run for a while.
+    """
     pause = _FIRST_PAUSE_S
+    loop = asyncio.get_running_loop()
     while not runtime.stop.is_set():
-        began = asyncio.get_running_loop().time()
+        began = loop.time()
+        settled = loop.call_later(_SETTLED_S, runtime.failing.pop, name, None)
         try:
             await task(runtime.stop)
             runtime.failing.pop(name, None)
@@ -269,7 +275,9 @@ async def _supervise(runtime: Runtime, name: str, task: Task) -> None:
                 "the task %s failed, it is begun again in %.1f s: %s: %s", name, pause, code, message,
                 exc_info=None if is_transient(error) else error,
             )  # fmt: skip
-        if asyncio.get_running_loop().time() - began > 2 * _LONGEST_PAUSE_S:
+        finally:
+            settled.cancel()
+        if loop.time() - began > 2 * _LONGEST_PAUSE_S:
             pause = _FIRST_PAUSE_S
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(runtime.stop.wait(), pause)
