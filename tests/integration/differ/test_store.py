@@ -1,0 +1,134 @@
+"""The entity store in PostgreSQL is a join: any order, any cut, any repetition gives the same rows and links."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from common.declarations.catalogue import Catalogue
+from common.entities import EntityStore
+from common.ledger import Recorded
+from support.casework import catalogue_of, findings_catalogue
+from support.differ_realm import FINDINGS, START, DifferRealm, finding, retest
+
+pytestmark = pytest.mark.integration
+HISTORIES = 6
+
+
+@pytest.fixture
+async def seeded(replay: DifferRealm) -> AsyncIterator[DifferRealm]:
+    await replay.create()
+    yield replay
+
+
+async def history(realm: DifferRealm, chance: random.Random) -> list[Recorded]:
+    """Twenty events about few entities: rows, withdrawals and snapshots, with equal and unequal times."""
+    found = []
+    for _ in range(20):
+        at = START + timedelta(minutes=chance.randint(0, 6))
+        key = f"F-{chance.randint(1, 3)}"
+        match chance.randint(0, 5):
+            case 0 | 1:
+                found.append(await realm.observe("finding", finding(key, title=str(chance.random())), at))
+            case 2 | 3:
+                row = retest(f"R-{chance.randint(1, 2)}", key, on=f"2023-07-0{chance.randint(1, 5)}")
+                found.append(await realm.observe("retest", row, at, chance.choice([None, 1, 2])))
+            case 4:
+                found.append(await realm.withdraw("finding", key, at))
+            case _:
+                part = chance.randint(1, 2)
+                found.append(await realm.snapshot("finding", at, key, part=part, parts=chance.randint(part, 2)))
+    return found
+
+
+async def contents(realm: DifferRealm, catalogue: Catalogue) -> list[Any]:
+    """All that can be told from the store."""
+    store = EntityStore("differ")
+    refs = [(kind, f"{kind[0].upper()}-{n}") for kind in ("finding", "retest") for n in range(1, 4)]
+    async with realm.pool.acquire() as conn, conn.transaction():
+        rows = await store.read(conn, refs)
+        views = await store.views(conn, catalogue, refs)
+    return [sorted((ref, str(item)) for ref, item in found.items()) for found in (rows, views)]
+
+
+async def forget(realm: DifferRealm) -> None:
+    tables = ("entities", "entity_links", "snapshot_parts", "complete_snapshots")
+    for table in tables:
+        await realm.pool.execute(f"DELETE FROM differ.{table}")
+    await realm.pool.execute("UPDATE differ.entity_progress SET position = -1, links = ''")
+
+
+async def apply(realm: DifferRealm, batch: list[Recorded], catalogue: Catalogue) -> None:
+    async with realm.pool.acquire() as conn, conn.transaction():
+        await EntityStore("differ").apply(conn, batch, catalogue)
+
+
+@pytest.mark.parametrize("seed", range(HISTORIES))
+async def test_the_store_holds_the_same_after_the_same_events_in_any_order(seeded: DifferRealm, seed: int) -> None:
+    chance = random.Random(seed)
+    catalogue = findings_catalogue()
+    events = await history(seeded, chance)
+    await apply(seeded, events, catalogue)
+    expected = await contents(seeded, catalogue)
+    assert expected[0], "nothing happened"
+    for _ in range(4):
+        await forget(seeded)
+        shuffled = chance.sample(events, len(events)) + chance.choices(events, k=5)
+        while shuffled:
+            cut = chance.randint(1, 8)
+            await apply(seeded, shuffled[:cut], catalogue)
+            shuffled = shuffled[cut:]
+        assert await contents(seeded, catalogue) == expected
+
+
+async def test_catching_up_from_the_ledger_is_the_same_as_being_told(seeded: DifferRealm) -> None:
+    catalogue = findings_catalogue()
+    events = await history(seeded, random.Random(99))
+    await apply(seeded, events, catalogue)
+    expected = await contents(seeded, catalogue)
+    await forget(seeded)
+    store = EntityStore("differ")
+    async with seeded.pool.acquire() as conn, conn.transaction():
+        changed = await store.catch_up(conn, seeded.ledger, catalogue)
+        assert changed
+        assert await store.catch_up(conn, seeded.ledger, catalogue) == {}
+    assert await contents(seeded, catalogue) == expected
+    late = await seeded.observe("retest", retest("R-9", "F-1"))
+    async with seeded.pool.acquire() as conn, conn.transaction():
+        assert set(await store.catch_up(conn, seeded.ledger, catalogue)) == {("finding", "F-1"), ("retest", "R-9")}
+    assert late.position == await seeded.pool.fetchval("SELECT position FROM differ.entity_progress")
+
+
+async def test_a_declaration_that_links_otherwise_links_the_old_rows_too(seeded: DifferRealm) -> None:
+    before, after = (
+        findings_catalogue(),
+        catalogue_of(FINDINGS.read_text().replace("{from: finding}", "{from: about}")),
+    )
+    row = {**retest("R-1", "F-1"), "about": "F-2"}
+    events = [
+        await seeded.observe("finding", finding("F-1")),
+        await seeded.observe("finding", finding("F-2")),
+        await seeded.observe("retest", row),
+    ]
+    await apply(seeded, events, before)
+    store = EntityStore("differ")
+    for catalogue, tested in ((before, "F-1"), (after, "F-2"), (before, "F-1")):
+        async with seeded.pool.acquire() as conn, conn.transaction():
+            views = await store.views(conn, catalogue, [("finding", "F-1"), ("finding", "F-2")])
+        names = {ref[1] for ref, view in views.items() if hasattr(view.related["retest"], "key")}
+        assert names == {tested}
+
+
+async def test_an_older_observation_is_not_reported_as_a_change(seeded: DifferRealm) -> None:
+    catalogue, store = findings_catalogue(), EntityStore("differ")
+    new = await seeded.observe("finding", finding("F-1"), START)
+    old = await seeded.observe("finding", finding("F-1", title="old"), START - timedelta(days=1))
+    async with seeded.pool.acquire() as conn, conn.transaction():
+        assert list(await store.apply(conn, [new], catalogue)) == [("finding", "F-1")]
+        assert await store.apply(conn, [old], catalogue) == {}
+        assert await store.apply(conn, [new], catalogue) == {}
+        (stored,) = (await store.read(conn, [("finding", "F-1")])).values()
+    assert stored.event_id == new.event.id
