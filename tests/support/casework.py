@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -12,11 +12,11 @@ from typing import Any, Literal
 from common import signing
 from common.approvals import chain_for, confirm_roles, digest_parts
 from common.cases import Case
-from common.clock import instant, parse_instant
+from common.clock import instant
 from common.declarations.catalogue import Catalogue
 from common.declarations.evaluation import EntityView, Evaluation, evaluate, slots_of
 from common.declarations.loader import load
-from common.declarations.values import Status, to_json
+from common.declarations.values import Status
 from common.directory import Directory, Person
 from common.entities.rows import StoredEntity
 from common.entities.views import candidate_of, related_view, view_of
@@ -105,13 +105,13 @@ class Casework:
 
     row: dict[str, Any] = field(default_factory=lambda: dict(ROW))
     retests: list[dict[str, Any]] = field(default_factory=list)
-    asof: datetime = parse_instant("2023-07-03T12:00:00Z")
-    wall: datetime = parse_instant("2026-01-05T09:00:00Z")
+    asof: datetime = datetime(2023, 7, 3, 12, tzinfo=UTC)
+    wall: datetime = datetime(2026, 1, 5, 9, tzinfo=UTC)
     catalogue: Catalogue = field(default_factory=findings_catalogue)
     desired: str = "money-findings-closed"
     realm: str = "demo"
     events: list[Event] = field(default_factory=list)
-    reported: datetime = parse_instant("2023-07-01T00:00:00Z")
+    reported: datetime = datetime(2023, 7, 1, tzinfo=UTC)
 
     @property
     def directory(self) -> Directory:
@@ -343,21 +343,3 @@ class Casework:
             case=self.id, plan=self.plan.plan, step=step, intent=intent.event.id, decision=decision
         )
         return self.add(data, "approver", f"person:{person}", str(step), signature=signature)
-
-
-def cited(events: Sequence[Event]) -> set[str]:
-    return {event.id for event in events}
-
-
-__all__ = [
-    "AUTHOR",
-    "FINDINGS",
-    "ROLES",
-    "ROW",
-    "Casework",
-    "catalogue_of",
-    "cited",
-    "findings_catalogue",
-    "people",
-    "to_json",
-]

@@ -24,6 +24,7 @@ from common.events.approver import ClockAdvanced, Decision, DeclarationActivated
 from common.ids import REALM_STREAM, declaration_stream
 from common.ledger import Appended, Ledger, NewEvent
 from common.ledger.progress import pending
+
 from support.casework import AUTHOR, FINDINGS, Casework
 
 TICKETING = Path(__file__).parents[2] / "examples" / "findings" / "ticketing.sql"
@@ -139,9 +140,7 @@ async def ground_of(realm: Realm) -> AsyncIterator[Ground]:
     await owner.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{password}' IN ROLE trueup_requests")
     await owner.close()
     services = ("observer", "differ", "planner", "approver", "executor", "auditor")
-    pools = {
-        service: await asyncpg.create_pool(realm.url(service), min_size=0, max_size=6) for service in services
-    }
+    pools = {service: await asyncpg.create_pool(realm.url(service), min_size=0, max_size=6) for service in services}
     target = at_database(realm.admin_url, name, name, password)
     ground = Ground(realm, pools, target, target_admin)
     origin = Origin(source="approver", actor="service:approver", time=wall_now(), asof=parse_instant(START))

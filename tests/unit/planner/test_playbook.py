@@ -10,8 +10,14 @@ from hypothesis import strategies as st
 from support.casework import FINDINGS, Casework, catalogue_of
 from support.drafting import confirmed, drafted, withheld
 
-RETEST = {"id": "RT-1", "finding": "2022-090", "result": "passed", "team": "internal-audit", "tested_on": "2023-06-20",
-          "samples": "25"}  # fmt: skip
+RETEST = {
+    "id": "RT-1",
+    "finding": "2022-090",
+    "result": "passed",
+    "team": "internal-audit",
+    "tested_on": "2023-06-20",
+    "samples": "25",
+}
 WORDS = st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=30)
 
 
