@@ -37,6 +37,10 @@ def test_a_service_has_consumer_groups_of_its_own_name_and_realm_only() -> None:
     }
 
 
+def test_services_see_that_topics_exist_but_outsiders_do_not() -> None:
+    assert granted("describe") == {(service, "trueup.r.") for service in topics.SERVICES}
+
+
 def test_another_realm_is_out_of_reach() -> None:
     names = {rule.name for rule in permissions.of_realm("r")} - {"kafka-cluster"}
     assert all(name.startswith("trueup.r.") for name in names)

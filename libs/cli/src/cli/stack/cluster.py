@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 # Kafka's protocol numbers
 RESOURCES = {"topic": 2, "group": 3, "cluster": 4}
-OPERATIONS = {"read": 3, "write": 4, "idempotent_write": 12}
+OPERATIONS = {"read": 3, "write": 4, "describe": 8, "idempotent_write": 12}
 PATTERNS = {"literal": 3, "prefixed": 4}
 ALLOW = 3
 ANY = 1

@@ -34,6 +34,8 @@ def of_realm(realm: str) -> list[Permission]:
         granted += [Permission(user, "write", "topic", name) for user in _writers(topic)]
         granted += [Permission(user, "read", "topic", name) for user in topic.consumers]
     for service in topics.SERVICES:
+        # each checks at its start that all the realm's topics are there, with the right partition counts
+        granted.append(Permission(service, "describe", "topic", f"trueup.{realm}.", "prefixed"))
         granted.append(Permission(service, "read", "group", group_prefix(realm, service), "prefixed"))
     # aiokafka's idempotent producer asks for this right on the cluster itself
     granted += [Permission(user, "idempotent_write", "cluster", "kafka-cluster") for user in USERS]
