@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pytest
 from cli.stack.realm import Realm
@@ -16,10 +15,8 @@ from executor.adapters.actions import ActionTable
 from executor.adapters.sql import SqlTargets
 from executor.ports import Targets
 from executor.workers import Executor
-from planner.core import playbook
-from planner.core.situation import Situation
-from support.casework import Casework
-from support.ground import Ground, casework, ground_of
+from support.casework import people
+from support.ground import Ground, ground_of
 
 
 @pytest.fixture(scope="module")
@@ -38,30 +35,32 @@ class Site:
     ground: Ground
     parts: workers.Parts
 
-    async def put(self, case_id: str) -> None:
+    async def put(self, *cases: str) -> None:
         async with self.ground.pools["executor"].acquire() as conn, conn.transaction():
-            await executor_main.QUEUE.put(conn, [(case_id, "test")])
+            await executor_main.QUEUE.put(conn, [(case, "test") for case in cases])
 
     async def look(self, case_id: str, targets: Targets | None = None) -> None:
         await self.put(case_id)
         await self.look_again(targets)
 
-    async def look_again(self, targets: Targets | None = None) -> None:
-        """Look at whatever waits."""
+    async def look_again(self, targets: Targets | None = None) -> str:
+        """Look at the case that has waited longest, and say which."""
         parts = replace(self.parts, targets=targets) if targets is not None else self.parts
         async with self.ground.pools["executor"].acquire() as conn:
             job = await executor_main.QUEUE.lease(conn, 60)
         assert job is not None, "nothing waits"
         await Executor(parts, 60).look(job)
+        return job.case_id
+
+    async def waits(self) -> bool:
+        """Whether a worker would find something to look at now."""
+        return (await executor_main.QUEUE.counts(self.ground.pools["executor"]))["waiting"] > 0
 
 
 @pytest.fixture
-def site(ground: Ground) -> Site:
-    from common.directory import Directory  # noqa: PLC0415
-    from support.casework import people  # noqa: PLC0415
-
-    directory, _ = people()
-    assert isinstance(directory, Directory)
+async def site(ground: Ground) -> Site:
+    async with ground.pools["executor"].acquire() as conn:
+        await conn.execute("DELETE FROM executor.jobs")  # what an earlier test killed on purpose
     ledger = ground.ledger("executor")
     return Site(
         ground,
@@ -71,36 +70,9 @@ def site(ground: Ground) -> Site:
             current=Current(ledger),
             store=executor_main.STORE,
             queue=executor_main.QUEUE,
-            directory=directory,
+            directory=people()[0],
             targets=SqlTargets({"ticketing": ground.target}),
             actions=ActionTable(),
             on_commit=lambda: None,
         ),
     )
-
-
-@pytest.fixture
-def authorised() -> Callable[..., Casework]:
-    """A case with both gates passed, drafted by the real playbook; `row` changes the finding."""
-
-    def make(key: str, **row: Any) -> Casework:
-        work = casework(key, **row)
-        return to_authorised(work)
-
-    return make
-
-
-def to_authorised(work: Casework) -> Casework:
-    work.open_gap()
-    work.confirm()
-    draft = playbook.draft(
-        Situation(
-            case=work.case, catalogue=work.catalogue, evaluation=work.evaluation(), slots=work.slots(),
-            facts=work.facts(), asof=work.asof,
-        )
-    )  # fmt: skip
-    work.drafted(draft)  # type: ignore[arg-type]
-    work.open_ticket()
-    work.approve_all()
-    work.authorise()
-    return work
