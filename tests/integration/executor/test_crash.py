@@ -15,6 +15,8 @@ from executor.workers import Executor
 from support.drafting import authorised
 from support.ground import casework
 
+pytestmark = pytest.mark.integration
+
 
 class Killed(BaseException):
     """Stands for the end of the process: nothing catches it."""

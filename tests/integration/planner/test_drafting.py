@@ -19,6 +19,8 @@ from support.casework import FINDINGS, Casework
 from support.drafting import authorised
 from support.ground import casework
 
+pytestmark = pytest.mark.integration
+
 
 async def confirmed(site: Any, key: str, **row: Any) -> Casework:
     work = casework(key, **row)
