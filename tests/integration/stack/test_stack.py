@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,6 +39,15 @@ def told(stack: Stack, service: str) -> dict[str, str]:
 
 def gone(pid: int) -> bool:
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def eventually_gone(pid: int) -> bool:
+    """Whether it ends soon. A killed child of this very process stays as a zombie, which counts as gone."""
+    for _ in range(500):
+        if gone(pid):
+            return True
+        time.sleep(0.02)
+    return False
 
 
 async def test_each_service_gets_its_own_role_and_what_concerns_it(
@@ -163,8 +173,13 @@ def test_up_status_down(session_folder: Path, stand_ins: dict[str, str]) -> None
             operations.up(folder, realm="other")
         assert refusal.value.reason_code == "stack_differs"
         os.kill(found.services["planner"].pid, signal.SIGKILL)
-        Stack.attach(folder)
+        assert eventually_gone(found.services["planner"].pid)
         assert not operations.status(folder).services["planner"].ready
+        healed = operations.up(folder, environment=stand_ins)
+        assert healed.ready
+        assert healed.services["planner"].pid != found.services["planner"].pid
+        assert healed.services["observer"].pid == found.services["observer"].pid
+        assert healed.services["planner"].url == found.services["planner"].url
     finally:
         left = operations.down(folder)
     assert not left.running

@@ -11,7 +11,7 @@ import httpx
 from common.topics import SERVICES
 from pydantic import BaseModel, ConfigDict
 
-from cli.stack import services, state
+from cli.stack import development, services, state
 from cli.stack.errors import StackError
 from cli.stack.realm import database_name
 from cli.stack.stack import BrokerKind, Stack, silent
@@ -82,13 +82,13 @@ def up(
     known = state.read(folder)
     if known is not None and state.running(known):
         _refuse_other(known, realm, broker)
-        stack = Stack.attach(folder, tell)
+        stack = Stack.attach(folder, tell, environment)
         if stack.servers_alive:
             stack.start_services([name for name in SERVICES if not stack.service_alive(name)])
             return status(folder)
         tell("PostgreSQL or the broker has ended; the rest is stopped, then everything is started")
         stack.stop()
-    Stack(
+    stack = Stack(
         folder,
         realm=realm,
         broker=broker,
@@ -97,7 +97,9 @@ def up(
         environment=environment,
         detached=True,
         tell=tell,
-    ).start()
+    )
+    development.provide(stack.config, realm, tell)
+    stack.start()
     return status(folder)
 
 

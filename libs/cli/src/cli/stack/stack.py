@@ -10,6 +10,7 @@ after an error, Ctrl-C, SIGTERM or a closed terminal, and by the kernel if this 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -103,8 +104,12 @@ class Stack:
         self._exit = ExitStack()
 
     @classmethod
-    def attach(cls, folder: Path, tell: Callable[[str], None] = silent) -> Self:
+    def attach(
+        cls, folder: Path, tell: Callable[[str], None] = silent, environment: Mapping[str, str] | None = None
+    ) -> Self:
         """The stack that runs detached in `folder`, started by another program. What has died is not in it.
+
+        `environment` is for the services that are started from here on.
 
         Raises `stack_not_running` when nothing was started there.
         """
@@ -117,6 +122,7 @@ class Stack:
             broker=known.broker_kind,
             clock=known.clock,
             timezone=known.timezone,
+            environment=environment,
             detached=True,
             tell=tell,
         )
@@ -170,7 +176,7 @@ class Stack:
         """The variables of the contract for this service; a port is chosen at the first call and then kept."""
         if service not in self._ports:
             asked = self._asked_ports.get(service)
-            self._ports[service] = ports.claim(asked, f"the {service}") if asked else ports.free_port()
+            self._ports[service] = ports.claim(asked, f"the {service}") if asked else self._usual_port(service)
         login = self.kafka_credentials(service)
         return {
             "TRUEUP_REALM": self.realm,
@@ -184,6 +190,15 @@ class Stack:
             **services.config_environment(service, self.config),
             **self._environment,
         }
+
+    def _usual_port(self, service: str) -> int:
+        """The port the service had the last time in this folder, so that addresses stay; else a free one."""
+        file = self.folder / "ports.json"
+        known: dict[str, int] = json.loads(file.read_text("utf-8")) if file.exists() else {}
+        if service not in known or not ports.is_free(known[service]):
+            known[service] = ports.free_port()
+            file.write_text(json.dumps(known, indent=1), "utf-8")
+        return known[service]
 
     # -- life
 
