@@ -1,0 +1,175 @@
+"""After a relay, a consumer or the broker was lost: nothing lost, nothing twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from cli.stack.broker import Broker
+from common.bus.relay import Relay
+from common.errors import Transient
+from common.ledger import Ledger, progress
+from common.topics import BY_NAME
+from support.buses import Seen, Site, all_published, eventually, observe
+from support.ledgers import connected, name
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def own_broker(session_folder: Path) -> Iterator[Broker]:
+    """An embedded broker that the test may restart, which empties it."""
+    with Broker(session_folder / f"broker-{name()}") as broker:
+        yield broker
+
+
+@pytest.fixture
+def forgetful(site: Site, own_broker: Broker) -> Site:
+    """The realm on a broker that forgets everything when it is restarted."""
+    return Site(replace(site.realm, bus=own_broker))
+
+
+async def test_a_relay_killed_between_send_and_position_repeats_and_nobody_handles_it_twice(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = progress.set_relayed
+    crashes = 2
+
+    async def crash(*arguments: Any) -> None:
+        nonlocal crashes
+        if crashes:
+            crashes -= 1
+            raise Transient("killed", "between the send and the stored position")
+        await stored(*arguments)
+
+    monkeypatch.setattr(progress, "set_relayed", crash)
+    async with (
+        site.relaying("observer") as ledger,
+        site.seeing("differ") as seen,
+        site.consuming("differ", seen, "state"),
+    ):
+        await observe(ledger, 10, in_batches_of=10)
+        await eventually(lambda: all_published(ledger.pool, "observer"), "the relay gets through")
+        await observe(ledger, 10)
+        await eventually(lambda: _handled(seen, 20), "all of it")
+        assert crashes == 0
+        assert sorted(await seen.positions()) == list(range(20))
+    assert await _on_the_bus(site) > 20
+
+
+async def test_a_consumer_that_was_away_goes_on_where_it_was(site: Site) -> None:
+    async with site.relaying("observer") as ledger, site.seeing("differ") as seen:
+        async with site.consuming("differ", seen, "state"):
+            await observe(ledger, 20)
+            await eventually(lambda: _handled(seen, 20), "what came before")
+        await observe(ledger, 20)
+        async with site.consuming("differ", seen, "state"):
+            await eventually(lambda: _handled(seen, 40), "what came meanwhile")
+        assert sorted(await seen.positions()) == list(range(40))
+
+
+async def test_messages_that_vanish_are_noticed_by_the_next_one_and_read_in_the_ledger(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = Relay._put
+    vanish = True
+
+    async def lossy(self: Relay, topic: Any, *message: Any) -> Any:
+        if vanish:
+            return asyncio.sleep(0)
+        return await put(self, topic, *message)
+
+    monkeypatch.setattr(Relay, "_put", lossy)
+    monkeypatch.setattr("common.bus.consumer.LOOK_S", 3600.0)  # only the break can tell
+    async with site.relaying("observer") as ledger, site.seeing("differ") as seen:
+        await observe(ledger, 30)
+        await eventually(lambda: all_published(ledger.pool, "observer"), "30 are lost")
+        vanish = False
+        async with site.consuming("differ", seen, "state"):
+            await observe(ledger, 40)
+            await eventually(lambda: _handled(seen, 70), "the lost ones too")
+        assert sorted(await seen.positions()) == list(range(70))
+
+
+async def test_what_vanishes_without_a_successor_is_read_in_the_ledger_too(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lossy(self: Relay, *message: Any) -> Any:
+        return asyncio.sleep(0)
+
+    monkeypatch.setattr(Relay, "_put", lossy)
+    async with (
+        site.relaying("observer") as ledger,
+        site.seeing("differ") as seen,
+        site.consuming("differ", seen, "state"),
+    ):
+        await observe(ledger, 5)
+        await eventually(lambda: _handled(seen, 5), "5 events that never were on the bus")
+    assert await _on_the_bus(site) == 0
+
+
+async def test_a_broker_that_comes_back_empty_costs_nothing(forgetful: Site, own_broker: Broker) -> None:
+    site = forgetful
+    async with site.relaying("observer") as ledger, site.seeing("differ") as seen:
+        async with site.consuming("differ", seen, "state"):
+            await observe(ledger, 20)
+            await eventually(lambda: _handled(seen, 20), "before")
+        await observe(ledger, 20)
+        await eventually(lambda: all_published(ledger.pool, "observer"), "published, never fetched")
+        own_broker.restart()
+        async with site.consuming("differ", seen, "state") as bus:
+            await eventually(lambda: _handled(seen, 40), "what went down with the broker")
+            await observe(ledger, 20)
+            await eventually(lambda: _handled(seen, 60), "what came afterwards")
+            own_broker.restart()
+            await observe(ledger, 20)
+            await eventually(lambda: _handled(seen, 80), "and again, under way")
+            await eventually(lambda: bus.state.cluster_id == own_broker.cluster_id, "the new cluster")
+            await eventually(lambda: all_published(ledger.pool, "observer"), "published")
+        assert sorted(await seen.positions()) == list(range(80))
+        assert [bool(line) for line in (await progress.quiescent(seen.pool))[1] if line.startswith("differ")] == []
+
+
+async def test_without_a_broker_services_wait_say_so_and_recover(forgetful: Site, own_broker: Broker) -> None:
+    site = forgetful
+    own_broker.stop()
+    async with connected(site.realm, "observer") as pool, site.seeing("differ") as seen:
+        await observe(Ledger(pool), 5)
+        async with site.consuming("differ", seen, "state") as bus, site.relaying("observer"):
+            await eventually(lambda: "bus_unavailable" in bus.state.problem, "it says so")
+            assert not bus.state.ready
+            own_broker.restart()
+            await eventually(lambda: bus.state.ready, "it recovers")
+            await eventually(lambda: _handled(seen, 5), "5 events")
+        assert sorted(await seen.positions()) == list(range(5))
+
+
+async def test_a_second_relay_waits_for_the_first(site: Site) -> None:
+    async with site.relaying("observer") as first, site.relaying("observer"):
+        await observe(first, 20, in_batches_of=1)
+        await eventually(lambda: all_published(first.pool, "observer"), "published")
+    assert await _on_the_bus(site) == 20
+
+
+async def _handled(seen: Seen, count: int) -> bool:
+    return len(await seen.positions()) >= count
+
+
+async def _on_the_bus(site: Site) -> int:
+    """How many messages the topic `state` holds."""
+    address = site.address("differ")
+    kafka = AIOKafkaConsumer(**address.client_options)
+    await kafka.start()
+    try:
+        topic = BY_NAME["state"]
+        ends = await kafka.end_offsets(
+            [TopicPartition(address.topic(topic), number) for number in range(topic.partitions)]
+        )
+        return sum(ends.values())
+    finally:
+        await kafka.stop()
