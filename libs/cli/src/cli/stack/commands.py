@@ -58,7 +58,7 @@ def up(
                 broker=broker.value,
                 clock=clock,
                 timezone=timezone,
-                tell=lambda line: _notes.print(line, highlight=False),
+                tell=lambda line: _notes.print(line, markup=False, highlight=False, soft_wrap=True),
             )
         except StackError as error:
             _refuse(error)
@@ -68,7 +68,9 @@ def up(
 def down(folder: Folder = DEFAULT_FOLDER, as_json: Json = False) -> None:
     """Stop everything that runs in the data folder; data and logs stay."""
     try:
-        found = operations.down(folder, tell=lambda line: _notes.print(line, highlight=False))
+        found = operations.down(
+            folder, tell=lambda line: _notes.print(line, markup=False, highlight=False, soft_wrap=True)
+        )
     except StackError as error:
         _refuse(error)
     _show(found, as_json)
@@ -87,8 +89,8 @@ def status(folder: Folder = DEFAULT_FOLDER, as_json: Json = False) -> None:
 
 def _refuse(error: StackError) -> NoReturn:
     _notes.print(f"[bold red]{error.reason_code}[/]: ", end="")
-    _notes.print(error.message, markup=False, highlight=False)
-    _notes.print(error.what_to_do, markup=False, highlight=False)
+    _notes.print(error.message, markup=False, highlight=False, soft_wrap=True)
+    _notes.print(error.what_to_do, markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(EXIT_REFUSED)
 
 

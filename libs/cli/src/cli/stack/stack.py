@@ -224,6 +224,8 @@ class Stack:
             self._tell(f"PostgreSQL is ready on {ports.HOST}:{self.postgres.port}")
             self._save()
         if owns_broker and self.broker.child is None:
+            if isinstance(self.broker, Kafka):
+                self._tell("Starting Apache Kafka (the first time, its 54 MB are fetched)")
             self.broker.start()
             self._tell(f"The {self.broker.kind} broker is ready on {self.broker.address}")
             self._save()
