@@ -11,7 +11,6 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import httpx
@@ -96,22 +95,26 @@ class Client:
         self.session = session
         self._url = base_url.rstrip("/")
         self._key_path = Path(key_path)
-        self._http = httpx.Client(base_url=self._url, timeout=TIMEOUT_S, transport=transport)
+        self._http = httpx.Client(
+            base_url=self._url, timeout=TIMEOUT_S, transport=transport, trust_env=not _is_local(self._url)
+        )
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
         self._http.close()
 
+    def asked_realm(self) -> str:
+        """The realm that the service says it is, before anybody is signed in."""
+        return str(self._call("GET", "/v1/login")["realm"])
+
     def login(self) -> Session:
         """Sign in: sign a fresh statement with the person's key and get a token for twelve hours."""
-        realm = str(self._call("GET", "/v1/login")["realm"])
+        realm = self.asked_realm()
         made_at, nonce = instant(wall_now()), secrets.token_urlsafe(18)
         statement = {"trueup": "login/v1", "realm": realm, "person": self.person, "made_at": made_at, "nonce": nonce}
         signature = sign_bytes(canonical(statement), read_key(self._key_path))
@@ -167,14 +170,17 @@ class Client:
     ) -> JSONObject:
         """Decide about a case: confirm, dispute, approve, refuse, return, release, outcome.
 
-        Fetches the template, checks it against what the case says, signs it and posts it. Answers
-        {case, stage, events, types, position}.
+        Takes the decision that the case's page offers, checks it against what the page shows, signs it and posts
+        it. `step` may be left out where only one can be meant. Answers {case, stage, events, types, position}.
         """
-        params = {"case": case, "kind": kind, "step": step, "role": role, "result": result}
-        template = self._call("GET", "/v1/decisions/template", params=params)["decision"]
+        page = self.case(case)
+        template = _offered(page, kind, step, role)
+        if template is None:  # the service says why not
+            params = {"case": case, "kind": kind, "step": step, "role": role}
+            template = self._call("GET", "/v1/decisions/template", params=params)["decision"]
         decision = self._filled(template, comment=comment, result=result)
         _check_asked(decision, kind, case, self.person, step)
-        _check_shown(decision, self.case(case))
+        _check_shown(decision, page)
         return self._decided("/v1/decisions", decision)
 
     def propose(self, path: Path, *, comment: str = "") -> JSONObject:
@@ -257,6 +263,11 @@ class Client:
         return _body(response)
 
 
+def _is_local(url: str) -> bool:
+    """Whether the address is this machine's own, which no proxy can reach."""
+    return httpx.URL(url).host in ("127.0.0.1", "localhost", "::1")
+
+
 def _plain(value: object) -> str:
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
@@ -274,8 +285,18 @@ def _body(response: httpx.Response) -> JSONObject:
     raise Refused("not_the_approver", f"HTTP {response.status_code}: {str(body)[:200]}", "Check the --url.")
 
 
+def _offered(page: JSONObject, kind: str, step: int | None, role: str | None) -> JSONObject | None:
+    """The decision of this kind that the page offers, or None. Raises `Refused` when it could be several."""
+    offers: list[JSONObject] = [action["decision"] for action in page["actions"] if action["kind"] == kind]
+    offers = [offer for offer in offers if step in (None, offer.get("step")) and role in (None, offer["role"])]
+    if len(offers) > 1:
+        steps = ", ".join(str(offer.get("step")) for offer in offers)
+        raise Refused("which_step", f"you could {kind} any of the steps {steps}", "Say which: --step NUMBER")
+    return offers[0] if offers else None
+
+
 def _check_asked(decision: Decision, kind: str, case: str, person: str, step: int | None) -> None:
-    if (decision.kind, decision.case, decision.person, decision.step) != (kind, case, person, step):
+    if (decision.kind, decision.case, decision.person) != (kind, case, person) or step not in (None, decision.step):
         raise _differs("the service asked you to sign another decision than the one you meant")
 
 

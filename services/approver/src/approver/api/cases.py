@@ -67,10 +67,8 @@ def router(context: Context) -> APIRouter:
         kind: DecisionKind,
         step: int | None = None,
         role: str | None = None,
-        result: str | None = None,
     ) -> Template:
         """The decision you would sign; or the refusal that it would meet."""
-        del result  # clients may pass all they know
 
         async def work(conn: Connection) -> Template:
             opened = await opened_case(context, conn, case)

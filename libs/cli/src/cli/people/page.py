@@ -1,0 +1,239 @@
+"""One case as a page to decide on: what is wrong, what is proposed, what happens next, what you would sign."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from cli.people.screen import SEVERITY_STYLE, cell
+from cli.people.words import Citations, due, fingerprint, moment, name, people, value
+
+Page = Mapping[str, Any]
+LABEL_WIDTH = 18
+
+
+def case_page(page: Page, me: str, my_name: str, zone: str) -> list[RenderableType]:
+    """The page of a case, for the person `me`; instants in `zone`."""
+    view = _View(page, me, zone)
+    parts: list[RenderableType] = [*_head(view, my_name), "", *_wrong(view)]
+    if page["plan"]:
+        parts += ["", *_proposed(view)]
+    elif page["withheld"]:
+        parts += ["", _labelled("NO PLAN", cell(page["withheld"]["data"]["reason"]))]
+    parts += ["", *_next(view), "", *_yours(view)]
+    if view.cited.index:
+        marks = "  ".join(f"{mark} {event}" for mark, event in view.cited.index)
+        parts += ["", cell(f"Records: {marks}", "dim")]
+    return parts
+
+
+class _View:
+    """The page, with what all of its parts need."""
+
+    def __init__(self, page: Page, me: str, zone: str) -> None:
+        self.page = page
+        self.me = me
+        self.zone = zone
+        self.names: Mapping[str, str] = page["names"]
+        self.cited = Citations()
+
+    def data(self, what: str) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = (self.page[what] or {}).get("data", {})
+        return found
+
+    def at(self, text: str | None) -> str:
+        return moment(text, self.zone)
+
+
+def _head(view: _View, my_name: str) -> Iterator[RenderableType]:
+    page, gap, plan = view.page, view.data("gap"), view.data("plan")
+    clock = " (replay clock)" if page["replay"] else ""
+    line = Table.grid(expand=True)
+    line.add_column()
+    line.add_column(justify="right")
+    line.add_row(
+        cell(f"Trueup · Approvals · case {page['case']}", "bold"), cell(f"{my_name} · {view.at(page['now'])}{clock}")
+    )
+    yield line
+    severity = gap.get("severity", "")
+    status = Text.assemble((severity.upper(), SEVERITY_STYLE.get(severity, "")), f" · {page['stage']}")
+    if plan:
+        status.append(f" · plan {plan['number']}, {plan['risk']} risk")
+    if (ticket := view.data("ticket")) and page["stage"] == "to-approve":
+        needed = sum(ticket["chain"]["approve"].values())
+        status.append(
+            f" · {len(page['approvals'])} of {needed} approvals · until {due(ticket['expires'], view.zone)}"
+        )
+    if mine := _waiting_for(view):
+        status.append(f" · YOURS IS NEEDED: {mine}", "bold cyan")
+    yield status
+
+
+def _waiting_for(view: _View) -> str:
+    waits = {(need["kind"], need["step"]) for need in view.page["needs"]}
+    mine = [action["kind"] for action in view.page["actions"]
+            if (action["kind"], action["decision"].get("step")) in waits]  # fmt: skip
+    return ", ".join(dict.fromkeys(mine))
+
+
+def _wrong(view: _View) -> Iterator[RenderableType]:
+    page, gap = view.page, view.data("gap")
+    rules = gap.get("rules", [])
+    yield _labelled("WHAT IS WRONG", cell(rules[0]["says"] if rules else "Nothing is recorded.", "bold"))
+    for rule in rules:
+        late = f", due {view.at(rule['due'])}" if rule.get("due") else ""
+        reason = f": {rule['reason']}" if rule.get("reason") else ""
+        yield _labelled(f"  {rule['name']}", cell(f"{rule['says']} ({rule['status']}{reason}{late})"))
+        facts = " · ".join(f"{fact['name']}: {value(fact)}" for fact in rule["facts"])
+        marks = view.cited.mark([fact.get("event_id") for fact in rule["facts"]])
+        yield _labelled("    the facts", cell(f"{facts} {marks}".strip()))
+    for what, word in (("confirmation", "Confirmed by"), ("dispute", "Disputed by")):
+        if page[what]:
+            yield _labelled(f"  {word}", cell(_by(view, page[what])))
+    if page["gap_closed"]:
+        yield _labelled(
+            "  Closed", cell(f"{view.at(page['gap_closed']['asof'])}: {view.data('gap_closed')['reason']}")
+        )
+
+
+def _by(view: _View, said: Mapping[str, Any]) -> str:
+    decision = said["data"]["decision"]
+    comment = f': "{decision["comment"]}"' if decision.get("comment") else ""
+    return f"{name(decision['person'], view.names)}, {decision['role']}, {view.at(said['asof'])}{comment}"
+
+
+def _proposed(view: _View) -> Iterator[RenderableType]:
+    plan = view.data("plan")
+    drafted = cell(f"drafted by {plan['planner']}: it drafts, people decide", "dim")
+    yield _labelled("WHAT IS PROPOSED", Text.assemble((plan["recommends"] + " ", "bold"), drafted))
+    yield _labelled("  It found", cell(plan["found"]))
+    for step in plan["steps"]:
+        says = f"{step['does']}  {step['risk']} · {step['level']} · {step['system']} · undo: {step['undo'] or 'none'}"
+        yield _labelled(f"  {step['number']} {step['action']}", cell(says))
+        for parameter, given in step["parameters"].items():
+            shown = ", ".join(map(str, given)) if isinstance(given, list) else given
+            yield Padding(cell(f"{parameter}: {shown}", "green"), (0, 0, 0, LABEL_WIDTH + 4))
+    for number, sentence in enumerate(plan["reasoning"]):
+        marks = view.cited.mark(sentence["cites"])
+        yield _labelled("  Its reason" if number == 0 else "", cell(f"{sentence['text']} {marks}".strip()))
+    for number, other in enumerate(plan["alternatives"]):
+        yield _labelled("  Set aside" if number == 0 else "", cell(f"{other['name']}: {other['reason']}"))
+    if unknown := [f"{fact['name']}: {fact['unknown']}" for fact in plan["facts"] if fact.get("unknown")]:
+        yield _labelled("  Not known", cell("; ".join(unknown)))
+    judged = [f"{item['says']}{_by_when(view, item)}" for item in plan["predictions"]]
+    yield _labelled("  It is judged on", cell(" · ".join(judged) or "nothing"))
+
+
+def _by_when(view: _View, prediction: Mapping[str, Any]) -> str:
+    return f" by {view.at(prediction['by'])}" if prediction.get("by") else ""
+
+
+def _next(view: _View) -> Iterator[RenderableType]:
+    page, ticket = view.page, view.data("ticket")
+    yield _labelled("WHAT HAPPENS NEXT", cell(_stage_words(page)))
+    for approval in page["approvals"]:
+        yield _labelled("  Approved by", cell(_by(view, approval)))
+    for need in page["needs"]:
+        step = f" step {need['step']}" if need["step"] is not None else ""
+        waiting = people([person for person in need["eligible"] if person not in need["given"]], view.names)
+        yield _labelled(f"  {need['role']}", cell(f"{need['kind']}{step}: waiting for {waiting}"))
+    for what, word in (("refusal", "Refused by"), ("returned", "Sent back by")):
+        if page[what]:
+            yield _labelled(f"  {word}", cell(_by(view, page[what])))
+    for said in page["releases"]:
+        yield _labelled(f"  Step {said['data']['step']} released", cell(_by(view, said)))
+    for said in page["outcomes"]:
+        result = said["data"]["decision"].get("result", "")
+        yield _labelled(f"  Step {said['data']['step']} {result.replace('_', ' ')}", cell(_by(view, said)))
+    for said in page["voided"]:
+        yield _labelled("  Voided", cell(f"{view.at(said['asof'])}: {'; '.join(said['data']['changed'])}"))
+    yield from _run(view)
+    if ticket:
+        yield from _ticket(ticket)
+
+
+def _run(view: _View) -> Iterator[RenderableType]:
+    """What was carried out and checked, one line an event."""
+    for said in (*view.page["execution"], *view.page["verification"]):
+        data = said["data"]
+        what = said["type"].removeprefix("trueup.").removesuffix(".v1").replace(".", " ")
+        step = f" step {data['step']}" if "step" in data else ""
+        more = data.get("reason") or data.get("action") or ""
+        yield _labelled("", cell(f"{view.at(said['asof'])}  {what}{step} {more}".rstrip()))
+
+
+def _ticket(ticket: Mapping[str, Any]) -> Iterator[RenderableType]:
+    risk = ticket["risk_assessment"]
+    yield _labelled(
+        "  Change ticket", cell(f"{ticket['ticket']}, {risk['change_class']} change, {risk['risk']} risk")
+    )
+    yield _labelled("    touches", cell("; ".join(risk["touches"])))
+    yield _labelled("    affects", cell(risk["affects"]))
+    yield _labelled("    if it fails", cell(risk["if_it_fails"]))
+    yield _labelled("    undone by", cell("; ".join(risk["undo"])))
+    yield _labelled("    set by", cell(risk["set_by"]))
+
+
+def _yours(view: _View) -> Iterator[RenderableType]:
+    page, ticket = view.page, view.data("ticket")
+    kinds = {action["kind"] for action in page["actions"]}
+    if ticket and kinds & {"approve", "release"}:
+        digits = fingerprint(ticket["digest"])
+        verb = "approve" if "approve" in kinds else "release a part of"
+        yield Text.assemble(f"You {verb} exactly: ", (digits, "bold"))
+        yield cell("If the plan, the rule, the facts, the policy or the approvers change, your approval is void; "
+                   "you are told why.", "dim")  # fmt: skip
+    if not page["actions"]:
+        yield cell("Nothing here waits for you.", "dim")
+        return
+    for command in _commands(page["case"], page["actions"]):
+        yield cell(f"  {command}", "cyan")
+
+
+def _commands(case: str, actions: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for action in actions:
+        step = action["decision"].get("step")
+        more = f" --step {step}" if step is not None else ""
+        more += " --done" if action["kind"] == "outcome" else ""
+        more += ' -m "why"' if action["kind"] in ("dispute", "refuse", "return") else ""
+        yield f"trueup {action['kind']} {case}{more}"
+
+
+_STAGES = {
+    "undecided": "Whether there is a gap can't be told: something is not known. Only evidence may be gathered.",
+    "to-confirm": "Somebody who knows the matter confirms the gap, or disputes it.",
+    "to-plan": "The gap is confirmed. A plan is being drafted.",
+    "withheld": "The gap is confirmed. No plan is drafted: people decide what to do.",
+    "to-approve": "The steps run once everybody below has approved.",
+    "authorised": "Approved. The executor checks everything again, then begins.",
+    "executing": "It is being carried out.",
+    "to-verify": "It has been carried out, or the gap has closed. The auditor waits for proof.",
+    "soaking": "The proof has been seen. It has to hold for the declared time.",
+    "disputed": "Somebody who knows says that there is no gap. Nothing is planned.",
+    "refused": "The plan was refused. Somebody sends it back, or nothing happens.",
+    "expired": "The time to decide ran out. A timeout never approves: somebody sends the plan back.",
+    "halted": "Execution has halted. A person must look.",
+    "failed-verification": "It was carried out, and the rule failed again.",
+    "inconclusive": "It was carried out, and no proof came in time.",
+    "closed": "The case is closed.",
+    "attested": "The case is closed and attested.",
+}
+
+
+def _stage_words(page: Page) -> str:
+    stage: str = page["stage"]
+    return _STAGES.get(stage, stage)
+
+
+def _labelled(label: str, text: RenderableType) -> RenderableType:
+    """A label in its column and a text beside it that wraps within its own."""
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(width=LABEL_WIDTH, no_wrap=False)
+    grid.add_column()
+    grid.add_row(cell(label, "bold" if label.isupper() else "dim"), text)
+    return grid

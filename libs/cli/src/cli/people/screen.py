@@ -1,0 +1,111 @@
+"""How commands answer: pages for people, JSON for programs, errors that say what to do, and exit codes.
+
+Exit codes of all commands in `cli.people`: 0 done, 1 it could not be tried (not signed in, service away, bad input),
+2 refused: the service gave a reason code and nothing was recorded.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from common.errors import Refused
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cli.client import Client
+from cli.people import sessions
+
+EXIT_COULD_NOT = 1
+EXIT_REFUSED = 2
+_COULD_NOT = frozenset(
+    {
+        "not_signed_in",
+        "unreachable",
+        "not_the_approver",
+        "key_missing",
+        "key_not_private",
+        "key_malformed",
+        "key_exists",
+        "which_url",
+        "which_case",
+        "which_step",
+        "malformed_request",
+        "no_such_file",
+    }
+)
+PAGE_WIDTH = 112
+
+As = Annotated[str | None, typer.Option("--as", metavar="PERSON", help="Act as this person, who is signed in here.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+
+
+@contextmanager
+def answering(as_json: bool) -> Iterator[None]:
+    """Turn a `Refused` into words (or JSON) and the right exit code."""
+    try:
+        yield
+    except Refused as refused:
+        if as_json:
+            body = {"error": refused.reason_code, "message": refused.message, "what_to_do": refused.what_to_do}
+            print_json(body)
+        else:
+            _say_refusal(refused)
+        code = EXIT_COULD_NOT if refused.reason_code in _COULD_NOT else EXIT_REFUSED
+        raise typer.Exit(code) from refused
+
+
+@contextmanager
+def acting(person: str | None, as_json: bool) -> Iterator[Client]:
+    """The signed-in person's client, with `answering` around it."""
+    with answering(as_json), sessions.connect(person) as client:
+        yield client
+
+
+def _say_refusal(refused: Refused) -> None:
+    told = Text.assemble((f"{refused.reason_code}: ", "bold red"), clean(refused.message))
+    if refused.what_to_do:
+        told.append(f"\n{clean(refused.what_to_do)}", "cyan")
+    Console(stderr=True, highlight=False, soft_wrap=True).print(told)
+
+
+def print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def console() -> Console:
+    """The screen: as wide as the terminal (at most a page and a half), a fixed width where there is none."""
+    plain = Console(highlight=False)
+    width = min(plain.width, PAGE_WIDTH + 28) if sys.stdout.isatty() else PAGE_WIDTH
+    return Console(highlight=False, width=width)
+
+
+def clean(text: object) -> str:
+    """Text that others wrote, safe to print: control characters, which could drive a terminal, are shown as `�`."""
+    return "".join(
+        char if char == "\n" or unicodedata.category(char)[0] != "C" else "\N{REPLACEMENT CHARACTER}"
+        for char in str(text)
+    )
+
+
+def cell(text: object, style: str = "") -> Text:
+    return Text(clean(text), style)
+
+
+def table(*headings: str) -> Table:
+    return Table(*headings, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+
+
+def say(lines: Sequence[Text | Table | str]) -> None:
+    screen = console()
+    for item in lines:
+        screen.print(Text(item) if isinstance(item, str) else item)
+
+
+SEVERITY_STYLE = {"urgent": "bold red", "high": "red", "medium": "yellow", "low": "green"}

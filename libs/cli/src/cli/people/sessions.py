@@ -1,0 +1,99 @@
+"""Who is signed in on this computer: one file a person and realm, readable by its owner only."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from common.errors import Refused
+
+from cli.client import Client, Session
+
+STACKS = Path(".trueup")
+_SIGN_IN = "Sign in first: trueup login --person YOU"
+
+
+def home() -> Path:
+    """The folder of keys and sessions: TRUEUP_CONFIG_HOME, else `trueup` in the user's configuration folder."""
+    if own := os.environ.get("TRUEUP_CONFIG_HOME"):
+        return Path(own)
+    base = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(base) if base else Path.home() / ".config") / "trueup"
+
+
+def key_path(realm: str, person: str) -> Path:
+    """Where the person's private key for the realm is kept by default."""
+    return home() / realm / f"{person}.key"
+
+
+def save(session: Session, key: Path) -> None:
+    """Keep the session (0600) and make it the current one."""
+    body = {**asdict(session), "key": str(key.resolve())}
+    _write(_session_path(session.realm, session.person), body)
+    _write(home() / "current.json", {"realm": session.realm, "person": session.person})
+
+
+def connect(person: str | None = None) -> Client:
+    """A client for the person who signed in last, or for `person` in the same realm.
+
+    Raises `Refused` (`not_signed_in`) when nobody has, or the session can't be read.
+    """
+    current = _read(home() / "current.json")
+    stored = _read(_session_path(current["realm"], person or current["person"]))
+    key = Path(stored.pop("key"))
+    stored["roles"] = tuple(stored["roles"])
+    session = Session(**stored)
+    return Client(session.url, session.person, key, session=session)
+
+
+def find_url() -> str:
+    """The approver's address: TRUEUP_URL, else the one stack that runs below this folder.
+
+    Raises `Refused` (`which_url`) when there is none, or several.
+    """
+    if url := os.environ.get("TRUEUP_URL"):
+        return url
+    found = {folder: port for folder in _stacks() if (port := _approver_port(folder))}
+    if len(found) == 1:
+        return f"http://127.0.0.1:{next(iter(found.values()))}"
+    several = ", ".join(str(folder) for folder in found)
+    reason = f"several stacks run here ({several})" if found else "no stack runs here"
+    raise Refused("which_url", f"{reason}, so it is not clear where to sign in", "Say where: --url http://HOST:PORT")
+
+
+def _stacks() -> list[Path]:
+    return sorted(path.parent for path in STACKS.glob("*/state.json"))
+
+
+def _approver_port(folder: Path) -> int | None:
+    from cli.stack import state  # noqa: PLC0415 - slow to import; only a login without --url needs it
+
+    known = state.read(folder)
+    process = known.services.get("approver") if known is not None else None
+    return process.port if process is not None and process.living() is not None else None
+
+
+def _session_path(realm: str, person: str) -> Path:
+    return home() / realm / f"{person}.session.json"
+
+
+def _write(path: Path, body: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as output:
+        json.dump(body, output, indent=1)
+    temporary.replace(path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        body: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise Refused("not_signed_in", "nobody is signed in here", _SIGN_IN) from error
+    except (OSError, ValueError) as error:
+        raise Refused("not_signed_in", f"the session in {path} can't be read: {error}", _SIGN_IN) from error
+    return body
