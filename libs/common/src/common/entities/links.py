@@ -33,6 +33,15 @@ def named(reader: Reader, through: Iterable[str], row: Row) -> dict[str, tuple[s
     return {name: tuple(dict.fromkeys(keys_named(values, name))) for name in through}
 
 
+def link_reader(spec: EntityType, through: Iterable[str]) -> Reader:
+    """Reads what a row names, and no more where nothing else decides whether the row counts."""
+    if spec.checks:
+        return Reader(spec)
+    wanted = set(through)
+    only = {name: attribute for name, attribute in spec.attributes.items() if name in wanted}
+    return Reader(spec.model_copy(update={"attributes": only}))
+
+
 class Links:
     """The table `entity_links` of one store. Used by `EntityStore` alone, which holds the lock."""
 
@@ -40,6 +49,7 @@ class Links:
         self._table = f"{schema}.entity_links"
         self._catalogue: Catalogue | None = None
         self._joins: dict[str, tuple[Join, ...]] = {}
+        self._prepared: dict[str, Reader] = {}
         self.wanted: dict[str, tuple[str, ...]] = {}
         """By far entity type: its attributes that name others."""
         self.version = ""
@@ -68,6 +78,7 @@ class Links:
             if far is not None and join.through in far.attributes:
                 wanted[join.other] = tuple(sorted({*wanted.get(join.other, ()), join.through}))
         self._catalogue = catalogue
+        self._prepared = {other: link_reader(catalogue.entity_types[other], names) for other, names in wanted.items()}
         self._joins = {other: catalogue.joins_from(other) for other in wanted}
         self.wanted = dict(sorted(wanted.items()))
         self.version = digest(
@@ -104,11 +115,10 @@ class Links:
         """Replace the links of these entities; returns the new ones (far type, attribute, named key, key)."""
         if not rows:
             return []
-        assert self._catalogue is not None, "use() comes first"
         links = sorted(
             (entity_type, through, target, key)
             for (entity_type, key), row in rows.items()
-            for through, targets in named(self._catalogue.readers[entity_type], self.wanted[entity_type], row).items()
+            for through, targets in named(self._prepared[entity_type], self.wanted[entity_type], row).items()
             for target in targets
         )
         await conn.execute(

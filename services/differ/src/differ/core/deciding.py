@@ -70,19 +70,20 @@ class Decision:
 
 def decide(case: CaseState, finding: Finding) -> Decision | None:
     """What `finding` means for `case`; None when everything stays as it is."""
-    known = replace(case, selector_unknown=finding.reason if finding.standing == "selector_unknown" else None)
+    unknown = finding.reason if finding.standing == "selector_unknown" else None
+    known = case if case.selector_unknown == unknown else replace(case, selector_unknown=unknown)
     if finding.standing in ("gap", "undecided"):
         return _fails(case, known, finding)
     if finding.standing != "selector_unknown" and case.open:
         return _closes(case, known, finding)
-    return Decision(case, known) if known != case else None
+    return Decision(case, known) if known is not case else None
 
 
 def _fails(case: CaseState, known: CaseState, finding: Finding) -> Decision | None:
     condition: Condition = "gap" if finding.standing == "gap" else "undecided"
     seen = fingerprint(finding)
     if case.open and (case.condition, case.fingerprint) == (condition, seen):
-        return Decision(case, known) if known != case else None
+        return Decision(case, known) if known is not case else None
     if case.ended or case.condition == "none":
         known = CaseState(case.desired_state, finding.ref, case.occurrence + 1)
     after = replace(
