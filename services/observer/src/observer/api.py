@@ -72,6 +72,14 @@ class SnapshotAnswer(BaseModel):
     positions: list[int]
 
 
+class ReportedType(BaseModel):
+    """An active entity type: the feed that reports it, and the column that holds the key."""
+
+    name: str
+    source: str
+    key: str
+
+
 class RefusalItem(BaseModel):
     """One refused message. `payload` (base64) is given only when one refusal is asked for, and if it was kept."""
 
@@ -159,6 +167,15 @@ def _reporting(routes: APIRouter, context: Context, reporter: Any) -> None:
 
 def _asking(routes: APIRouter, context: Context, caller: Any) -> None:
     quarantine = context.quarantine
+
+    @routes.get("/entity-types", tags=["observations"], dependencies=[Depends(caller)])
+    async def entity_types() -> list[ReportedType]:
+        """What can be reported now, and by which feed."""
+        await context.transactions(context.recorder.refresh)
+        rules = context.recorder.known.rules
+        return [
+            ReportedType(name=name, source=rule.source, key=rule.key_column) for name, rule in sorted(rules.items())
+        ]
 
     @routes.get("/rejections", tags=["rejections"])
     async def rejections(

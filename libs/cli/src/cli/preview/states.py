@@ -56,7 +56,7 @@ def parse_options(options: Sequence[str], known: Sequence[str]) -> list[tuple[st
 def read(state: State, path: Path, reader: Reader) -> None:
     """Add the rows of one file. Raises Refused when the file cannot be read at all."""
     state.files.append(path.name)
-    for line, row in _rows(path, state.faults):
+    for line, row in rows_of(path, state.faults):
         key = reader.key(row)
         if key is None:
             state.faults.append(f"{path.name}:{line}: the row has no key")
@@ -66,7 +66,11 @@ def read(state: State, path: Path, reader: Reader) -> None:
         state.rows[key] = StateRow(key, row, path.name, line)
 
 
-def _rows(path: Path, faults: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+def rows_of(path: Path, faults: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The rows of a CSV or JSONL file, each with the line it begins on; lines that are no row are told in `faults`.
+
+    Raises Refused when the file cannot be read at all.
+    """
     if path.stat().st_size > LARGEST_FILE_BYTES:
         raise Refused("too_large", f"{path.name} is larger than {LARGEST_FILE_BYTES} bytes.", "Split it.")
     try:
