@@ -10,7 +10,7 @@ from common.bus import Consumer
 from common.current import Current
 from common.directory import Directory
 from common.entities import EntityStore
-from common.errors import Permanent
+from common.errors import Permanent, Transient
 from common.jobs import JobQueue, Nudge, work
 from common.ledger import Connection, Ledger
 from common.runtime import Parts, Runtime, Service, Task, run
@@ -24,6 +24,7 @@ from executor.workers import Executor
 
 NAME = "executor"
 WAKE_S = 60.0
+REALM_S = 0.2
 QUEUE = JobQueue(NAME)
 STORE = EntityStore(NAME)
 ACTIONS = ActionTable()
@@ -74,12 +75,14 @@ async def compose(runtime: Runtime) -> Parts:
 
     async def start(stop: asyncio.Event) -> None:
         """Once, as soon as there is a realm; then wake now and then what a wall clock's new day may let go on."""
-        async with runtime.pool.acquire() as conn, conn.transaction():
-            await resume(conn, runtime.ledger, current)
-        ready.set()
+        while not stop.is_set() and not await _there_is_a_realm(runtime, current):
+            await _pause(stop, REALM_S)
+        if not stop.is_set():
+            async with runtime.pool.acquire() as conn, conn.transaction():
+                await resume(conn, runtime.ledger, current)
+            ready.set()
         while not stop.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), WAKE_S)
+            await _pause(stop, WAKE_S)
             async with runtime.pool.acquire() as conn, conn.transaction():
                 await QUEUE.wake(conn)
 
@@ -94,6 +97,23 @@ async def compose(runtime: Runtime) -> Parts:
         consumers=[Consumer(("approvals",), handlers.approvals), Consumer(("declarations", "clock"), handlers.world)],
         tasks={"start": start, **tasks},
     )
+
+
+async def _there_is_a_realm(runtime: Runtime, current: Current) -> bool:
+    """Whether the approver has created the realm; at the first start of all, everybody waits for that."""
+    try:
+        async with runtime.pool.acquire() as conn:
+            await current.clock(conn)
+    except Transient as error:
+        if error.reason_code != "realm_missing":
+            raise
+        return False
+    return True
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
 
 
 SERVICE = Service(
