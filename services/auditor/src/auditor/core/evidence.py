@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from common.cases import Case, Said
+from common.declarations.catalogue import Catalogue
 from common.declarations.loader import parse_spec
 from common.declarations.models import DesiredState, EntityType, Spec
 from common.directory import Person
@@ -101,6 +102,18 @@ class Record:
         """The declaration in force before position `before`, read."""
         found = self.activation(kind, name, before)
         return None if found is None else parse_spec(kind, name, found.data.spec).model
+
+    def catalogue_at(self, position: int) -> Catalogue:
+        """The declarations in force just before `position`, of those among the records."""
+        known = sum(said.position < position for said in self.activations)
+        while len(self._catalogues) <= known:
+            self._catalogues.append(self._catalogues[-1].apply(self.activations[len(self._catalogues) - 1].data))
+        return self._catalogues[known]
+
+    @cached_property
+    def _catalogues(self) -> list[Catalogue]:
+        """The catalogue after each activation; the first one is empty."""
+        return [Catalogue(timezone=self.realm.timezone if self.realm else "UTC")]
 
     def name_of(self, person: str) -> str:
         """The person's name; the id where the people's list does not have them."""

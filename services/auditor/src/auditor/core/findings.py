@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from common.clock import parse_instant
 from common.declarations.models import DesiredState
 
 from auditor.core import proving
@@ -56,7 +57,9 @@ def _proof(record: Record) -> Iterable[Sentence]:
     if isinstance(state, DesiredState) and activation is not None:
         expression = state.verification.proof
         wanted = state.done if expression == "done" else expression
-        applies = record.case.gap_closed is None or record.case.gap_closed.data.reason in proving.STILL_APPLIES
+        catalogue = record.catalogue_at(proof.position)
+        asof = parse_instant(proof.event.asof)
+        applies = proving.applies_again(catalogue, gap.desired_state, proof.data.facts, asof)
         told = (
             "That is the proof which the declaration asks for" if applies else "The proof no longer had to be given"
         )

@@ -7,9 +7,9 @@ from datetime import datetime
 
 from common.clock import parse_instant
 from common.declarations.catalogue import Catalogue
-from common.declarations.expressions import Outcome
+from common.declarations.expressions import MET, Outcome
 from common.declarations.periods import later_instant
-from common.declarations.values import Slot, Unknown, from_json, to_json
+from common.declarations.values import Slot, Status, Unknown, from_json, to_json
 from common.events.differ import GapSnapshot
 from common.events.model import Fact, Value
 from common.events.observer import EntityObserved
@@ -18,8 +18,8 @@ from common.events.planner import PlanDrafted
 from auditor.core.evidence import Record
 
 STALE = "stale since"
-STILL_APPLIES = ("met", "declaration_changed")
-"""The reasons of a GapClosed after which the proof is still asked for; after the others the rules do not apply."""
+WITHDRAWN = "withdrawn"
+"""The fact that stands for an EntityWithdrawn: its rules no longer apply."""
 
 
 def read_again(catalogue: Catalogue, observed: EntityObserved, name: str) -> object:
@@ -35,6 +35,21 @@ def read_again(catalogue: Catalogue, observed: EntityObserved, name: str) -> obj
 def prove_again(catalogue: Catalogue, desired_state: str, facts: Sequence[Fact], asof: datetime) -> Outcome:
     """Whether `verification.proof` of the desired state in force holds for these facts. Facts that are missing are
     Unknown. Raises `Permanent` when the declaration can't be decided, ValueError for a value of another type."""
+    return _again(catalogue, desired_state, facts, asof)[0]
+
+
+def applies_again(catalogue: Catalogue, desired_state: str, facts: Sequence[Fact], asof: datetime) -> bool:
+    """Whether the rules still apply by these facts: not when one says `withdrawn`, nor when the selector is Missed.
+    Raises what `prove_again` raises."""
+    if any(fact.name == WITHDRAWN for fact in facts):
+        return False
+    return _again(catalogue, desired_state, facts, asof)[1].status is not Status.MISSED
+
+
+def _again(
+    catalogue: Catalogue, desired_state: str, facts: Sequence[Fact], asof: datetime
+) -> tuple[Outcome, Outcome]:
+    """The proof and the selector, decided."""
     state = catalogue.compiled(desired_state)
     scope = state.language.scope
     slots: dict[str, Slot] = {name: Unknown("absent", f"{name} is not among the facts") for name in scope}
@@ -43,7 +58,9 @@ def prove_again(catalogue: Catalogue, desired_state: str, facts: Sequence[Fact],
             slots[fact.name] = _slot(fact, scope[fact.name])
     slots["today"] = asof.astimezone(state.zone).date()
     slots["now"] = asof
-    return state.language.decide(state.proof, state.language.bind(slots, state.proof.reads))
+    bound = state.language.bind(slots)
+    selected = MET if state.where is None else state.language.decide(state.where, bound)
+    return state.language.decide(state.proof, bound), selected
 
 
 def _slot(fact: Fact, kind: str) -> Slot:

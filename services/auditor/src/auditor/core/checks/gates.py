@@ -103,7 +103,7 @@ def five_parts(record: Record) -> str:
     """The digest that was approved is, part by part, that of the plan, declaration, facts, policy and approvers."""
     for run in (runs := executions(record)):
         parts, plan, ticket = run.ticket.data.parts, run.plan.data, run.ticket.data
-        catalogue = catalogue_at(record, run.ticket.position)
+        catalogue = record.catalogue_at(run.ticket.position)
         name = plan.desired_state
         demand(
             plan.content_digest == plan.recompute_content_digest(), "the plan's content is not what its digest says"
@@ -211,12 +211,3 @@ def _released(record: Record, run: Execution, number: int, level: str) -> None:
     demand(decision.role in chain.release and decision.person in chain.eligible.get(decision.role, ()),
            f"{decision.person} may not release step {number}")  # fmt: skip
     demand(release.position < attempt.intended.position, f"step {number} was begun before it was released")
-
-
-def catalogue_at(record: Record, position: int) -> Catalogue:
-    """The declarations in force before `position`, of those among the records."""
-    catalogue = Catalogue(timezone=record.realm.timezone if record.realm else "UTC")
-    for said in record.activations:
-        if said.position < position:
-            catalogue = catalogue.apply(said.data)
-    return catalogue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from common.cases import Case
+from common.cases import Case, Said
 from common.clock import parse_instant
 from common.declarations.values import Status
 from common.errors import Permanent
@@ -14,7 +14,7 @@ from common.events.planner import PlanDrafted
 
 from auditor.core import proving
 from auditor.core.checks.answer import Failed, demand
-from auditor.core.checks.gates import NOTHING, catalogue_at, executions
+from auditor.core.checks.gates import NOTHING, executions
 from auditor.core.evidence import Record
 
 
@@ -76,9 +76,9 @@ def _fact(record: Record, position: int, fact: Fact) -> int:
     demand(said.event.subject == fact.stream, f"{where} names another stream")
     demand(said.position < position, f"{where} was observed after it was used")
     if isinstance(said.data, EntityWithdrawn):
-        demand(fact.value is None, f"{where} has a value of a withdrawn entity")
+        demand(fact.name == proving.WITHDRAWN, f"{where} is read from a withdrawal")
         return 1
-    catalogue = catalogue_at(record, position)
+    catalogue = record.catalogue_at(position)
     again = proving.read_again(catalogue, said.data, fact.name)
     if fact.unknown is not None:
         demand(fact.value is None, f"{where} is unknown and has a value")
@@ -92,20 +92,12 @@ def proof(record: Record) -> str:
     case = record.case
     if case.proof is None or case.verification is None or case.gap_closed is None:
         raise Failed("the proof, the passed verification or the closing of the gap is not among the records")
-    reason = case.gap_closed.data.reason
-    name = record.wrong.data.desired_state
+    before = record.case_before(case.proof.position)
+    demand(before.gap_closed is not None, "the proof was seen before the gap had closed")
     for said in (case.proof, case.verification):
-        if reason not in proving.STILL_APPLIES:
-            continue
-        catalogue = catalogue_at(record, said.position)
-        try:
-            outcome = proving.prove_again(catalogue, name, said.data.facts, parse_instant(said.event.asof))
-        except (Permanent, ValueError, KeyError) as error:
-            raise Failed(f"the proof can't be decided again: {error}") from error
-        demand(outcome.status is Status.MET, f"decided again, the proof is {outcome.status}: {outcome.reason}")
-        demand(
-            case.proof.data.version == record_version(record, case.proof.position), "the proof is of another version"
-        )
+        _stands(record, said)
+    version = record.catalogue_at(case.proof.position).version_digest(record.wrong.data.desired_state)
+    demand(case.proof.data.version == version, "the proof is of another version of the declaration")
     if record.finished is not None:
         demand(case.proof.position > record.finished.position, "the proof was seen before the execution had finished")
         demand(bool(proving.newer(record)), "no observation of the proof is later than the execution")
@@ -114,8 +106,17 @@ def proof(record: Record) -> str:
     return "the declared proof, decided again from the observations, holds; what changed was seen after the execution"
 
 
-def record_version(record: Record, position: int) -> str:
-    return catalogue_at(record, position).version_digest(record.wrong.data.desired_state)
+def _stands(record: Record, said: Said[ProofSeen] | Said[VerificationPassed]) -> None:
+    """What is recorded as proven is, decided again, proven; or the rules no longer apply to the entity."""
+    catalogue, asof = record.catalogue_at(said.position), parse_instant(said.event.asof)
+    name, facts = record.wrong.data.desired_state, said.data.facts
+    try:
+        outcome = proving.prove_again(catalogue, name, facts, asof)
+        gone = not proving.applies_again(catalogue, name, facts, asof)
+    except (Permanent, ValueError, KeyError) as error:
+        raise Failed(f"the proof can't be decided again: {error}") from error
+    told = f"decided again, the proof of record {record.numbers([said.event.id])[0]} is {outcome.status}"
+    demand(gone or outcome.status is Status.MET, f"{told}: {outcome.reason}")
 
 
 def soak(record: Record) -> str:
@@ -123,7 +124,7 @@ def soak(record: Record) -> str:
     seen, passed = record.case.proof, record.case.verification
     if seen is None or passed is None:
         raise Failed("the proof or the passed verification is not among the records")
-    catalogue = catalogue_at(record, seen.position)
+    catalogue = record.catalogue_at(seen.position)
     until = proving.soak_end(catalogue, record.wrong.data.desired_state, parse_instant(seen.event.asof))
     demand(
         parse_instant(seen.data.soak_until) == until,

@@ -1,0 +1,67 @@
+"""The ledger, as the auditor reads and writes it; and its own reading of the observations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from common.declarations.catalogue import Catalogue
+from common.entities import EntityStore, Ref
+from common.errors import Permanent, Transient
+from common.events.envelope import Event
+from common.ids import REALM_STREAM
+from common.ledger import AppendRefused, Connection, Ledger, NewEvent, Recorded, append
+from common.topics import SERVICES
+
+from auditor.ports import Known
+
+_PAGE = 10_000
+
+
+class LedgerRecords:
+    """See `ports.Records`."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def case(self, conn: Connection, case_id: str) -> list[Recorded]:
+        return await self._ledger.read_case(conn, case_id)
+
+    async def events(self, conn: Connection, ids: Iterable[str]) -> list[Recorded]:
+        wanted = sorted(set(ids))
+        if not wanted:
+            return []
+        return await self._ledger.by_ids(conn, [(service, event_id) for service in SERVICES for event_id in wanted])
+
+    async def declarations(self, conn: Connection) -> list[Recorded]:
+        found: list[Recorded] = []
+        while page := await self._ledger.read_category(
+            conn, "declaration/", found[-1].position if found else -1, _PAGE
+        ):
+            found += page
+        return found
+
+    async def realm(self, conn: Connection) -> list[Recorded]:
+        return (await self._ledger.read_stream(conn, REALM_STREAM))[:1]
+
+    async def append(self, conn: Connection, requests: Sequence[Sequence[Event]]) -> None:
+        new = [[NewEvent(event, event.streamversion) for event in events] for events in requests]
+        for answer in await append(conn, new):
+            if isinstance(answer, AppendRefused):
+                kind = Transient if answer.reason_code == "version_conflict" else Permanent
+                raise kind(answer.reason_code, answer.message)
+
+
+class ReadEntities:
+    """See `ports.Entities`. `store` lives in the auditor's schema."""
+
+    def __init__(self, store: EntityStore, ledger: Ledger) -> None:
+        self._store = store
+        self._ledger = ledger
+
+    async def catch_up(self, conn: Connection, catalogue: Catalogue) -> set[Ref]:
+        return set(await self._store.catch_up(conn, self._ledger, catalogue))
+
+    async def known(self, conn: Connection, catalogue: Catalogue, ref: Ref) -> Known:
+        views = await self._store.views(conn, catalogue, [ref])
+        stored = await self._store.read(conn, [ref])
+        return Known(views.get(ref), stored.get(ref))

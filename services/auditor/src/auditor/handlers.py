@@ -1,0 +1,169 @@
+"""Straight lines: catch up with what was observed, fold each case concerned, decide, append.
+
+A message is a hint that something happened; what is decided follows from the ledger as it is then. Every method works
+in the caller's transaction and appends as its last statement.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from common.clock import parse_instant
+from common.current import Current
+from common.declarations.catalogue import Catalogue
+from common.errors import Permanent
+from common.events.approver import ClockAdvanced
+from common.events.auditor import CaseClosed
+from common.events.envelope import Event
+from common.events.observer import EntityObserved, EntityWithdrawn
+from common.jobs import JobQueue
+from common.ledger import Connection, Recorded
+from common.timers import Timer, Timers
+
+from auditor.core import deciding, proving
+from auditor.core.deciding import Dates, Story
+from auditor.core.seeing import Sight, see
+from auditor.ports import Alarms, Cases, Entities, Records
+
+CHUNK = 200
+"""Cases that are looked at in one transaction when a declaration changes."""
+Said: TypeAlias = dict[str, list[Event]]
+"""By case: what is to be recorded, in order."""
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """Everything that the auditor needs of the outside. `wall` is the wall clock, `nudge` wakes the issuer."""
+
+    current: Current
+    entities: Entities
+    records: Records
+    cases: Cases
+    alarms: Alarms
+    timers: Timers
+    queue: JobQueue
+    wall: Callable[[], datetime]
+    nudge: Callable[[], None]
+
+
+class Auditor:
+    """The auditor's answers to messages and to timers."""
+
+    def __init__(self, outside: Outside) -> None:
+        self._ = outside
+
+    async def on_state(self, conn: Connection, _batch: Sequence[Recorded]) -> None:
+        """Observations: read in the ledger, with whatever came after them."""
+        await self._look(conn, [], await self._.current.asof(conn))
+
+    async def on_cases(self, conn: Connection, batch: Sequence[Recorded]) -> None:
+        """Something happened in these cases."""
+        hinted = {event.caseid for event in (recorded.event for recorded in batch) if event.caseid is not None}
+        await self._look(conn, sorted(hinted), await self._.current.asof(conn))
+
+    async def on_declarations(self, conn: Connection, batch: Sequence[Recorded]) -> None:
+        """What proof is asked for may have changed: look again at everything that waits for one."""
+        if batch:
+            await self._look(conn, await self._every_watched(conn), await self._.current.asof(conn))
+
+    async def _every_watched(self, conn: Connection) -> list[str]:
+        found: list[str] = []
+        while page := await self._.cases.all_watched(conn, found[-1] if found else "", CHUNK):
+            found += page
+        return found
+
+    async def on_clock(self, conn: Connection, batch: Sequence[Recorded]) -> None:
+        """A replay clock moved: what is due on the way fires, each as of its own instant, in order."""
+        moves = [recorded.event for recorded in batch if recorded.event.type == ClockAdvanced.TYPE]
+        said: Said = {}
+
+        async def fire(conn: Connection, instant: datetime, timers: Sequence[Timer]) -> None:
+            await self._decide(conn, sorted({timer.subject for timer in timers}), instant, said)
+
+        for event in moves:
+            await self._caught_up(conn)
+            await self._.timers.fire_all(conn, parse_instant(ClockAdvanced.of(event).now), fire)
+        await self._append(conn, said)
+
+    async def fire(self, conn: Connection, instant: datetime, timers: Sequence[Timer]) -> None:
+        """In a wall realm: these timers are due, as of their own instant."""
+        await self._look(conn, sorted({timer.subject for timer in timers}), instant)
+
+    async def _caught_up(self, conn: Connection) -> list[str]:
+        """Read all observations; the watched cases of which something is known that was not."""
+        catalogue = await self._.current.catalogue(conn)
+        return await self._.cases.watched(conn, await self._.entities.catch_up(conn, catalogue))
+
+    async def _look(self, conn: Connection, hinted: Sequence[str], asof: datetime) -> None:
+        concerned = await self._caught_up(conn)
+        said: Said = {}
+        await self._decide(conn, dict.fromkeys([*hinted, *concerned]), asof, said)
+        await self._append(conn, said)
+
+    async def _decide(self, conn: Connection, cases: Iterable[str], asof: datetime, said: Said) -> None:
+        """Decide each case as of `asof` and add what is to be recorded to `said`, which is not in the ledger yet."""
+        catalogue = await self._.current.catalogue(conn)
+        for case_id in cases:
+            if events := await self._case(conn, case_id, catalogue, asof, said.get(case_id, [])):
+                said.setdefault(case_id, []).extend(events)
+
+    async def _case(
+        self, conn: Connection, case_id: str, catalogue: Catalogue, asof: datetime, earlier: Sequence[Event]
+    ) -> list[Event]:
+        """What is to be recorded of one case after `earlier`; its line and its timers are as they will be then."""
+        history = [(recorded.position, recorded.event) for recorded in await self._.records.case(conn, case_id)]
+        history += enumerate(earlier, start=history[-1][0] + 1 if history else 0)
+        story = Story.fold(case_id, history)
+        case = story.case
+        if case.gap is None:
+            return []
+        within = self._within(story, catalogue)
+        findings = []
+        if deciding.watched(case) or case.finished is not None:
+            try:
+                sight, dates = await self._see(conn, story, catalogue, asof)
+                soak_end = proving.soak_end(catalogue, case.gap.data.desired_state, asof)
+                findings = deciding.decide(story, sight, dates, soak_end, within, asof)
+            except Permanent as error:
+                _log.error("%s can't be decided: %s", case_id, error)
+        events = deciding.recorded(story, findings, self._.wall(), asof)
+        for event in events:
+            case.apply(case.position + 1, event)
+        await self._.cases.save(conn, case, events[-1] if events else history[-1][1])
+        await self._.alarms.set(conn, case_id, deciding.timers(case, within, asof))
+        return events
+
+    async def _see(
+        self, conn: Connection, story: Story, catalogue: Catalogue, asof: datetime
+    ) -> tuple[Sight, dict[str, Dates]]:
+        gap = story.case.gap
+        assert gap is not None
+        known = await self._.entities.known(conn, catalogue, (gap.data.entity_type, gap.data.key))
+        sight = see(catalogue, gap.data.desired_state, known.view, known.stored, asof)
+        observed = await self._.records.events(conn, sight.observations())
+        return sight, {recorded.event.id: _dates(recorded) for recorded in observed}
+
+    def _within(self, story: Story, catalogue: Catalogue) -> datetime | None:
+        finished, gap = story.case.finished, story.case.gap
+        if finished is None or gap is None or gap.data.desired_state not in catalogue.desired_states:
+            return None
+        return proving.within_end(catalogue, gap.data.desired_state, parse_instant(finished.event.asof))
+
+    async def _append(self, conn: Connection, said: Said) -> None:
+        closed = [case_id for case_id, events in said.items() if events[-1].type == CaseClosed.TYPE]
+        await self._.queue.put(conn, [(case_id, "the case was closed") for case_id in closed])
+        if said:
+            await self._.records.append(conn, list(said.values()))
+        if closed:
+            self._.nudge()
+
+
+def _dates(recorded: Recorded) -> Dates:
+    event = recorded.event
+    observed = EntityObserved.of(event) if event.type == EntityObserved.TYPE else EntityWithdrawn.of(event)
+    return Dates(recorded.position, observed.source_time, event)

@@ -1,0 +1,96 @@
+"""What the auditor needs of the outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from common.cases import Case
+from common.declarations.catalogue import Catalogue
+from common.declarations.evaluation import EntityView
+from common.entities import Ref, StoredEntity
+from common.events.envelope import Event
+from common.ledger import Connection, Recorded
+
+from auditor.core.attestation import Attestation
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is stored of one entity: its view (None when withdrawn or never observed) and its stored row."""
+
+    view: EntityView | None
+    stored: StoredEntity | None
+
+
+class Entities(Protocol):
+    """The auditor's own reading of the observations."""
+
+    async def catch_up(self, conn: Connection, catalogue: Catalogue) -> set[Ref]:
+        """Read up to the ledger's head, taking this store's turn until the transaction ends; what has changed."""
+        ...
+
+    async def known(self, conn: Connection, catalogue: Catalogue, ref: Ref) -> Known:
+        """What is known of an entity now."""
+        ...
+
+
+class Records(Protocol):
+    """The ledger."""
+
+    async def case(self, conn: Connection, case_id: str) -> list[Recorded]:
+        """All events of the case, in ledger order."""
+        ...
+
+    async def events(self, conn: Connection, ids: Iterable[str]) -> list[Recorded]:
+        """The events with these ids, whoever wrote them, in ledger order; those that don't exist are left out."""
+        ...
+
+    async def declarations(self, conn: Connection) -> list[Recorded]:
+        """Everything that was proposed and activated, in ledger order."""
+        ...
+
+    async def realm(self, conn: Connection) -> list[Recorded]:
+        """The event that created the realm."""
+        ...
+
+    async def append(self, conn: Connection, requests: Sequence[Sequence[Event]]) -> None:
+        """Append, each event with its `streamversion` as the expected one; the transaction's last statement.
+
+        Raises `Transient` (`version_conflict`) when somebody else wrote to a case first, `Permanent` otherwise.
+        """
+        ...
+
+
+class Cases(Protocol):
+    """The projection of cases."""
+
+    async def save(self, conn: Connection, case: Case, last: Event) -> None:
+        """Write the case's line as it stands; `last` is its newest event."""
+        ...
+
+    async def watched(self, conn: Connection, refs: Iterable[Ref]) -> list[str]:
+        """The cases of these entities that an observation may decide, in a stable order."""
+        ...
+
+    async def all_watched(self, conn: Connection, after: str, limit: int) -> list[str]:
+        """At most `limit` watched cases with an id after `after`, ascending."""
+        ...
+
+
+class Attestations(Protocol):
+    """The documents."""
+
+    async def keep(self, conn: Connection, document: Attestation, how: str, raw: bytes) -> None:
+        """Store the document unless it is there."""
+        ...
+
+
+class Alarms(Protocol):
+    """Timers of cases, on the realm clock."""
+
+    async def set(self, conn: Connection, case_id: str, wanted: Mapping[str, datetime]) -> None:
+        """Make the case's timers exactly these."""
+        ...
