@@ -35,12 +35,7 @@ def check_profile(value: Any, depth: int = 0) -> None:
     if depth >= MAX_DEPTH:
         raise Permanent("too_deep", f"the value is nested more than {MAX_DEPTH} levels deep")
     if kind is dict:
-        for key, item in value.items():
-            if type(key) is not str:
-                raise Permanent("not_json", f"an object key is a {type(key).__name__}, not a string")
-            if not key.isascii() and max(key) > _LAST_BMP:
-                raise Permanent("key_not_supported", f"the object key {key!r} has a character beyond U+FFFF")
-            check_profile(item, depth + 1)
+        _check_object(value, depth)
     elif kind is list or kind is tuple:
         for item in value:
             check_profile(item, depth + 1)
@@ -48,6 +43,16 @@ def check_profile(value: Any, depth: int = 0) -> None:
         raise Permanent("float_not_allowed", f"{value!r} is a float; decimals are written as strings")
     else:
         raise Permanent("not_json", f"a {kind.__name__} is not JSON")
+
+
+def _check_object(value: dict[Any, Any], depth: int) -> None:
+    for key, item in value.items():
+        if type(key) is not str:
+            raise Permanent("not_json", f"an object key is a {type(key).__name__}, not a string")
+        if not key.isascii() and max(key) > _LAST_BMP:
+            raise Permanent("key_not_supported", f"the object key {key!r} has a character beyond U+FFFF")
+        if type(item) is not str:  # most are texts, and any text will do: spare the call
+            check_profile(item, depth + 1)
 
 
 def canonical(value: Any) -> bytes:

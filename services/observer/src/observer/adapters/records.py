@@ -71,12 +71,13 @@ class PostgresRecords:
 
     async def quarantine(self, connection: Connection, rejections: Sequence[Rejection]) -> None:
         if rejections:
+            ordered = sorted(rejections, key=lambda item: item.event.id)  # everybody in one order: no deadlocks
             await connection.execute(
                 _QUARANTINE,
-                [item.event.id for item in rejections],
-                [item.event.data["feed"] for item in rejections],
-                [orjson.dumps(item.event.data).decode() for item in rejections],
-                [item.payload for item in rejections],
+                [item.event.id for item in ordered],
+                [item.event.data["feed"] for item in ordered],
+                [orjson.dumps(item.event.data).decode() for item in ordered],
+                [item.payload for item in ordered],
             )
 
     async def append(self, connection: Connection, requests: Sequence[Sequence[Event]]) -> list[Answer]:
@@ -87,8 +88,13 @@ class PostgresRecords:
     async def keep_snapshot_rows(
         self, connection: Connection, snapshot: SnapshotName, rows: Sequence[SnapshotRow]
     ) -> None:
+        ordered = sorted(rows, key=lambda row: row.key)
         await connection.execute(
-            _KEEP, *snapshot, [r.key for r in rows], [r.row_digest for r in rows], [r.stored for r in rows]
+            _KEEP,
+            *snapshot,
+            [row.key for row in ordered],
+            [row.row_digest for row in ordered],
+            [row.stored for row in ordered],
         )
 
     async def snapshot_rows(self, connection: Connection, snapshot: SnapshotName) -> list[SnapshotRow]:

@@ -10,6 +10,7 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from common.canonical import MAX_INTEGER, parse_strict
@@ -237,12 +238,21 @@ def _time(envelope: dict[str, Any], latest: datetime) -> str:
     text = envelope.get("time")
     if text is None:
         raise Rejected("time_missing", "time must say when the source system held this to be so")
+    if type(text) is not str:
+        raise Rejected("time_malformed", f"time is {str(text)[:60]!r}; write it like 2023-07-03T00:00:00Z")
+    moment, written = _instant(text)
+    if moment > latest:
+        raise Rejected("time_in_future", f"time is {text}, beyond {instant(latest)}, the latest that is believed now")
+    return written
+
+
+@lru_cache(maxsize=1024)  # messages of one batch mostly share a few
+def _instant(text: str) -> tuple[datetime, str]:
+    """The moment, and how it is stored. Raises `Rejected` (`time_malformed`)."""
     try:
-        if type(text) is not str or not _TIME.fullmatch(text):
+        if not _TIME.fullmatch(text):
             raise ValueError("not RFC 3339")  # noqa: TRY301 - told below with the two other ways to fail
         moment = parse_instant(text.upper())
     except (ValueError, OverflowError) as error:
-        raise Rejected("time_malformed", f"time is {str(text)[:60]!r}; write it like 2023-07-03T00:00:00Z") from error
-    if moment > latest:
-        raise Rejected("time_in_future", f"time is {text}, beyond {instant(latest)}, the latest that is believed now")
-    return instant(moment)
+        raise Rejected("time_malformed", f"time is {text[:60]!r}; write it like 2023-07-03T00:00:00Z") from error
+    return moment, instant(moment)
