@@ -103,28 +103,35 @@ class Site:
         async with running(bus):
             yield bus
 
-    async def dead_letters(self, reader: str = "observer") -> list[dict[str, str]]:
-        """The headers of all dead letters, and their value under `value`.
+    async def dead_letters(self) -> list[dict[str, str]]:
+        """The headers of all dead letters, and their value under `value`."""
+        return [
+            {name: value.decode() for name, value in record.headers}
+            | {"value": record.value.decode(errors="replace")}
+            for record in await self.messages("dead-letters")
+        ]
 
-        Read as the administrator where the broker has users: services may write them, not read them.
+    async def messages(self, topic: str) -> list[Any]:
+        """Everything that is on a topic, read until nothing more comes.
+
+        Read as the administrator where the broker has users: services may not read everything. The embedded
+        broker's end offsets can be too low, so they are not asked for.
         """
-        address = self.address("admin" if self.address(reader).user else reader)
-        kafka = AIOKafkaConsumer(**address.client_options)
+        address = self.address("admin" if self.address("observer").user else "observer")
+        kafka = AIOKafkaConsumer(**address.client_options, enable_auto_commit=False)
         await kafka.start()
         try:
-            partition = TopicPartition(address.topic(BY_NAME["dead-letters"]), 0)
-            kafka.assign([partition])
-            end = (await kafka.end_offsets([partition]))[partition]
-            await kafka.seek_to_beginning(partition)
-            letters: list[dict[str, str]] = []
-            while len(letters) < end:
-                for records in (await kafka.getmany(timeout_ms=1000)).values():
-                    letters += [
-                        {name: value.decode() for name, value in record.headers}
-                        | {"value": record.value.decode(errors="replace")}
-                        for record in records
-                    ]
-            return letters
+            known = BY_NAME[topic]
+            name = address.topic(known)
+            kafka.assign([TopicPartition(name, number) for number in range(known.partitions)])
+            await kafka.seek_to_beginning()
+            found: list[Any] = []
+            silent = 0
+            while silent < 3:
+                records = [record for some in (await kafka.getmany(timeout_ms=200)).values() for record in some]
+                found += records
+                silent = 0 if records else silent + 1
+            return found
         finally:
             await kafka.stop()
 
