@@ -1,174 +1,58 @@
-"""The approver as it runs, on a real database and over real HTTP; the tests play the other services and the bus."""
+"""A running approver for each test."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
-import uvicorn
 from approver import main as approver_main
 from approver.settings import ApproverSettings
-from cli.client import Client
-from cli.stack.realm import Realm
-from common.clock import wall_now
-from common.directory import Directory
-from common.events import Event
-from common.ledger import Appended, Ledger, NewEvent, Recorded, append
-from common.runtime import Parts, Runtime, application, install_schema
-from common.topics import topic_of
+from cli.stack.realm import Realm, drop_database, prepare_database
+from cli.stack.secretfiles import Passwords
+from common.ledger import Ledger
+from common.runtime import Runtime, application, install_schema
 from pydantic import SecretStr
-from support.casework import FINDINGS
-from support.walk import Walk, at, directory, keys, real_row
+from support.office import Office, Served, with_roles, write_directory
+from support.walk import Walk, at, directory, real_row
 
 KEEPER = "k.weber"
 
 
-@dataclass
-class Office:
-    """A running approver and everybody around it. `walk` holds the case as the ledger has it."""
-
-    realm: Realm
-    folder: Path
-    parts: Parts
-    url: str
-    pool: Any
-    delivered: int = -1
-    walk: Walk = field(default_factory=Walk)
-    clients: dict[str, Client] = field(default_factory=dict)
-
-    def client(self, person: str) -> Client:
-        """The person's client, signed in."""
-        if person not in self.clients:
-            path = self.folder / f"{person}.key"
-            path.write_text(keys()[person])
-            path.chmod(0o600)
-            self.clients[person] = Client(self.url, person, path)
-            self.clients[person].login()
-        return self.clients[person]
-
-    async def ask(self, person: str, method: str, *given: Any, **named: Any) -> Any:
-        """Call a method of the person's client, off the loop that serves."""
-        return await asyncio.to_thread(lambda: getattr(self.client(person), method)(*given, **named))
-
-    async def decide(self, person: str, kind: str, **named: Any) -> list[str]:
-        """The short types of the events that the decision brought about; then everybody learns of them."""
-        answer = await self.ask(person, "decide", kind, self.walk.id, **named)
-        await self.sync()
-        return [kind.removeprefix("trueup.").removesuffix(".v1") for kind in answer["types"]]
-
-    async def write(self, *events: Event) -> None:
-        """Append as the services that wrote these events, each in its own role."""
-        for event in events:
-            conn = await asyncpg.connect(self.realm.url(event.source))
-            try:
-                answers = await append(conn, [[NewEvent(event, event.streamversion)]])
-                assert isinstance(answers[0], Appended), answers[0]
-            finally:
-                await conn.close()
-        await self.sync()
-        await self.deliver()
-
-    async def sync(self) -> None:
-        """The walk knows what the ledger knows."""
-        recorded = await Ledger(self.pool).read_after(self.pool, -1, 10_000)
-        self.walk.ledger = [item.event for item in recorded]
-        self.walk.events = [item.event for item in recorded if item.event.caseid == self.walk.id]
-        self.walk.wall = wall_now()
-
-    async def deliver(self, only: str | None = None) -> None:
-        """Play the bus: everything new goes to the handler of its topic, in one transaction a topic."""
-        recorded = await Ledger(self.pool).read_after(self.pool, self.delivered, 10_000)
-        for consumer in self.parts.consumers:
-            batch: list[Recorded] = [
-                item for item in recorded if topic_of(item.event.subject).name in consumer.topics
-            ]
-            if batch and (only is None or only in consumer.topics):
-                async with self.pool.acquire() as conn, conn.transaction():
-                    await consumer.handler(conn, batch)
-        if recorded:
-            self.delivered = recorded[-1].position
-        await self.sync()
-
-    async def make(self, *steps: Callable[[], Event]) -> None:
-        """Do these steps of the walk, one after the other, on the real ledger."""
-        for step in steps:
-            await self.write(step())
-
-    async def declare(self, text: str | None = None) -> None:
-        file = self.folder / "findings.yaml"
-        file.write_text(text or FINDINGS.read_text())
-        proposal = await self.ask("c.adeyemi", "propose", file)
-        await self.ask("t.brandt", "activate", proposal["id"])
-        await self.deliver()
-
-    async def types(self) -> list[str]:
-        await self.sync()
-        return [event.type.removeprefix("trueup.").removesuffix(".v1") for event in self.walk.events]
-
-    async def open_gap(self) -> None:
-        """The declarations are active and the finding's gap is found."""
-        await self.declare()
-        await self.make(lambda: self.walk.report("2023-07-01 00:00"), self.walk.open_gap)
-
-    async def open_ticket(self) -> None:
-        """The gap is confirmed, a plan drafted, its ticket open."""
-        await self.open_gap()
-        await self.decide("j.moreau", "confirm")
-        await self.make(self.walk.draft)
-
-
-def write_directory(path: Path, people: Directory) -> None:
-    entries = [person.model_dump(mode="json") for person in people.people.values()]
-    path.write_text(json.dumps({"realm": people.realm, "people": entries, "agents": sorted(people.agents)}))
-
-
-def with_roles(people: Directory, person: str, *roles: str) -> Directory:
-    """The same directory in which `person` holds more roles."""
-    changed = people.people[person].model_copy(update={"roles": (*people.people[person].roles, *roles)})
-    return Directory.of(people.realm, [*({**people.people, person: changed}.values())], sorted(people.agents))
-
-
-@pytest.fixture
-def fresh(postgres: Any, session_folder: Path) -> Iterator[Realm]:
-    """A realm of the test's own."""
-    from cli.stack.realm import drop_database, prepare_database
-    from cli.stack.secretfiles import Passwords
-
+@contextmanager
+def fresh_realm(postgres: Any, folder: Path) -> Iterator[Realm]:
     name = f"t{secrets.token_hex(6)}"
-    passwords = Passwords(session_folder / f"{name}.json")
+    passwords = Passwords(folder / f"{name}.json")
     prepare_database(postgres, name, passwords)
     yield Realm(name, postgres, passwords)
     drop_database(postgres, name)
 
 
-@pytest.fixture
-async def office(fresh: Realm, tmp_path: Path) -> AsyncIterator[Office]:
-    write_directory(tmp_path / "directory.json", with_roles(directory(fresh.name), KEEPER, "clock-keeper"))
-    (tmp_path / "issuer.key").write_text(secrets.token_urlsafe(48))
+@asynccontextmanager
+async def opened_office(realm: Realm, folder: Path) -> AsyncIterator[Office]:
+    write_directory(folder / "directory.json", with_roles(directory(realm.name), KEEPER, "clock-keeper"))
+    (folder / "issuer.key").write_text(secrets.token_urlsafe(48))
     settings = ApproverSettings(
-        realm=fresh.name,
-        database_url=SecretStr(fresh.url("approver")),
+        realm=realm.name,
+        database_url=SecretStr(realm.url("approver")),
         brokers="127.0.0.1:1",
-        directory=tmp_path / "directory.json",
-        issuer_key=tmp_path / "issuer.key",
+        directory=folder / "directory.json",
+        issuer_key=folder / "issuer.key",
         clock="replay:2023-07-03T00:00:00Z",
         timezone="America/New_York",
     )
-    async with asyncpg.create_pool(fresh.url("approver"), min_size=1, max_size=4) as pool:
+    async with asyncpg.create_pool(realm.url("approver"), min_size=1, max_size=4) as pool:
         await install_schema(pool, "approver")
         runtime = Runtime("approver", settings, pool, Ledger(pool), asyncio.Event())
         parts = await approver_main.compose(runtime)
-        async with served(application(approver_main.SERVICE_OF, runtime, parts)) as url:
-            made = Office(fresh, tmp_path, parts, url, pool)
-            made.walk = Walk(row=dict(real_row("2022-090")), realm=fresh.name, asof=at("2023-07-03 00:00"))
+        async with Served(application(approver_main.SERVICE_OF, runtime, parts)) as url:
+            made = Office(realm, folder, parts, url, pool)
+            made.walk = Walk(row=dict(real_row("2022-090")), realm=realm.name, asof=at("2023-07-03 00:00"))
             await made.sync()
             yield made
             for client in made.clients.values():
@@ -176,24 +60,19 @@ async def office(fresh: Realm, tmp_path: Path) -> AsyncIterator[Office]:
             runtime.stop.set()
 
 
-class served:
-    """Serves an application on a free port of the loopback while it is entered."""
-
-    def __init__(self, app: Any) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
-        self._task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> str:
-        self._task = asyncio.create_task(self._server.serve([self._socket]))
-        while not self._server.started:
-            await asyncio.sleep(0.01)
-        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.should_exit = True
-        assert self._task is not None
-        await self._task
+@pytest.fixture
+async def office(postgres: Any, session_folder: Path, tmp_path: Path) -> AsyncIterator[Office]:
+    """A realm of the test's own."""
+    with fresh_realm(postgres, session_folder) as realm:
+        async with opened_office(realm, tmp_path) as made:
+            yield made
 
 
-__all__ = ["Awaitable", "Office"]
+@pytest.fixture(scope="module")
+async def reception(
+    postgres: Any, session_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Office]:
+    """A realm for all tests of a module that record nothing."""
+    with fresh_realm(postgres, session_folder) as realm:
+        async with opened_office(realm, tmp_path_factory.mktemp("reception")) as made:
+            yield made

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 from common.errors import Refused
+from support.office import Office
 
 pytestmark = pytest.mark.integration
 
 
-async def test_one_case_from_the_gap_to_the_reported_work(office) -> None:  # type: ignore[no-untyped-def]
+async def test_one_case_from_the_gap_to_the_reported_work(office: Office) -> None:
     await office.open_gap()
     assert await office.decide("j.moreau", "confirm", comment="The draft exists.") == ["gap.confirmed"]
     await office.make(office.walk.draft)
@@ -28,7 +32,7 @@ async def test_one_case_from_the_gap_to_the_reported_work(office) -> None:  # ty
     assert page["names"]["l.hansen"] == "L. Hansen"
 
 
-async def test_a_handler_that_sees_everything_again_appends_nothing(office) -> None:  # type: ignore[no-untyped-def]
+async def test_a_handler_that_sees_everything_again_appends_nothing(office: Office) -> None:
     await office.open_ticket()
     await office.decide("l.hansen", "approve")
     before = await office.types()
@@ -37,24 +41,21 @@ async def test_a_handler_that_sees_everything_again_appends_nothing(office) -> N
     assert await office.types() == before
 
 
-async def test_lists_are_for_everybody_and_mine_are_for_who_may_decide(office) -> None:  # type: ignore[no-untyped-def]
+async def test_lists_are_for_everybody_and_mine_are_for_who_may_decide(office: Office) -> None:
     await office.open_ticket()
-    (line,) = [item async for item in listed(office, "l.hansen", mine=True)]
+    (line,) = await listed(office, "l.hansen", mine=True)
     assert (line["stage"], line["yours"], line["severity"]) == ("to-approve", ["approve"], "high")
-    assert [item async for item in listed(office, "j.moreau", mine=True)] == []
-    assert len([item async for item in listed(office, "j.moreau", stage="to-approve")]) == 1
-    assert [item async for item in listed(office, "j.moreau", stage="to-confirm")] == []
-    assert [item async for item in listed(office, "j.moreau", planned=False)] == []
+    assert await listed(office, "j.moreau", mine=True) == []
+    assert len(await listed(office, "j.moreau", stage="to-approve")) == 1
+    assert await listed(office, "j.moreau", stage="to-confirm") == []
+    assert await listed(office, "j.moreau", planned=False) == []
 
 
-async def listed(office, person, **filters):  # type: ignore[no-untyped-def]
-    import asyncio
-
-    for line in await asyncio.to_thread(lambda: list(office.client(person).cases(**filters))):
-        yield line
+async def listed(office: Office, person: str, **filters: Any) -> list[dict[str, Any]]:
+    return await asyncio.to_thread(lambda: list(office.client(person).cases(**filters)))
 
 
-async def test_a_page_offers_each_person_only_what_they_may_decide(office) -> None:  # type: ignore[no-untyped-def]
+async def test_a_page_offers_each_person_only_what_they_may_decide(office: Office) -> None:
     await office.open_ticket()
     offered = {}
     for person in ("l.hansen", "j.moreau", "p.nakamura"):
@@ -63,7 +64,7 @@ async def test_a_page_offers_each_person_only_what_they_may_decide(office) -> No
     assert offered == {"l.hansen": ["approve", "refuse", "return"], "j.moreau": ["return"], "p.nakamura": []}
 
 
-async def test_a_case_that_is_not_there_is_said_to_be_unknown(office) -> None:  # type: ignore[no-untyped-def]
+async def test_a_case_that_is_not_there_is_said_to_be_unknown(office: Office) -> None:
     with pytest.raises(Refused, match="case_unknown"):
         await office.ask("j.moreau", "case", "money-findings-closed/nothing/1")
     with pytest.raises(Refused, match="case_unknown"):

@@ -1,0 +1,161 @@
+"""Approvals are void when what they rely on changes, run out on the realm clock, and nothing else touches them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from approver import main as approver_main
+from approver.api import people as people_api
+from approver.settings import ApproverSettings
+from common.clock import parse_instant
+from common.errors import Refused
+from common.events.approver import ApprovalVoided
+from pydantic import SecretStr
+from support.office import Office, with_roles, write_directory
+from support.walk import directory
+
+pytestmark = pytest.mark.integration
+
+
+def changed(office: Office) -> list[str]:
+    voided = [event for event in office.walk.events if event.type == ApprovalVoided.TYPE]
+    return ApprovalVoided.of(voided[-1]).changed
+
+
+async def redeclare(office: Office, old: str, new: str) -> None:
+    file = office.folder / "findings.yaml"
+    text = file.read_text().replace(old, new)
+    assert text != file.read_text()
+    file.write_text(text)
+    proposal = await office.ask("c.adeyemi", "propose", file)
+    await office.ask("t.brandt", "activate", proposal["id"])
+    await office.deliver()
+
+
+async def test_a_changed_fact_voids_when_the_gap_is_told_to_have_changed(office: Office) -> None:
+    await office.open_ticket()
+    await office.decide("l.hansen", "approve")
+    await office.make(
+        lambda: office.walk.report("2023-07-03 01:00", completion_date="June 29, 2023"), office.walk.open_gap
+    )
+    assert (await office.types())[-1] == "approval.voided"
+    assert "due was '2023-06-30' and is now '2023-06-29'" in changed(office)
+
+
+async def test_a_changed_fact_that_nobody_has_told_of_yet_still_refuses_the_approval(office: Office) -> None:
+    await office.open_ticket()
+    await office.make(lambda: office.walk.report("2023-07-03 01:00", completion_date="June 29, 2023"))
+    with pytest.raises(Refused) as caught:
+        await office.ask("l.hansen", "decide", "approve", office.walk.id)
+    assert caught.value.reason_code in ("wrong_stage", "stale_digest")
+    assert (await office.types())[-1] == "approval.voided"
+
+
+async def test_what_the_plan_does_not_rely_on_voids_nothing(office: Office) -> None:
+    await office.open_ticket()
+    await office.decide("l.hansen", "approve")
+    await office.make(
+        lambda: office.walk.report("2023-07-03 01:00", auditee_remark="Another remark"), office.walk.open_gap
+    )
+    assert await office.decide("r.osei", "approve") == ["approval.given", "plan.authorised"]
+
+
+async def test_a_changed_policy_voids_also_what_was_authorised(office: Office) -> None:
+    await office.open_ticket()
+    await office.decide("l.hansen", "approve")
+    await office.decide("r.osei", "approve")
+    await redeclare(office, "expires: 5 business days", "expires: 4 business days")
+    assert (await office.types())[-2:] == ["approval.voided", "ticket.opened"]
+    assert changed(office) == ["the approval policy findings-approvals changed"]
+    page = await office.ask("l.hansen", "case", office.walk.id)
+    assert page["stage"] == "to-approve" and page["approvals"] == [] and page["authorisation"] is None
+
+
+async def test_a_changed_directory_is_noticed_while_running(office: Office) -> None:
+    await office.open_ticket()
+    await office.decide("l.hansen", "approve")
+    stop = asyncio.Event()
+    watching = asyncio.create_task(office.parts.tasks["directory"](stop))
+    more = with_roles(with_roles(directory(office.realm.name), "k.weber", "clock-keeper"), "a.lindqvist", "risk")
+    write_directory(office.folder / "directory.json", more)
+    async with asyncio.timeout(20):
+        while "approval.voided" not in await office.types():
+            await asyncio.sleep(0.05)
+        stop.set()
+        await watching
+    assert changed(office) == ["who may decide changed (the directory, or the policy line that applies)"]
+    await office.decide("l.hansen", "approve")
+    assert await office.decide("a.lindqvist", "approve") == ["approval.given", "plan.authorised"]
+
+
+async def test_a_directory_that_can_not_be_read_leaves_the_former_standing(office: Office) -> None:
+    await office.open_ticket()
+    stop = asyncio.Event()
+    watching = asyncio.create_task(office.parts.tasks["directory"](stop))
+    (office.folder / "directory.json").write_text("{")
+    await asyncio.sleep(1.5)
+    assert not watching.done()
+    assert await office.decide("l.hansen", "approve") == ["approval.given"]
+    stop.set()
+    await watching
+
+
+async def test_time_runs_out_at_its_own_instant_when_the_clock_moves(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await office.open_ticket()
+    await quiet(monkeypatch)
+    due = office.walk.case.ticket
+    assert due is not None
+    answer = await office.ask("k.weber", "advance", "2023-08-01T00:00:00Z")
+    assert answer["was"] == "2023-07-03T00:00:00Z"
+    await office.deliver()
+    last = office.walk.events[-1]
+    assert last.type == "trueup.plan.expired.v1"
+    assert parse_instant(last.asof) == parse_instant(due.data.expires)
+    assert (await office.ask("k.weber", "realm"))["now"] == "2023-08-01T00:00:00Z"
+    assert await office.decide("r.osei", "return") == ["plan.returned"]
+
+
+async def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No relays run here: let the clock believe that all has been handled."""
+
+    async def nothing(_: object) -> tuple[bool, list[str]]:
+        return True, []
+
+    monkeypatch.setattr(approver_main, "quiescent", nothing)
+
+
+async def test_the_clock_does_not_move_while_something_is_under_way(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await office.open_gap()
+    monkeypatch.setattr(people_api, "QUIESCENT_WITHIN_S", 0.3)
+    with pytest.raises(Refused) as caught:
+        await office.ask("k.weber", "advance", "2023-08-01T00:00:00Z")
+    assert caught.value.reason_code == "not_quiescent"
+    assert "observer" in caught.value.message
+    realm = await office.ask("k.weber", "realm")
+    assert realm["now"] == "2023-07-03T00:00:00Z" and not realm["quiescent"] and realm["behind"]
+
+
+async def test_only_its_keeper_moves_the_clock_and_only_forward(office: Office) -> None:
+    with pytest.raises(Refused, match="role_not_held"):
+        await office.ask("l.hansen", "advance", "2023-08-01T00:00:00Z")
+    with pytest.raises(Refused, match="not_forward"):
+        await office.ask("k.weber", "advance", "2023-07-01T00:00:00Z")
+    with pytest.raises(Refused, match="malformed_request"):
+        await office.ask("k.weber", "advance", "soon")
+
+
+async def test_the_realm_is_created_once(office: Office) -> None:
+    first = office.walk.ledger[0]
+    assert (first.type, first.data["mode"]) == ("trueup.realm.created.v1", "replay")
+    async with office.pool.acquire() as conn, conn.transaction():
+        settings = ApproverSettings(
+            realm=office.realm.name, database_url=SecretStr(""), brokers="", clock="wall", timezone="UTC"
+        )
+        await approver_main._create_realm(conn, settings)
+    await office.sync()
+    assert sum(event.subject == "realm" for event in office.walk.ledger) == 1
