@@ -13,6 +13,7 @@ from common.declarations.evaluation import EntityView
 from common.entities import Ref, StoredEntity
 from common.events.envelope import Event
 from common.ledger import Connection, Recorded
+from pydantic import BaseModel
 
 from auditor.core.attestation import Attestation
 
@@ -85,6 +86,75 @@ class Attestations(Protocol):
 
     async def keep(self, conn: Connection, document: Attestation, how: str, raw: bytes) -> None:
         """Store the document unless it is there."""
+        ...
+
+
+class CaseLine(BaseModel):
+    """One case of the list. `rules` are those that fail, or failed when it was last seen to."""
+
+    case: str
+    desired_state: str
+    entity_type: str
+    key: str
+    occurrence: int
+    severity: str
+    stage: str
+    rules: list[str]
+    opened: str
+    changed: str
+    how: str | None
+
+
+class AttestationLine(BaseModel):
+    """One attestation of the list."""
+
+    case: str
+    digest: str
+    issued: str
+    how: str
+    simulated: bool
+    bytes: int
+
+
+class Reading(Protocol):
+    """What the API reads. Nothing here writes."""
+
+    async def cases(
+        self, stage: str | None, desired_state: str | None, key: str | None, after: str, limit: int
+    ) -> tuple[list[CaseLine], int]:
+        """At most `limit` cases after `after`, by id; and how many match in all."""
+        ...
+
+    async def counts(self) -> tuple[dict[str, int], dict[str, str]]:
+        """Cases by stage, and why closed ones have no attestation yet."""
+        ...
+
+    async def case(self, case_id: str) -> list[Recorded]:
+        """All events of a case, in ledger order."""
+        ...
+
+    async def at(self, positions: list[int]) -> list[Recorded]:
+        """The events at these positions; those that don't exist are left out."""
+        ...
+
+    async def by_id(self, event_id: str) -> Recorded | None:
+        """The event with this id, whoever wrote it."""
+        ...
+
+    async def causes(self, recorded: Recorded) -> tuple[list[Recorded], bool]:
+        """From the event's cause to the root, and whether the root was reached."""
+        ...
+
+    async def cited(self, recorded: Recorded) -> list[Recorded]:
+        """The other events that this one's facts and reasons rest on."""
+        ...
+
+    async def attestations(self, after: str, limit: int) -> tuple[list[AttestationLine], int]:
+        """At most `limit` attestations after the case `after`; and how many there are."""
+        ...
+
+    async def document(self, case_id: str) -> tuple[str, bytes] | None:
+        """(digest, the file byte for byte) of a case's attestation."""
         ...
 
 

@@ -189,7 +189,7 @@ def closing(story: Story, passed: Event) -> Finding:
 
 
 def recorded(story: Story, findings: Sequence[Finding], time: datetime, asof: datetime) -> list[Event]:
-    """The events that the findings make, each with its stream version; a passed verification is followed by the closing."""
+    """The events that the findings make, with their stream versions; a passed verification also closes the case."""
     stream = f"attestation/{story.case.id}"
     version = story.case.version(stream)
     events: list[Event] = []

@@ -1,0 +1,159 @@
+"""The routes. All of them need a signed-in person; none of them writes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from common.cases import Case
+from common.directory import Person
+from common.errors import Refused
+from common.ledger import Recorded
+from fastapi import APIRouter, Depends, Query, Response
+
+from auditor.api.models import (
+    AttestationList,
+    CaseList,
+    CasePage,
+    Counts,
+    ErrorAnswer,
+    EventAnswer,
+    EventList,
+    Explained,
+    Timeline,
+    TimelineLine,
+)
+from auditor.api.pages import case_page
+from auditor.core import timeline
+from auditor.ports import Reading
+
+PAGE = 200
+MOST_POSITIONS = 500
+MAX_BODY_BYTES = 64 * 1024
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": ErrorAnswer, "description": "Refused, with a stable reason code."}
+}
+
+
+def router(reading: Reading, bearer: Callable[..., Person]) -> APIRouter:
+    """Everything under /v1. `bearer` is the dependency that says who is asking."""
+    whole = APIRouter(prefix="/v1", responses=_REFUSED, dependencies=[Depends(bearer)])
+    for part in (_cases(reading), _events(reading), _attestations(reading)):
+        whole.include_router(part)
+    return whole
+
+
+def _cases(reading: Reading) -> APIRouter:
+    routes = APIRouter(tags=["cases"])
+
+    @routes.get("/cases")
+    async def cases(
+        stage: str | None = None,
+        desired_state: str | None = None,
+        key: str | None = None,
+        after: str = "",
+        limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
+    ) -> CaseList:
+        """Cases by id, those that match all that is given."""
+        lines, total = await reading.cases(stage, desired_state, key, after, limit)
+        return CaseList(cases=lines, next=lines[-1].case if len(lines) == limit else None, total=total)
+
+    @routes.get("/counts")
+    async def counts() -> Counts:
+        """Cases by stage, and what keeps closed cases from being attested."""
+        stages, unattested = await reading.counts()
+        return Counts(stages=stages, unattested=unattested)
+
+    @routes.get("/cases/{case:path}/timeline")
+    async def case_timeline(case: str) -> Timeline:
+        """Everything that happened in a case, each event with its cause. Ask `/v1/events/{id}` for all causes."""
+        recorded = await _history(reading, case)
+        return Timeline(case=case, stage=_fold(case, recorded).stage, events=[_line(item) for item in recorded])
+
+    @routes.get("/cases/{case:path}")
+    async def one_case(case: str) -> CasePage:
+        """One case as it stands, folded from the ledger now."""
+        return case_page(_fold(case, await _history(reading, case)))
+
+    return routes
+
+
+def _events(reading: Reading) -> APIRouter:
+    routes = APIRouter(tags=["events"])
+
+    @routes.get("/events")
+    async def events(
+        position: Annotated[list[Annotated[int, Query(ge=0, le=2**62)]], Query(max_length=MOST_POSITIONS)],
+    ) -> EventList:
+        """The events at these positions (`?position=7&position=9`), byte for byte."""
+        return EventList(events=[_answer(item) for item in await reading.at(sorted(set(position)))])
+
+    @routes.get("/events/{event_id}")
+    async def event(event_id: str) -> Explained:
+        """One event with everything that led to it, to the root, and what it rests on."""
+        recorded = await reading.by_id(event_id)
+        if recorded is None:
+            raise Refused("event_unknown", f"there is no event {event_id}", "Take an id from a case's timeline.")
+        causes, complete = await reading.causes(recorded)
+        return Explained(
+            event=_answer(recorded),
+            causes=[_line(item) for item in causes],
+            cited=[_line(item) for item in await reading.cited(recorded)],
+            complete=complete,
+        )
+
+    return routes
+
+
+def _attestations(reading: Reading) -> APIRouter:
+    routes = APIRouter(tags=["attestations"])
+
+    @routes.get("/attestations")
+    async def attestations(after: str = "", limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE) -> AttestationList:
+        """What has been attested, by case."""
+        lines, total = await reading.attestations(after, limit)
+        following = lines[-1].case if len(lines) == limit else None
+        return AttestationList(attestations=lines, next=following, total=total)
+
+    @routes.get("/attestations/{case:path}", response_class=Response)
+    async def document(case: str) -> Response:
+        """The attestation of a case, byte for byte as issued. Check it with `trueup audit verify FILE`."""
+        found = await reading.document(case)
+        if found is None:
+            what = "It is issued when the case is closed: see /v1/cases."
+            raise Refused("case_unknown", f"there is no attestation of {case}", what)
+        digest, raw = found
+        name = "".join(char if char.isalnum() or char in "-." else "-" for char in case)
+        headers = {
+            "x-trueup-digest": digest,
+            "content-disposition": f'inline; filename="attestation-{name}.json"',
+        }
+        return Response(raw, media_type="application/json", headers=headers)
+
+    return routes
+
+
+async def _history(reading: Reading, case: str) -> list[Recorded]:
+    recorded = await reading.case(case)
+    if not recorded:
+        raise Refused("case_unknown", f"there is no case {case}", "List them: GET /v1/cases")
+    return recorded
+
+
+def _fold(case: str, recorded: list[Recorded]) -> Case:
+    return Case.fold(case, ((item.position, item.event) for item in recorded))
+
+
+def _line(recorded: Recorded) -> TimelineLine:
+    return TimelineLine.model_validate(timeline.line(recorded.position, recorded.event))
+
+
+def _answer(recorded: Recorded) -> EventAnswer:
+    return EventAnswer(
+        position=recorded.position,
+        event=recorded.raw.decode(),
+        sha256=hashlib.sha256(recorded.raw).hexdigest(),
+        line=_line(recorded),
+        data=recorded.event.data,
+    )
