@@ -5,8 +5,9 @@ Delivered at least once; the effect is exactly once because the handler derives 
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,12 +45,17 @@ Rejected = Callable[[Connection, RawRecord, BaseException], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class RawConsumer:
-    """One topic and its handler. Without `rejected`, what fails for good goes to the dead letters."""
+    """One topic and its handler. Without `rejected`, what fails for good goes to the dead letters.
+
+    With `overlap` a batch is begun while the one before it is still being stored, so that reading it takes no time
+    from the database. Two transactions are then open at once, and which commits first is not fixed.
+    """
 
     topic: str
     handler: RawHandler
     rejected: Rejected | None = None
     max_records: int = MAX_RECORDS
+    overlap: bool = False
 
 
 class ForeignConsumer:
@@ -74,13 +80,22 @@ class ForeignConsumer:
         """Consume until cancelled; takes and raises what `LedgerConsumer.run` takes and raises."""
         kafka = await joining
         commit = Metronome(_COMMIT_S)
-        while True:
-            fetched = await kafka.getmany(timeout_ms=_POLL_MS, max_records=self._consumer.max_records)
-            if fetched:
-                failpoint(f"{self._service}.after_fetch")
-                await self._take([record for records in fetched.values() for record in records])
-            if commit.due():
-                await commit_offsets(kafka)
+        batches = _Batches(overlap=self._consumer.overlap)
+        try:
+            while True:
+                # With a batch under way there is no need to wait for the next one: there is something to wait for.
+                wait_ms = 0 if batches.under_way else _POLL_MS
+                fetched = await kafka.getmany(timeout_ms=wait_ms, max_records=self._consumer.max_records)
+                if fetched:
+                    failpoint(f"{self._service}.after_fetch")
+                    await batches.begin(self._take([record for records in fetched.values() for record in records]))
+                else:
+                    await batches.finish()
+                if commit.due():
+                    await batches.finish()
+                    await commit_offsets(kafka)
+        finally:
+            await batches.abandon()
 
     async def _take(self, records: Iterable[Any]) -> None:
         raws = [
@@ -119,3 +134,36 @@ class ForeignConsumer:
 
         await patiently(self._service, attempt)
         self._on_commit()
+
+
+class _Batches:
+    """At most one batch under way, or with `overlap` two for as long as the first takes. Failures are raised here."""
+
+    def __init__(self, *, overlap: bool) -> None:
+        self._overlap = overlap
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def under_way(self) -> bool:
+        return bool(self._tasks)
+
+    async def begin(self, batch: Coroutine[Any, Any, None]) -> None:
+        """Begin `batch`, and return when no other is left."""
+        self._tasks.append(asyncio.create_task(batch))
+        await asyncio.sleep(0)
+        while len(self._tasks) > (1 if self._overlap else 0):
+            await self._tasks[0]
+            del self._tasks[0]
+
+    async def finish(self) -> None:
+        """Return when all is stored."""
+        while self._tasks:
+            await self._tasks[0]
+            del self._tasks[0]
+
+    async def abandon(self) -> None:
+        """Roll back what is under way; it will be delivered again."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()

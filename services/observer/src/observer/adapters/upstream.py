@@ -27,7 +27,7 @@ def upstream(recorder: Recorder) -> RawConsumer:
         code, message = reason_of(error)
         await recorder.reject(connection, _incoming(record), code, message)
 
-    return RawConsumer(TOPIC, handle, rejected, MAX_RECORDS)
+    return RawConsumer(TOPIC, handle, rejected, MAX_RECORDS, overlap=True)
 
 
 def _incoming(record: RawRecord) -> Incoming:
