@@ -41,8 +41,9 @@ class Current:
 
     async def catalogue(self, conn: Connection) -> Catalogue:
         """The active declarations, with their authors."""
-        catalogue = self._catalogue or Catalogue(timezone=(await self.clock(conn)).timezone)
-        until = self._declared_until
+        timezone = (await self.clock(conn)).timezone
+        # Taken together, with no await between: a catalogue and how far it goes.
+        catalogue, until = self._catalogue or Catalogue(timezone=timezone), self._declared_until
         while page := await self._ledger.read_category(conn, "declaration/", until, _PAGE):
             for recorded in page:
                 if recorded.event.type == DeclarationActivated.TYPE:
