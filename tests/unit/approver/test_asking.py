@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 from approver.core.asking import asked, blank, options, template
 from approver.core.lines import line
 from common.errors import Refused
 from support.desk import around, decided, signed, ticketed
 from support.walk import opened
-
-
-def kinds(walk_asked: Sequence[object]) -> list[tuple[str, str]]:
-    return [(ask.kind, ask.role) for ask in walk_asked]  # type: ignore[attr-defined]
 
 
 def test_at_gate_one_the_routed_role_is_asked() -> None:
@@ -37,6 +31,8 @@ def test_whoever_has_approved_is_not_asked_again() -> None:
     near = around(walk)
     assert [(ask.kind, ask.role) for ask in asked(walk.case, near) if ask.waits] == [("approve", "risk")]
     assert "approve" not in {ask.kind for ask in options(walk.case, "l.hansen", near)}
+    with pytest.raises(Refused, match="already_decided"):
+        template(walk.case, "l.hansen", "approve", None, None, near)
 
 
 def test_a_template_signed_as_it_is_is_accepted() -> None:

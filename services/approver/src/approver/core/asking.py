@@ -148,15 +148,18 @@ def template(
         if may(case, person, ask, around):
             return ask
     held = around.directory.person(person).roles
-    asks.sort(key=lambda ask: ask.role not in held)
-    closest = asks[0] if asks else _not_asked(case, kind, step, role or _first(held))
+    mine = [ask for ask in asks if ask.role in held]
+    closest = mine[0] if mine else _not_asked(case, kind, step, role or _role_here(case, kind, held, asks))
     decision = blank(case.id, around.directory.realm, person, closest)
     check_right(decision, case, around.catalogue, around.directory, around.attributes)
     raise Refused("wrong_stage", f"nobody is asked to {kind} here", f"look at the case: trueup show {case.id}")
 
 
-def _first(held: tuple[str, ...]) -> str:
-    return held[0] if held else ""
+def _role_here(case: Case, kind: DecisionKind, held: tuple[str, ...], asks: list[Asked]) -> str:
+    """The role to refuse a person in: one they hold that has a part in this, else the one that is asked."""
+    chain = case.ticket.data.chain.approve if case.ticket and kind in ("approve", "refuse") else {}
+    parts = [role for role in held if role in chain] + [ask.role for ask in asks] + list(held)
+    return parts[0] if parts else ""
 
 
 def _not_asked(case: Case, kind: DecisionKind, step: int | None, role: str) -> Asked:
