@@ -60,7 +60,7 @@ class SlowLedger:
 
 
 async def test_a_question_that_waits_for_the_clock_does_not_lose_what_another_one_read() -> None:
-    current = Current(SlowLedger([0, 50, 0, 0, 0]))  # type: ignore[arg-type]  # the two reads that are asked for
+    current = Current(SlowLedger([1, 50]))  # type: ignore[arg-type]  # the two reads that are asked for
     answers = await asyncio.gather(current.catalogue(None), current.catalogue(None))
     answers.append(await current.catalogue(None))
     for catalogue in answers:
