@@ -316,9 +316,13 @@ class Walk(Casework):
         self.add(CaseClosed(case=self.id, how=how, verification=passed.id), "auditor", "service:auditor")
 
 
-def opened(**row: str) -> Walk:
-    """The realm, the declarations and the finding as the published audit has it; its gap is found on 3 July 2023."""
-    walk = Walk(catalogue=findings_catalogue())
+def opened(realm: str = "demo", wall: datetime | None = None, **row: str) -> Walk:
+    """The realm, the declarations and the finding as the published audit has it; its gap is found on 3 July 2023.
+
+    `wall` is when it begins by the appenders' clock, for a walk that is to go into a real ledger.
+    """
+    walk = Walk(catalogue=findings_catalogue(), realm=realm)
+    walk.wall = wall or walk.wall
     walk.found()
     walk.declare()
     walk.report("2023-07-01 00:00", **row)
@@ -327,9 +331,9 @@ def opened(**row: str) -> Walk:
     return walk
 
 
-def approved() -> Walk:
+def approved(realm: str = "demo", wall: datetime | None = None) -> Walk:
     """Both gates passed: the plan is authorised."""
-    walk = opened()
+    walk = opened(realm, wall)
     walk.asof = at("2023-07-03 15:20")
     walk.confirm(comment="Confirmed. The procedure is in draft.")
     walk.asof = at("2023-07-03 15:21")
@@ -343,9 +347,9 @@ def approved() -> Walk:
     return walk
 
 
-def executed() -> Walk:
+def executed(realm: str = "demo", wall: datetime | None = None) -> Walk:
     """Every step done: the first by the executor, the second by hand after its release."""
-    walk = approved()
+    walk = approved(realm, wall)
     walk.start()
     walk.intend(1)
     walk.succeed(1, recorded_at="2023-07-05T10:12:03Z", rows=1)

@@ -1,0 +1,249 @@
+"""What the auditor decides, on real PostgreSQL: proof, soak, closing, and when it says nothing."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from auditor.core.verification import verified, verify
+from cli.stack.realm import Realm
+from common.clock import parse_instant, wall_now
+from common.events import differ
+from common.events.auditor import AttestationIssued
+from support.audit_room import AuditRoom
+from support.walk import COMPLETE, directory, executed, opened
+
+from .conftest import enter
+
+pytestmark = pytest.mark.integration
+
+
+async def carried_out(room: AuditRoom) -> None:
+    """A plan was carried out; the realm's clock stands at 10 July 2023, 17:30."""
+    await room.copy(executed(room.realm.name, wall_now() - timedelta(seconds=60)))
+    await room.advance("2023-07-10 17:30")
+
+
+async def complete(room: AuditRoom) -> None:
+    """Management reports the fix complete on 31 August; other rules fail now."""
+    await room.advance("2023-08-31 12:00")
+    walk = room.walk
+    await room.make(lambda: walk.report("2023-08-31 09:00", corrective_action_status=COMPLETE), walk.open_gap)
+
+
+async def proven(room: AuditRoom) -> None:
+    """The retest passes on 20 September, and the gap closes."""
+    await complete(room)
+    await room.advance("2023-09-20 12:00")
+    walk = room.walk
+    await room.make(lambda: walk.retest("2023-09-20 09:00"), lambda: walk.report("2023-09-20 09:30"), walk.close_gap)
+
+
+async def test_a_case_is_proven_soaks_is_closed_and_attested(room: AuditRoom) -> None:
+    await carried_out(room)
+    assert room.said() == []
+    await proven(room)
+    assert room.said() == ["proof.seen"]
+    assert room.last("proof.seen").data["soak_until"] == "2023-10-20T12:00:00Z"
+    await room.advance("2023-10-20 11:59")
+    assert room.said() == ["proof.seen"]
+    await room.advance("2023-10-23 00:00")
+    assert room.said() == ["proof.seen", "verification.passed", "case.closed", "attestation.issued"]
+    passed = room.last("verification.passed")
+    assert passed.asof == "2023-10-20T12:00:00Z", "the timer fires as of its own instant"
+    assert passed.causationid == room.last("proof.seen").id
+    assert room.last("case.closed").data["how"] == "remedied"
+    assert await room.timers() == []
+
+
+async def test_the_attestation_verifies_and_can_be_made_again_from_the_ledger(room: AuditRoom) -> None:
+    await carried_out(room)
+    await proven(room)
+    await room.advance("2023-10-23 00:00")
+    issued = AttestationIssued.of(room.last("attestation.issued"))
+    answer = await room.get(f"/v1/attestations/{room.walk.id}")
+    assert answer.headers["x-trueup-digest"] == issued.digest
+    checks = verify(answer.content, directory(room.realm.name), issued.digest)
+    assert [check for check in checks if check.ok is not True] == []
+    assert issued.evidence == [item["position"] for item in answer.json()["evidence"]]
+    head = {name: answer.json()[name] for name in issued.statement}
+    assert head == issued.statement
+    assert "K. Weber (head-of-controls) carried out step 2" in answer.json()["narrative"]
+
+
+async def test_what_was_observed_before_the_execution_does_not_count(room: AuditRoom) -> None:
+    """Proof by the ledger's order and by the source's clock: neither alone is enough."""
+    await carried_out(room)
+    walk = room.walk
+    await room.advance("2023-08-31 12:00")
+    # Appended after the execution, but about a time before it had finished.
+    await room.make(
+        lambda: walk.report("2023-07-08 09:00", corrective_action_status=COMPLETE),
+        lambda: walk.retest("2023-07-09 09:00"),
+        walk.close_gap,
+    )
+    assert room.said() == []
+    await room.make(lambda: walk.retest("2023-08-31 09:00", number=2))
+    assert room.said() == [], "the position changed too, and was not seen after the execution"
+    await room.make(lambda: walk.report("2023-08-31 10:00"))
+    assert room.said() == ["proof.seen"]
+
+
+async def test_a_rule_that_fails_during_the_soak_fails_the_verification_and_the_case_goes_on(room: AuditRoom) -> None:
+    await carried_out(room)
+    await proven(room)
+    await room.advance("2023-09-30 12:00")
+    walk = room.walk
+    await room.make(lambda: walk.report("2023-09-30 09:00", corrective_action_status="Corrective action in progress"))
+    assert room.said() == ["proof.seen", "verification.failed"]
+    failed = room.last("verification.failed")
+    assert failed.data["reason_code"] == "failed_again"
+    assert failed.caseid == walk.id
+    await room.make(lambda: walk.open_gap(differ.GapOpened))
+    assert room.said() == ["proof.seen", "verification.failed"]
+    assert await room.timers() == [(walk.id, "within", parse_instant("2023-11-07T18:30:00Z"))]
+    # It is repaired again: another proof, another whole soak, the same occurrence.
+    await room.advance("2023-10-02 12:00")
+    await room.make(lambda: walk.report("2023-10-02 09:00", corrective_action_status=COMPLETE), walk.close_gap)
+    assert room.said()[2:] == ["proof.seen"]
+    await room.advance("2023-10-31 12:00")
+    assert room.said()[3:] == []
+    await room.make(lambda: walk.retest("2023-10-31 10:00"), lambda: walk.report("2023-10-31 10:00"))
+    await room.advance("2023-11-02 00:00")
+    assert room.said()[3:] == ["verification.passed", "case.closed", "attestation.issued"]
+    assert room.last("case.closed").caseid == f"money-findings-closed/{walk.key}/1"
+    raw = (await room.get(f"/v1/attestations/{walk.id}")).content
+    assert verified(verify(raw, directory(room.realm.name)))
+    assert "a verification failed" in raw.decode()
+
+
+async def test_the_differs_word_alone_fails_a_soak(room: AuditRoom) -> None:
+    """The gap opened again and closed again between two looks of the auditor."""
+    await carried_out(room)
+    await proven(room)
+    walk = room.walk
+    await room.advance("2023-09-30 12:00")
+    await room.make(
+        lambda: walk.report("2023-09-30 09:00", corrective_action_status="Corrective action in progress"),
+        lambda: walk.open_gap(differ.GapOpened),
+        lambda: walk.report("2023-09-30 10:00", corrective_action_status=COMPLETE),
+        deliver=False,
+    )
+    await room.deliver()
+    assert room.said() == ["proof.seen", "verification.failed"]
+
+
+async def test_unknown_never_passes_and_is_decided_when_it_is_known(room: AuditRoom) -> None:
+    await carried_out(room)
+    await complete(room)
+    walk = room.walk
+    await room.advance("2023-09-30 12:00")
+    # The retest is 34 days old: fresh now, stale long before the soak ends.
+    await room.make(lambda: walk.report("2023-09-30 09:00"), lambda: walk.retest("2023-08-27 09:00"), walk.close_gap)
+    assert room.said() == ["proof.seen"]
+    await room.advance("2023-11-20 00:00")
+    assert room.said() == ["proof.seen"], "the soak is over, and nobody knows"
+    await room.make(lambda: walk.retest("2023-11-19 09:00", number=2))
+    assert room.said() == ["proof.seen"], "the finding itself is stale still"
+    await room.make(lambda: walk.report("2023-11-19 09:00"))
+    assert room.said()[1:] == ["verification.passed", "case.closed", "attestation.issued"]
+    assert room.last("verification.passed").asof == "2023-11-20T00:00:00Z"
+
+
+async def test_no_proof_in_time_is_inconclusive_once_and_a_late_proof_still_counts(room: AuditRoom) -> None:
+    await carried_out(room)
+    await room.advance("2023-11-07 18:29")
+    assert room.said() == []
+    await room.advance("2023-12-01 00:00")
+    assert room.said() == ["verification.inconclusive"]
+    late = room.last("verification.inconclusive")
+    assert late.asof == "2023-11-07T18:30:00Z"
+    assert late.data["reason_code"] in ("no_proof_in_time", "proof_unknown")
+    walk = room.walk
+    await room.make(
+        lambda: walk.report("2023-11-30 09:00", corrective_action_status=COMPLETE),
+        lambda: walk.retest("2023-11-30 09:00"),
+        walk.close_gap,
+    )
+    assert room.said() == ["verification.inconclusive", "proof.seen"]
+
+
+async def test_a_case_that_ends_without_a_plan_is_resolved(room: AuditRoom) -> None:
+    await room.copy(opened(room.realm.name, wall_now() - timedelta(seconds=60)))
+    await room.advance("2023-07-20 12:00")
+    walk = room.walk
+    await room.make(
+        lambda: walk.report("2023-07-20 09:00", corrective_action_status=COMPLETE),
+        lambda: walk.retest("2023-07-20 09:00"),
+        walk.close_gap,
+    )
+    await room.advance("2023-08-19 12:00")
+    assert room.said() == ["proof.seen", "verification.passed", "case.closed", "attestation.issued"]
+    assert room.last("case.closed").data["how"] == "resolved"
+    raw = (await room.get(f"/v1/attestations/{walk.id}")).content
+    assert verified(verify(raw, directory(room.realm.name)))
+    assert "Trueup changed nothing" in raw.decode()
+
+
+async def test_timers_that_came_due_while_the_auditor_was_down_fire_when_it_is_back(
+    fresh: Realm, tmp_path: Path
+) -> None:
+    async with AsyncExitStack() as stack:
+        first = await enter(stack, fresh, tmp_path)
+        await carried_out(first)
+        await proven(first)
+        assert first.said() == ["proof.seen"]
+        delivered = first.delivered
+        # It is down while the clock moves on, past the end of the soak.
+        await first.advance("2023-10-24 00:00", deliver=False)
+    async with AsyncExitStack() as stack:
+        second = await enter(stack, fresh, tmp_path)
+        second.walk, second.delivered = first.walk, delivered
+        await second.deliver()
+        assert second.said() == ["proof.seen", "verification.passed", "case.closed", "attestation.issued"]
+        assert second.last("verification.passed").asof == "2023-10-20T12:00:00Z"
+
+
+async def test_everything_delivered_again_changes_nothing(room: AuditRoom) -> None:
+    await carried_out(room)
+    await proven(room)
+    await room.advance("2023-10-23 00:00")
+    before = [event.id for event in room.walk.ledger]
+    room.delivered = -1
+    await room.deliver()
+    assert [event.id for event in room.walk.ledger] == before
+
+
+async def test_a_lost_projection_is_made_again_with_the_same_decisions(room: AuditRoom) -> None:
+    """The auditor's schema is emptied and everything is read again."""
+    await carried_out(room)
+    await proven(room)
+    await room.pool.execute("DELETE FROM auditor.cases; DELETE FROM auditor.entities; DELETE FROM auditor.timers")
+    await room.pool.execute("UPDATE auditor.entity_progress SET position = -1, links = ''")
+    room.delivered = -1
+    await room.deliver()
+    assert room.said() == ["proof.seen"]
+    await room.advance("2023-10-23 00:00")
+    assert room.said()[1:] == ["verification.passed", "case.closed", "attestation.issued"]
+
+
+async def test_what_its_own_verifier_refuses_is_not_issued_and_is_told(room: AuditRoom, tmp_path: Path) -> None:
+    """The key of one who approved is no longer in the directory: nobody could check the signature."""
+    await carried_out(room)
+    await proven(room)
+    people = directory(room.realm.name)
+    file = tmp_path / "directory.json"
+    text = file.read_text()
+    file.write_text(text.replace(people.people["r.osei"].key, people.people["r.osei"].key[::-1]))
+    await room.advance("2023-10-23 00:00")
+    assert room.said() == ["proof.seen", "verification.passed", "case.closed"]
+    counts = (await room.get("/v1/counts")).json()
+    assert "signatures" in counts["unattested"][room.walk.id]
+    file.write_text(text)
+    async with room.pool.acquire() as conn, conn.transaction():
+        await room.issuer.queue.wake(conn)
+    await room.issue()
+    await room.sync()
+    assert room.said()[-1] == "attestation.issued"
