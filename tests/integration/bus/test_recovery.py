@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka.errors import KafkaTimeoutError
 from cli.stack.broker import Broker
+from common.bus.consumer import LedgerConsumer
 from common.bus.relay import Relay
 from common.errors import Transient
 from common.ledger import Ledger, progress
@@ -83,7 +85,7 @@ async def test_messages_that_vanish_are_noticed_by_the_next_one_and_read_in_the_
         return await put(self, topic, *message)
 
     monkeypatch.setattr(Relay, "_put", lossy)
-    monkeypatch.setattr("common.bus.consumer.LOOK_S", 3600.0)  # only the break can tell
+    monkeypatch.setattr(LedgerConsumer, "_look", nothing)  # only the break can tell
     async with site.relaying("observer") as ledger, site.seeing("differ") as seen:
         await observe(ledger, 30)
         await eventually(lambda: all_published(ledger.pool, "observer"), "30 are lost")
@@ -109,6 +111,29 @@ async def test_what_vanishes_without_a_successor_is_read_in_the_ledger_too(
         await observe(ledger, 5)
         await eventually(lambda: _handled(seen, 5), "5 events that never were on the bus")
     assert await _on_the_bus(site) == 0
+
+
+async def test_what_the_broker_did_not_take_is_sent_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    put = Relay._put
+    refusals = 3
+
+    async def refused() -> None:
+        raise KafkaTimeoutError
+
+    async def reluctant(self: Relay, topic: Any, *message: Any) -> Any:
+        nonlocal refusals
+        if refusals:
+            refusals -= 1
+            return refused()
+        return await put(self, topic, *message)
+
+    monkeypatch.setattr(Relay, "_put", reluctant)
+    async with site.relaying("observer") as ledger:
+        await observe(ledger, 10)
+        await eventually(lambda: all_published(ledger.pool, "observer"), "published")
+    assert refusals == 0
+    on_the_bus = {int(dict(record.headers)["position"]) for record in await site.messages("state")}
+    assert on_the_bus == set(range(10))
 
 
 async def test_a_broker_that_comes_back_empty_costs_nothing(forgetful: Site, own_broker: Broker) -> None:
@@ -152,6 +177,10 @@ async def test_a_second_relay_waits_for_the_first(site: Site) -> None:
         await observe(first, 20, in_batches_of=1)
         await eventually(lambda: all_published(first.pool, "observer"), "published")
     assert await _on_the_bus(site) == 20
+
+
+async def nothing(*_: object) -> None:
+    """Do nothing."""
 
 
 async def _handled(seen: Seen, count: int) -> bool:
