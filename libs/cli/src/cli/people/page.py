@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cli.people.screen import SEVERITY_STYLE, cell
+from cli.people.screen import SEVERITY_STYLE, cell, clean
 from cli.people.words import Citations, due, fingerprint, moment, name, people, value
 
 Page = Mapping[str, Any]
@@ -26,6 +26,8 @@ def case_page(page: Page, me: str, my_name: str, zone: str) -> list[RenderableTy
     elif page["withheld"]:
         parts += ["", _labelled("NO PLAN", cell(page["withheld"]["data"]["reason"]))]
     parts += ["", *_next(view), "", *_yours(view)]
+    if page["simulated"]:
+        parts += ["", cell("[*] simulated: a person of a demo", "dim")]
     if view.cited.index:
         marks = "  ".join(f"{mark} {event}" for mark, event in view.cited.index)
         parts += ["", cell(f"Records: {marks}", "dim")]
@@ -39,7 +41,9 @@ class _View:
         self.page = page
         self.me = me
         self.zone = zone
-        self.names: Mapping[str, str] = page["names"]
+        self.names = {
+            who: f"{shown} [*]" if who in page["simulated"] else shown for who, shown in page["names"].items()
+        }
         self.cited = Citations()
 
     def data(self, what: str) -> Mapping[str, Any]:
@@ -85,20 +89,23 @@ def _wrong(view: _View) -> Iterator[RenderableType]:
     page, gap = view.page, view.data("gap")
     rules = gap.get("rules", [])
     yield _labelled("WHAT IS WRONG", cell(rules[0]["says"] if rules else "Nothing is recorded.", "bold"))
-    for rule in rules:
-        late = f", due {view.at(rule['due'])}" if rule.get("due") else ""
-        reason = f": {rule['reason']}" if rule.get("reason") else ""
-        yield _labelled(f"  {rule['name']}", cell(f"{rule['says']} ({rule['status']}{reason}{late})"))
+    for number, rule in enumerate(rules):
+        says = f" {rule['says']}" if number else ""
+        yield _labelled("  The rule", cell(f"{rule['name']}: {_how(view, rule)}.{says}"))
         facts = " · ".join(f"{fact['name']}: {value(fact)}" for fact in rule["facts"])
         marks = view.cited.mark([fact.get("event_id") for fact in rule["facts"]])
-        yield _labelled("    the facts", cell(f"{facts} {marks}".strip()))
+        yield _labelled("  The facts", cell(f"{facts} {marks}".strip()))
     for what, word in (("confirmation", "Confirmed by"), ("dispute", "Disputed by")):
         if page[what]:
             yield _labelled(f"  {word}", cell(_by(view, page[what])))
-    if page["gap_closed"]:
-        yield _labelled(
-            "  Closed", cell(f"{view.at(page['gap_closed']['asof'])}: {view.data('gap_closed')['reason']}")
-        )
+    if closed := page["gap_closed"]:
+        reason = view.data("gap_closed")["reason"].replace("_", " ")
+        yield _labelled("  Closed", cell(f"{view.at(closed['asof'])}: {reason}"))
+
+
+def _how(view: _View, rule: Mapping[str, Any]) -> str:
+    since = f" since {view.at(rule['due'])}" if rule.get("due") else ""
+    return f"{rule['status']}{since}" + (f" ({rule['reason']})" if rule.get("reason") else "")
 
 
 def _by(view: _View, said: Mapping[str, Any]) -> str:
@@ -110,14 +117,16 @@ def _by(view: _View, said: Mapping[str, Any]) -> str:
 def _proposed(view: _View) -> Iterator[RenderableType]:
     plan = view.data("plan")
     drafted = cell(f"drafted by {plan['planner']}: it drafts, people decide", "dim")
-    yield _labelled("WHAT IS PROPOSED", Text.assemble((plan["recommends"] + " ", "bold"), drafted))
-    yield _labelled("  It found", cell(plan["found"]))
+    yield _labelled("WHAT IS PROPOSED", drafted)
     for step in plan["steps"]:
-        says = f"{step['does']}  {step['risk']} · {step['level']} · {step['system']} · undo: {step['undo'] or 'none'}"
-        yield _labelled(f"  {step['number']} {step['action']}", cell(says))
+        terms = f"{step['risk']} risk · {step['level']} · {step['system']} · undo: {step['undo'] or 'none'}"
+        yield _labelled(
+            f"  Step {step['number']}", cell(step["action"], "bold").append(f"  {clean(terms)}", "not bold")
+        )
+        yield _labelled("", cell(step["does"]))
         for parameter, given in step["parameters"].items():
             shown = ", ".join(map(str, given)) if isinstance(given, list) else given
-            yield Padding(cell(f"{parameter}: {shown}", "green"), (0, 0, 0, LABEL_WIDTH + 4))
+            yield Padding(cell(f"{parameter}: {shown}", "green"), (0, 0, 0, LABEL_WIDTH + 3))
     for number, sentence in enumerate(plan["reasoning"]):
         marks = view.cited.mark(sentence["cites"])
         yield _labelled("  Its reason" if number == 0 else "", cell(f"{sentence['text']} {marks}".strip()))

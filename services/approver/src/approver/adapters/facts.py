@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from common.declarations.catalogue import Catalogue
+from common.declarations.evaluation import CompiledDesiredState
 from common.entities import EntityStore
 from common.errors import Permanent
 from common.events.model import Fact
@@ -34,13 +35,20 @@ class StoredFacts:
         wanted = list(dict.fromkeys(subjects))
         refs = list(dict.fromkeys((subject.entity_type, subject.key) for subject in wanted))
         views = await self._store.views(conn, catalogue, refs)
+        states = {name: _state(catalogue, name) for name in {subject.desired_state for subject in wanted}}
         found: dict[Subject, Mapping[str, Fact]] = {}
         for subject in wanted:
-            view = views.get((subject.entity_type, subject.key))
-            if view is None or subject.desired_state not in catalogue.desired_states:
-                continue
-            try:
-                found[subject] = entity_facts(catalogue.compiled(subject.desired_state), view, asof)
-            except Permanent:
-                continue  # a declaration that can't be decided (any more): all is Unknown
+            view, state = views.get((subject.entity_type, subject.key)), states[subject.desired_state]
+            if view is not None and state is not None:
+                found[subject] = entity_facts(state, view, asof)
         return found
+
+
+def _state(catalogue: Catalogue, name: str) -> CompiledDesiredState | None:
+    """The desired state, ready to decide; None for one that is not active or can't be decided: all is Unknown."""
+    if name not in catalogue.desired_states:
+        return None
+    try:
+        return catalogue.compiled(name)
+    except Permanent:
+        return None

@@ -135,7 +135,7 @@ class Action(Body):
 
 
 class CasePage(Body):
-    """One case, whole. `names` are the display names of the people in it."""
+    """One case, whole. `names` are the display names of the people in it; `simulated` those whom a demo made up."""
 
     case: str
     stage: str
@@ -163,6 +163,7 @@ class CasePage(Body):
     needs: list[Need]
     actions: list[Action]
     names: dict[str, str]
+    simulated: list[str]
 
 
 class Template(Body):

@@ -39,6 +39,7 @@ def template(decision: Decision) -> dict[str, object]:
 def page(opened: Opened, person: str, clock: RealmClock) -> CasePage:
     case, around = opened.case, opened.around
     realm = around.directory.realm
+    names = _names(opened)
     return CasePage(
         case=case.id,
         stage=case.stage,
@@ -67,7 +68,8 @@ def page(opened: Opened, person: str, clock: RealmClock) -> CasePage:
         verification=_all(_verification(case)),
         needs=[_need(ask, opened) for ask in asked(case, around) if ask.waits],
         actions=[action(case.id, realm, person, ask) for ask in options(case, person, around)],
-        names=_names(opened),
+        names=names,
+        simulated=[person for person in names if around.directory.people[person].simulated],
     )
 
 
