@@ -63,6 +63,8 @@ class Story:
     reality: Reality = field(init=False)
     decisions: Counter[str] = field(default_factory=Counter)
     open_before: int = 0
+    by_clock: int = 0
+    acted_on: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.reality = Reality(self.examples / "single-audit-147110-2022.csv")
@@ -162,10 +164,11 @@ class Story:
     # -- summer and autumn
 
     def wait_for_proof(self) -> None:
+        self.acted_on = self._late()
         self._to("2023-08-04T13:00:00Z", "4 August: the monthly snapshot")
         self._snapshots()
         self._to("2023-08-31T13:00:00Z", f"31 August: management reports fixes complete {SIMULATED}")
-        self.reality.complete(self._remedied())
+        self.reality.complete(self.acted_on)
         self._snapshots()
         self._to("2023-09-20T13:00:00Z", f"20 September: Internal Audit retests {SIMULATED}")
         self.reality.retest(sorted(self.reality.touched), "2023-09-20")
@@ -174,17 +177,22 @@ class Story:
         self.screen.step("verify", f"{stages['soaking']} proofs seen by the auditor; each must hold for 30 days")
         before = stages.total()
         self._to("2023-10-02T13:00:00Z", "2 October: two more promises ran out, and no message came")
-        self.screen.step("diff", f"{self._stages().total() - before} cases opened by the clock alone")
+        self.by_clock = self._stages().total() - before
+        self.screen.step("diff", f"{self.by_clock} cases opened by the clock alone")
         self._snapshots()
         self._to("2023-10-23T13:00:00Z", "23 October: the soak is over")
         self._snapshots()
         stages = self._stages()
         self.screen.step("attest", f"{stages['attested']} cases closed and attested")
 
-    def _remedied(self) -> list[str]:
-        """Findings whose procedure was published, or whose retest was asked for: these are fixed (simulated)."""
+    def _late(self) -> list[str]:
+        """Findings with an executed plan whose fix was late or unproven: these come to be fixed (simulated)."""
+        pages = [self.actors["e.weber"].case(line["case"]) for line in self._cases("to-verify")]
         return sorted(
-            line["key"] for line in self._cases("to-verify") if {"fixed", "shown", "proven"} & set(line["rules"])
+            page["gap"]["data"]["key"]
+            for page in pages
+            for rule in page["gap"]["data"]["rules"]
+            if rule["name"] in ("fixed", "shown") and rule["status"] == "missed"
         )
 
     # -- tools

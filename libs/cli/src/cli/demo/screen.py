@@ -37,8 +37,10 @@ class Screen:
         self._step = name
         self._console.print(f"{self.seconds:6.1f} s  [bold cyan]{escape(f'{shown:<9}')}[/bold cyan] {escape(text)}")
 
-    def note(self, text: str) -> None:
-        self._console.print(f"{'':19}[dim]{escape(text)}[/dim]")
+    def check(self, ok: bool | None, name: str, detail: str) -> None:
+        """One check of an attestation."""
+        word, style = {True: ("ok", "green"), False: ("FAILED", "bold red"), None: ("not checked", "yellow")}[ok]
+        self._console.print(f"  [{style}]{word:<6}[/]  {escape(name)}: [dim]{escape(detail)}[/dim]")
 
     def date(self, text: str) -> None:
         self._console.print()
