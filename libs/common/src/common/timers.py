@@ -51,7 +51,7 @@ class Timers:
                 instant timestamptz NOT NULL,
                 PRIMARY KEY (subject, name)
             );
-            CREATE INDEX IF NOT EXISTS timers_by_instant ON {self._table} (instant, subject, name);
+            CREATE INDEX IF NOT EXISTS timers_by_instant ON {self._table} (instant);
         """
 
     async def set(self, conn: Connection, timers: Iterable[Timer]) -> None:
@@ -104,12 +104,11 @@ class Timers:
     async def due(self, conn: Connection, until: datetime, limit: int = BATCH) -> list[Timer]:
         """At most `limit` timers with an instant up to and including `until`, ascending."""
         rows = await conn.fetch(
-            f"SELECT subject, name, instant FROM {self._table} WHERE instant <= $1 "  # noqa: S608
-            "ORDER BY instant, subject, name LIMIT $2",
+            f"SELECT subject, name, instant FROM {self._table} WHERE instant <= $1 ORDER BY instant LIMIT $2",  # noqa: S608
             until,
             limit,
         )
-        return [Timer(*row) for row in rows]
+        return _in_order(rows)
 
     async def next(self, conn: Connection) -> datetime | None:
         """The earliest instant of all timers, None when none is set."""
@@ -120,13 +119,13 @@ class Timers:
         """Delete and return due timers, ascending: as `due`, and nobody else takes them (in one transaction)."""
         rows = await conn.fetch(
             f"WITH due AS (SELECT subject, name FROM {self._table} WHERE instant <= $1 "  # noqa: S608
-            "ORDER BY instant, subject, name LIMIT $2 FOR UPDATE) "
+            "ORDER BY instant LIMIT $2 FOR UPDATE) "
             f"DELETE FROM {self._table} AS t USING due WHERE t.subject = due.subject AND t.name = due.name "
             "RETURNING t.subject, t.name, t.instant",
             until,
             limit,
         )
-        return sorted((Timer(*row) for row in rows), key=lambda t: (t.instant, t.subject, t.name))
+        return _in_order(rows)
 
     async def fire_next(self, conn: Connection, until: datetime, fire: Fire, limit: int = BATCH) -> int:
         """Fire the earliest instant that is due, in the caller's transaction; returns how many timers fired.
@@ -149,6 +148,10 @@ class Timers:
         while count := await self.fire_next(conn, until, fire):
             fired += count
         return fired
+
+
+def _in_order(rows: Iterable[Any]) -> list[Timer]:
+    return sorted((Timer(*row) for row in rows), key=lambda timer: (timer.instant, timer.subject, timer.name))
 
 
 class WallTimers:

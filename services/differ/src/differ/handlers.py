@@ -75,6 +75,8 @@ class Differ:
 
     async def review(self, conn: Connection) -> int:
         """Do a part of one review under way; returns how many reviews it worked on (0: there is none)."""
+        if not await self._out.reviews.any(conn):  # asked often: it must not take a turn for nothing
+            return 0
         await self._out.entities.lock(conn)
         review = await self._out.reviews.next(conn)
         if review is None:

@@ -114,6 +114,10 @@ class Reviews(Protocol):
         """Note that these reviews, from the first entity on, are to be done for these versions."""
         ...
 
+    async def any(self, conn: Connection) -> bool:
+        """Whether a review is under way."""
+        ...
+
     async def next(self, conn: Connection) -> Review | None:
         """One review under way, which nobody else works on until the transaction ends."""
         ...

@@ -17,11 +17,13 @@ from common.topics import SERVICES, rights
 
 READER = "reader"
 _REALM = re.compile(r"^[a-z][a-z0-9_]{0,30}$")
-_TIMEOUTS = {
+_SETTINGS = {
     # One open transaction that holds the head blocks every writer: nobody may hold it for long.
     "lock_timeout": "5s",
     "statement_timeout": "60s",
     "idle_in_transaction_session_timeout": "30s",
+    # A plan that was kept while the tables were empty scans them whole when they have grown.
+    "plan_cache_mode": "force_custom_plan",
 }
 _PROGRESS = ("positions", "relays", "published", "work")
 _SCRAM_ITERATIONS = 4096
@@ -64,7 +66,7 @@ async def _create_roles(connection: Any, realm: str, passwords: Mapping[str, str
     for service in (*SERVICES, READER):
         role = role_name(realm, service)
         await _create_role(connection, role, f"LOGIN PASSWORD '{scram_verifier(passwords[service])}'")
-        for name, value in _TIMEOUTS.items():
+        for name, value in _SETTINGS.items():
             await connection.execute(f"ALTER ROLE {role} SET {name} = '{value}'")
     await connection.execute(f"ALTER ROLE {role_name(realm, READER)} SET default_transaction_read_only = on")
 

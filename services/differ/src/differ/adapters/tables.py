@@ -116,6 +116,9 @@ class ReviewTable:
         )
         await self._count(conn)
 
+    async def any(self, conn: Connection) -> bool:
+        return bool(await conn.fetchval("SELECT EXISTS (SELECT FROM differ.reviews)"))
+
     async def next(self, conn: Connection) -> Review | None:
         row = await conn.fetchrow(
             "SELECT desired_state, entity_type, after_key, cause FROM differ.reviews "
