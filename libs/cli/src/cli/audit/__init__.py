@@ -1,0 +1,1 @@
+"""`trueup audit`: check an attestation without trusting anybody, and read a case's records."""

@@ -1,0 +1,115 @@
+"""The auditor's API as an examiner uses it. It only reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+from common.errors import Refused
+
+from cli.people import sessions
+from cli.stack import state
+
+TIMEOUT_S = 30.0
+POSITIONS = 200
+JSONObject = dict[str, Any]
+
+
+def find_url() -> str:
+    """The auditor's address: TRUEUP_AUDITOR_URL, else the one stack that runs below this folder.
+
+    Raises `Refused` (`which_url`).
+    """
+    if url := os.environ.get("TRUEUP_AUDITOR_URL"):
+        return url
+    ports = []
+    for path in sorted(sessions.STACKS.glob("*/state.json")):
+        known = state.read(path.parent)
+        process = known.services.get("auditor") if known is not None else None
+        if process is not None and process.living() is not None:
+            ports.append(process.port)
+    if len(ports) == 1:
+        return f"http://127.0.0.1:{ports[0]}"
+    reason = "several stacks run here" if ports else "no stack runs here"
+    raise Refused("which_url", f"{reason}, so it is not clear which auditor is meant", "Say: --url http://HOST:PORT")
+
+
+def token(person: str | None) -> str:
+    """Who asks: TRUEUP_TOKEN, else the session of `trueup login`. Raises `Refused` (`not_signed_in`)."""
+    if given := os.environ.get("TRUEUP_TOKEN"):
+        return given
+    with sessions.connect(person) as client:
+        if client.session is None:
+            raise Refused("not_signed_in", "nobody is signed in here", "Sign in first: trueup login --person YOU")
+        return client.session.token
+
+
+class Auditor:
+    """A connection to an auditor. Methods raise `Refused`: `unreachable`, or the service's own reason code."""
+
+    def __init__(self, url: str, bearer: str, transport: httpx.BaseTransport | None = None) -> None:
+        self.url = url.rstrip("/")
+        self._http = httpx.Client(
+            base_url=self.url,
+            timeout=TIMEOUT_S,
+            headers={"authorization": f"Bearer {bearer}"},
+            transport=transport,
+            trust_env=httpx.URL(self.url).host not in ("127.0.0.1", "localhost", "::1"),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def document(self, case: str) -> bytes:
+        """The attestation of a case, byte for byte."""
+        return self._get(f"/v1/attestations/{quote(case)}").content
+
+    def case(self, case: str) -> JSONObject:
+        return self._json(f"/v1/cases/{quote(case)}")
+
+    def find(self, key: str) -> list[JSONObject]:
+        """The cases of the entity with this key."""
+        return list(self._json("/v1/cases", {"key": key})["cases"])
+
+    def timeline(self, case: str) -> JSONObject:
+        return self._json(f"/v1/cases/{quote(case)}/timeline")
+
+    def events(self, positions: Sequence[int]) -> dict[int, str]:
+        """The exact bytes, as text, of the events at these positions; those that don't exist are left out."""
+        found: dict[int, str] = {}
+        for start in range(0, len(positions), POSITIONS):
+            asked = [("position", str(position)) for position in positions[start : start + POSITIONS]]
+            for item in self._json("/v1/events", asked)["events"]:
+                found[int(item["position"])] = str(item["event"])
+        return found
+
+    def _json(self, path: str, params: Any = None) -> JSONObject:
+        response = self._get(path, params)
+        try:
+            body = response.json()
+        except ValueError as error:
+            raise Refused("not_the_auditor", f"{self.url} does not answer in JSON", "Check the address.") from error
+        if not isinstance(body, dict):
+            raise Refused("not_the_auditor", f"{self.url} answers something else", "Check the address.")
+        return body
+
+    def _get(self, path: str, params: Any = None) -> httpx.Response:
+        try:
+            response = self._http.get(path, params=params)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            told = f"the auditor at {self.url} does not answer: {error or type(error).__name__}"
+            raise Refused("unreachable", told, "Is it running? Look with: trueup status") from error
+        if response.is_success:
+            return response
+        try:
+            body = response.json()
+            raise Refused(str(body["reason_code"]), str(body["message"]), str(body.get("what_to_do", "")))
+        except (ValueError, KeyError, TypeError) as error:
+            told = f"HTTP {response.status_code} from {self.url}"
+            raise Refused("not_the_auditor", told, "Check the address.") from error

@@ -1,0 +1,112 @@
+"""`trueup audit verify`: what it prints and its exit codes."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+import pytest
+from auditor.core import attestation
+from cli.audit.commands import app
+from support import walk as walks
+from support.walk import directory
+from typer.testing import CliRunner
+
+
+@cache
+def raw() -> bytes:
+    walk = walks.closed()
+    people = walk.directory.people.values()
+    return attestation.issue("demo", walk.id, walk.ledger[-1].asof, walk.records, people).encode()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "case-2022-090.json"
+    path.write_bytes(raw())
+    return path
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return result.exit_code, result.output
+
+
+def trusted(path: Path, **changes: str) -> Path:
+    people = [person.model_dump(mode="json") | changes for person in directory().people.values()]
+    path.write_text(json.dumps({"realm": "demo", "people": people}))
+    return path
+
+
+def test_the_original_is_verified_and_the_limits_are_told(file: Path) -> None:
+    code, output = run("verify", file)
+    assert code == 0
+    assert "VERIFIED: case money-findings-closed/2022-090/1" in output
+    assert "simulated" in output
+    assert "--directory" in output
+    assert "--against" in output
+
+
+def test_with_the_verifiers_own_directory_the_keys_are_compared(file: Path, tmp_path: Path) -> None:
+    code, output = run("verify", file, "--directory", trusted(tmp_path / "directory.json"))
+    assert code == 0
+    assert "not checked" not in output
+    other = trusted(tmp_path / "other.json")
+    other.write_text(
+        other.read_text().replace(directory().people["r.osei"].key, directory("x").people["r.osei"].key[::-1])
+    )
+    assert run("verify", file, "--directory", other)[0] == 1
+
+
+@pytest.mark.parametrize("offset", [0, 1, 17, 5_000, 40_000, -2, -1])
+def test_a_flipped_byte_exits_1(file: Path, offset: int) -> None:
+    changed = bytearray(raw())
+    changed[offset] ^= 0x01
+    file.write_bytes(bytes(changed))
+    code, output = run("verify", file)
+    assert code == 1
+    assert "NOT VERIFIED" in output
+
+
+def test_another_digest_than_expected_exits_1(file: Path) -> None:
+    assert run("verify", file, "--digest", "0" * 64)[0] == 1
+    assert run("verify", file, "--digest", json.loads(raw())["digest"])[0] == 0
+
+
+def test_an_empty_or_foreign_file_exits_1(file: Path) -> None:
+    for content in (b"", b"%PDF-1.7", b"{}"):
+        file.write_bytes(content)
+        assert run("verify", file)[0] == 1
+
+
+def test_what_cannot_be_read_or_asked_exits_2(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("verify", tmp_path / "missing.json")[0] == 2
+    assert run("verify", tmp_path)[0] == 2
+    assert run("verify", file, "--directory", tmp_path / "missing.json")[0] == 2
+    assert run("verify", file, "--directory", file)[0] == 2
+    monkeypatch.setenv("TRUEUP_TOKEN", "x")
+    code, output = run("verify", file, "--against", "http://127.0.0.1:1")
+    assert code == 2
+    assert "does not answer" in output
+    assert run("verify", file, "--against", "nonsense://")[0] == 2
+
+
+def test_nobody_signed_in_exits_2(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TRUEUP_TOKEN", raising=False)
+    monkeypatch.setenv("TRUEUP_CONFIG_HOME", str(tmp_path))
+    code, output = run("verify", file, "--against", "http://127.0.0.1:1")
+    assert code == 2
+    assert "trueup login" in output
+
+
+def test_json_names_every_check(file: Path, tmp_path: Path) -> None:
+    code, output = run("verify", file, "--json")
+    body = json.loads(output)
+    assert (code, body["verified"]) == (0, True)
+    assert {check["name"] for check in body["checks"]} >= {"digest", "signatures", "gate_1", "gate_2", "soak"}
+    file.write_bytes(raw()[:-1])
+    code, output = run("verify", file, "--json")
+    assert (code, json.loads(output)["verified"]) == (1, False)
+    code, output = run("verify", tmp_path / "missing.json", "--json")
+    assert (code, json.loads(output)["error"]) == (2, "file_unreadable")
