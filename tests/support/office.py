@@ -59,7 +59,12 @@ class Office:
         return [kind.removeprefix("trueup.").removesuffix(".v1") for kind in answer["types"]]
 
     async def write(self, *events: Event) -> None:
-        """Append as the services that wrote these events, each in its own role."""
+        """Append as the services that wrote these events, each in its own role; then everybody learns of them."""
+        await self.put(*events)
+        await self.deliver()
+
+    async def put(self, *events: Event) -> None:
+        """Append, and tell nobody."""
         for event in events:
             conn = await asyncpg.connect(self.realm.url(event.source))
             try:
@@ -68,7 +73,6 @@ class Office:
             finally:
                 await conn.close()
         await self.sync()
-        await self.deliver()
 
     async def sync(self) -> None:
         """The walk knows what the ledger knows."""

@@ -15,6 +15,7 @@ from approver import main as approver_main
 from approver.settings import ApproverSettings
 from cli.stack.realm import Realm, drop_database, prepare_database
 from cli.stack.secretfiles import Passwords
+from common.clock import wall_now
 from common.ledger import Ledger
 from common.runtime import Runtime, application, install_schema
 from pydantic import SecretStr
@@ -34,7 +35,9 @@ def fresh_realm(postgres: Any, folder: Path) -> Iterator[Realm]:
 
 
 @asynccontextmanager
-async def opened_office(realm: Realm, folder: Path) -> AsyncIterator[Office]:
+async def opened_office(
+    realm: Realm, folder: Path, clock: str = "replay:2023-07-03T00:00:00Z"
+) -> AsyncIterator[Office]:
     write_directory(folder / "directory.json", with_roles(directory(realm.name), KEEPER, "clock-keeper"))
     (folder / "issuer.key").write_text(secrets.token_urlsafe(48))
     settings = ApproverSettings(
@@ -43,7 +46,7 @@ async def opened_office(realm: Realm, folder: Path) -> AsyncIterator[Office]:
         brokers="127.0.0.1:1",
         directory=folder / "directory.json",
         issuer_key=folder / "issuer.key",
-        clock="replay:2023-07-03T00:00:00Z",
+        clock=clock,
         timezone="America/New_York",
     )
     async with asyncpg.create_pool(realm.url("approver"), min_size=1, max_size=4) as pool:
@@ -75,4 +78,13 @@ async def reception(
     """A realm for all tests of a module that record nothing."""
     with fresh_realm(postgres, session_folder) as realm:
         async with opened_office(realm, tmp_path_factory.mktemp("reception")) as made:
+            yield made
+
+
+@pytest.fixture
+async def wall_office(postgres: Any, session_folder: Path, tmp_path: Path) -> AsyncIterator[Office]:
+    """A realm on the wall clock."""
+    with fresh_realm(postgres, session_folder) as realm:
+        async with opened_office(realm, tmp_path, "wall") as made:
+            made.walk.asof = wall_now()
             yield made

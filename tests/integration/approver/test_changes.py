@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from approver import main as approver_main
 from approver.api import people as people_api
 from approver.settings import ApproverSettings
-from common.clock import parse_instant
+from common.clock import parse_instant, wall_now
 from common.errors import Refused
 from common.events.approver import ApprovalVoided
 from pydantic import SecretStr
@@ -116,6 +117,28 @@ async def test_time_runs_out_at_its_own_instant_when_the_clock_moves(
     assert parse_instant(last.asof) == parse_instant(due.data.expires)
     assert (await office.ask("k.weber", "realm"))["now"] == "2023-08-01T00:00:00Z"
     assert await office.decide("r.osei", "return") == ["plan.returned"]
+
+
+async def test_on_a_wall_clock_time_runs_out_by_itself_also_what_ran_out_while_nobody_ran(
+    wall_office: Office,
+) -> None:
+    office = wall_office
+    await office.declare()
+    hour_ago = (wall_now() - timedelta(hours=1)).strftime("%Y-%m-%d %H:%M")
+    await office.make(lambda: office.walk.report(hour_ago), office.walk.open_gap)
+    await office.decide("j.moreau", "confirm")
+    await office.put(office.walk.draft())
+    await office.put(office.walk.open_ticket(days=0))  # a ticket that is over as soon as it is open
+    await office.deliver()
+    assert (await office.types())[-1] == "ticket.opened"
+    stop = asyncio.Event()
+    firing = asyncio.create_task(office.parts.tasks["deadlines"](stop))
+    async with asyncio.timeout(20):
+        while (await office.types())[-1] != "plan.expired":
+            await asyncio.sleep(0.05)
+        stop.set()
+        await firing
+    assert office.walk.events[-1].asof == office.walk.events[-2].data["expires"]
 
 
 async def quiet(monkeypatch: pytest.MonkeyPatch) -> None:

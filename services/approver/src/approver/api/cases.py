@@ -1,5 +1,6 @@
 """Cases: the list, one of them, and the decisions people make about them."""
 
+import logging
 from typing import Annotated, Any
 
 from common.directory import Person
@@ -26,6 +27,7 @@ from approver.desk import Decided, Opened
 from approver.ports import Wanted
 
 PAGE = 200
+_LOG = logging.getLogger(__name__)
 MAX_TASKS = 2_000
 
 
@@ -85,6 +87,8 @@ def router(context: Context) -> APIRouter:
         signed = Signed(request.decision, request.signature)
         decided = await context.transact(lambda conn: context.desk.decide(conn, signed))
         if decided.refusal is not None:
+            made = request.decision
+            _LOG.info("refused: %s would %s %s (%s)", person.id, made.kind, made.case, decided.refusal.reason_code)
             raise decided.refusal
         return _answer(decided)
 
