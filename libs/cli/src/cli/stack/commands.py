@@ -28,6 +28,10 @@ class BrokerChoice(StrEnum):
 
 
 Folder = Annotated[Path, typer.Option("--data", help="Folder for data, logs and generated passwords.")]
+Running = Annotated[
+    Path | None,
+    typer.Option("--data", help="Folder of the stack. Not needed where one stack runs: up, or demo --keep."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 
 _screen = Console()
@@ -65,26 +69,40 @@ def up(
     _show(found, as_json)
 
 
-def down(folder: Folder = DEFAULT_FOLDER, as_json: Json = False) -> None:
+def down(folder: Running = None, as_json: Json = False) -> None:
     """Stop everything that runs in the data folder; data and logs stay."""
     try:
         found = operations.down(
-            folder, tell=lambda line: _notes.print(line, markup=False, highlight=False, soft_wrap=True)
+            folder or the_running_one(),
+            tell=lambda line: _notes.print(line, markup=False, highlight=False, soft_wrap=True),
         )
     except StackError as error:
         _refuse(error)
     _show(found, as_json)
 
 
-def status(folder: Folder = DEFAULT_FOLDER, as_json: Json = False) -> None:
+def status(folder: Running = None, as_json: Json = False) -> None:
     """Show what runs: addresses, readiness and lag. Exit code 3 when not everything is ready."""
     try:
-        found = operations.status(folder)
+        found = operations.status(folder or the_running_one())
     except StackError as error:
         _refuse(error)
     _show(found, as_json)
     if not found.ready:
         raise typer.Exit(EXIT_NOT_READY)
+
+
+def the_running_one() -> Path:
+    """The folder of the only stack that runs below .trueup; the default folder when none does.
+
+    Raises `StackError` (`several_stacks`) when it can't be told which one is meant.
+    """
+    kept = sorted(path.parent for path in DEFAULT_FOLDER.parent.glob("*/state.json"))
+    running = [folder for folder in kept if operations.status(folder).running]
+    if len(running) > 1:
+        names = ", ".join(str(folder) for folder in running)
+        raise StackError("several_stacks", f"Several stacks run here: {names}.", "Say which one: --data FOLDER")
+    return running[0] if running else DEFAULT_FOLDER
 
 
 def _refuse(error: StackError) -> NoReturn:
