@@ -13,11 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from observer.core.limits import MAX_CELL_BYTES, MAX_COLUMNS, MAX_MESSAGE_BYTES
 from observer.core.messages import OBSERVED, WITHDRAWN, Message, read
+from observer.core.moments import Moment
+from observer.core.observations import observation
 from observer.core.rejections import Rejected
 from observer.core.sources import EntityRule
 
 RULES = {"finding": EntityRule("reference", "audit-tracker"), "retest": EntityRule("id", "control-testing")}
 LATEST = datetime(2023, 7, 3, 0, 5, tzinfo=UTC)
+MOMENT = Moment("2026-01-05T09:00:00Z", "2023-07-03T00:00:00Z", LATEST)
 
 
 def message(**changes: Any) -> dict[str, Any]:
@@ -222,8 +225,9 @@ def _check_any(raw: bytes) -> None:
         assert len(rejected.message) <= 500
         canonical(rejected.message)
     else:
-        canonical(found.row)
-        canonical([found.key, found.upstream_id, found.reason])
+        event = observation(found, "observations/0/1", MOMENT)
+        assert event.encode() == event.encode_checked(), "what passed needs no second check"
+        assert len(event.subject) <= 500
 
 
 _json = st.recursive(

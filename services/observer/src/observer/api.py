@@ -9,8 +9,10 @@ from typing import Annotated, Any, Literal
 
 import orjson
 from common.errors import Permanent, Refused
+from common.failpoints import failpoint
 from common.http_api import harden
 from common.ids import is_key
+from common.ledger import Connection
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
@@ -150,9 +152,14 @@ def _reporting(routes: APIRouter, context: Context, reporter: Any) -> None:
                 "snapshot_malformed", "a snapshot id has 1 to 100 printable characters, no space, no slash"
             )
         incoming = [Incoming(raw, "api") for raw in split_array(await request.body())]
-        answers = await context.transactions(
-            lambda connection: context.recorder.record(connection, incoming, feed, snapshot)
-        )
+
+        async def work(connection: Connection) -> list[Answer]:
+            answers = await context.recorder.record(connection, incoming, feed, snapshot)
+            failpoint("observer.report_appended")
+            return answers
+
+        answers = await context.transactions(work)
+        failpoint("observer.report_committed")
         return Response(
             orjson.dumps({"results": [_item(answer) for answer in answers]}), 200, None, "application/json"
         )

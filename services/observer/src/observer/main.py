@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 
 from common.bus import Consumer
@@ -20,6 +21,10 @@ from observer.settings import ObserverSettings, read_feeds
 async def compose(runtime: Runtime) -> Parts:
     """The observer's parts. Raises ValueError when the file of the feeds can't be used."""
     assert isinstance(runtime.settings, ObserverSettings)
+    # A batch is thousands of objects that live as long as it does: looking for cycles among them at every 700th
+    # finds none and costs a tenth of the time.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     recorder = Recorder(PostgresRecords(runtime.ledger), wall_now)
     context = Context(
         recorder,

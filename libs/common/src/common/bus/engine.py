@@ -70,7 +70,9 @@ async def in_halves(
 
 def headers_of(record: Any) -> dict[str, bytes]:
     """The headers of a raw record; of several with one name, the last."""
-    return {name: value for name, value in record.headers or () if value is not None}
+    if not record.headers:
+        return {}
+    return {name: value for name, value in record.headers if value is not None}
 
 
 async def commit_offsets(kafka: Any) -> None:
