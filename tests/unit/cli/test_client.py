@@ -62,7 +62,7 @@ def client(key: Path, answer: Callable[[httpx.Request], httpx.Response], person:
 def test_a_decision_is_signed_with_the_persons_key_over_all_of_it(key: Path) -> None:
     walk = ticketed()
     service = Service(shown(walk))
-    client(key, service).decide("approve", walk.id, comment="Good.")
+    client(key, service).decide("approve", walk.id, comment="Good.", page=shown(walk))
     (sent,) = service.sent
     decision = Decision.model_validate(sent["decision"])
     check_signature(decision, sent["signature"], walk.directory.person("l.hansen").key)

@@ -167,13 +167,15 @@ class Client:
         step: int | None = None,
         result: str | None = None,
         role: str | None = None,
+        page: JSONObject | None = None,
     ) -> JSONObject:
         """Decide about a case: confirm, dispute, approve, refuse, return, release, outcome.
 
         Takes the decision that the case's page offers, checks it against what the page shows, signs it and posts
-        it. `step` may be left out where only one can be meant. Answers {case, stage, events, types, position}.
+        it. `step` may be left out where only one can be meant; `page` is the case's page if it was fetched already
+        (the service refuses a decision on what has changed since). Answers {case, stage, events, types, position}.
         """
-        page = self.case(case)
+        page = page or self.case(case)
         template = _offered(page, kind, step, role)
         if template is None:  # the service says why not
             params = {"case": case, "kind": kind, "step": step, "role": role}
