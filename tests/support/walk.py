@@ -10,7 +10,7 @@ import csv
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from common import signing
 from common.cases import Case
@@ -21,9 +21,10 @@ from common.entities.rows import StoredEntity
 from common.events import Event, EventData, Fact, Origin, new_event
 from common.events.approver import Decision, DeclarationActivated, DeclarationProposed, GapConfirmed, RealmCreated
 from common.events.auditor import CaseClosed, ProofSeen, VerificationPassed
+from common.events.differ import GapClosed
 from common.events.executor import ActionIntended, ActionSucceeded, ExecutionFinished, ExecutionStarted
-from common.events.observer import EntityObserved
-from common.events.planner import PlanDrafted
+from common.events.observer import EntityObserved, EntityWithdrawn
+from common.events.planner import PlanDrafted, PlanSuperseded
 from common.ids import declaration_stream, entity_stream
 from common.proposals import proposal_id, set_digest
 from planner.core import playbook
@@ -82,7 +83,7 @@ class Walk(Casework):
     """A case on its way, on a ledger whose positions are the list's indexes."""
 
     row: dict[str, Any] = field(default_factory=lambda: dict(real_row("2022-090")))
-    asof: datetime = parse_instant("2023-07-03T00:00:00Z")
+    asof: datetime = field(default_factory=lambda: at("2023-07-03 00:00"))
     ledger: list[Event] = field(default_factory=list)
     seen: dict[tuple[str, str], Event] = field(default_factory=dict)
 
@@ -187,6 +188,15 @@ class Walk(Casework):
         self.seen[entity_type, key] = event
         return event
 
+    def withdraw(self, when: str) -> Event:
+        """The finding is withdrawn by its source."""
+        data = EntityWithdrawn(
+            entity_type="finding", key=self.key, feed="audit-tracker", source_time=instant(at(when)),
+            upstream_id=f"{self.key}@{when}", reason="entered twice",
+        )  # fmt: skip
+        origin = Origin(source="observer", actor="feed:audit-tracker", time=self.wall, asof=self.asof)
+        return self.put(new_event(data, entity_stream("finding", self.key), origin, data.upstream_id))
+
     def report(self, when: str, simulated: bool = False, **changes: str) -> Event:
         """The finding is reported again, with `changes` to its row."""
         self.row = {**self.row, **changes}
@@ -227,12 +237,23 @@ class Walk(Casework):
         assert isinstance(found, PlanDrafted), found
         return self.drafted(found)
 
+    def supersede(self, reason_code: str, reason: str) -> Event:
+        """The draft no longer stands."""
+        data = PlanSuperseded(case=self.id, plan=self.plan.plan, reason_code=reason_code, reason=reason)
+        return self.add(data, "planner", "agent:playbook/1")
+
     def confirm(self, person: str = "j.moreau", role: str | None = "head-of-compliance", comment: str = "") -> Event:
         gap = self.case.gap
         assert gap is not None
         decision, signature = self.decide("confirm", person, role or "", gap.data.digest, comment=comment)
         data = GapConfirmed(case=self.id, gap_event=gap.event.id, decision=decision)
         return self.add(data, "approver", f"person:{person}", signature=signature)
+
+    def closes(self, reason: Literal["met", "withdrawn", "not_selected", "declaration_changed"]) -> Event:
+        """The gap closes for this reason."""
+        version = self.catalogue.version_digest(self.desired)
+        data = GapClosed(case=self.id, desired_state=self.desired, version=version, reason=reason, facts=[])
+        return self.add(data, "differ", "service:differ")
 
     def start(self) -> Event:
         case = self.case

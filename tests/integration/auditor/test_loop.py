@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from common.clock import parse_instant, wall_now
 from common.events import differ
 from common.events.auditor import AttestationIssued
 from support.audit_room import AuditRoom
-from support.walk import COMPLETE, directory, executed, opened
+from support.walk import COMPLETE, approved, directory, executed, opened
 
 from .conftest import enter
 
@@ -185,6 +186,50 @@ async def test_a_case_that_ends_without_a_plan_is_resolved(room: AuditRoom) -> N
     raw = (await room.get(f"/v1/attestations/{walk.id}")).content
     assert verified(verify(raw, directory(room.realm.name)))
     assert "Trueup changed nothing" in raw.decode()
+
+
+async def test_an_entity_that_is_withdrawn_ends_its_case_without_a_proof_of_repair(room: AuditRoom) -> None:
+    await room.copy(opened(room.realm.name, wall_now() - timedelta(seconds=60)))
+    await room.advance("2023-07-20 12:00")
+    walk = room.walk
+    await room.make(lambda: walk.withdraw("2023-07-20 09:00"), lambda: walk.closes("withdrawn"))
+    await room.advance("2023-08-19 12:00")
+    assert room.said() == ["proof.seen", "verification.passed", "case.closed", "attestation.issued"]
+    assert room.last("case.closed").data["how"] == "resolved"
+    raw = (await room.get(f"/v1/attestations/{walk.id}")).content
+    assert verified(verify(raw, directory(room.realm.name)))
+    text = " ".join(json.loads(raw)["narrative"].split())
+    assert "audit-tracker withdrew finding 2022-090" in text
+    assert "The proof no longer had to be given" in text
+
+
+async def test_an_entity_that_is_no_longer_selected_ends_its_case_as_that(room: AuditRoom) -> None:
+    await room.copy(opened(room.realm.name, wall_now() - timedelta(seconds=60)))
+    await room.advance("2023-07-20 12:00")
+    walk = room.walk
+    await room.make(
+        lambda: walk.report("2023-07-20 09:00", compliance_requirements="L"), lambda: walk.closes("not_selected")
+    )
+    await room.advance("2023-08-19 12:00")
+    assert room.said() == ["proof.seen", "verification.passed", "case.closed", "attestation.issued"]
+    raw = (await room.get(f"/v1/attestations/{walk.id}")).content
+    assert verified(verify(raw, directory(room.realm.name)))
+    assert "The proof no longer had to be given" in " ".join(json.loads(raw)["narrative"].split())
+
+
+async def test_a_case_with_an_execution_under_way_is_not_judged(room: AuditRoom) -> None:
+    """Reality moved while a step was still open: nothing is proven until the execution has ended."""
+    walk = approved(room.realm.name, wall_now() - timedelta(seconds=60))
+    walk.start()
+    walk.intend(1)
+    await room.copy(walk)
+    await room.advance("2023-07-06 12:00")
+    await room.make(
+        lambda: walk.report("2023-07-06 09:00", corrective_action_status=COMPLETE),
+        lambda: walk.retest("2023-07-06 09:00"),
+        walk.close_gap,
+    )
+    assert room.said() == []
 
 
 async def test_timers_that_came_due_while_the_auditor_was_down_fire_when_it_is_back(

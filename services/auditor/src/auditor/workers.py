@@ -19,6 +19,7 @@ from common.errors import Permanent, Transient
 from common.events import Origin, new_event
 from common.events.auditor import AttestationIssued, CaseClosed
 from common.events.envelope import Event
+from common.failpoints import failpoint
 from common.jobs import Job, JobQueue
 from common.ledger import Connection, Recorded
 
@@ -52,6 +53,8 @@ class Issuer:
             async with self.pool.acquire() as conn, conn.transaction():
                 await self.queue.done(conn, job)
                 await self.issue(conn, job.case_id)
+                failpoint("auditor.attestation_appended")
+            failpoint("auditor.attestation_committed")
         except (Transient, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             await self._again(job, error)
         except (Permanent, ValueError, KeyError) as error:

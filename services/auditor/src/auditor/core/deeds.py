@@ -12,7 +12,7 @@ from common.events.planner import Step
 from auditor.core.evidence import Record
 from auditor.core.sentences import Sentence, says
 from auditor.core.telling import decided
-from auditor.core.wording import bounded, day, listed, moment, plain, sentence_case, unended
+from auditor.core.wording import bounded, counted, day, listed, moment, plain, sentence_case, unended
 
 MOST_STEPS = 6
 
@@ -74,8 +74,22 @@ def _step(record: Record, case: Case, step: Step, attempt: Attempt) -> Iterable[
 
 
 def _receipt(receipt: dict[str, Any]) -> str:
-    told = [f"{plain(name, 40)} {plain(str(value), 60)}" for name, value in sorted(receipt.items())]
-    return f"; the target's receipt says {listed(bounded(told, 3))}" if told else ""
+    """What the target wrote down about it; names that only identify the action stay in the record."""
+    told = []
+    if isinstance(written := receipt.get("recorded_at"), str):
+        told.append(f"written on {_instant(written)} by its own clock")
+    if isinstance(rows := receipt.get("rows"), int):
+        told.append(f"for {counted(rows, 'row')}")
+    others = sorted(set(receipt) - {"recorded_at", "rows", "system", "idempotency_key"})
+    told += [f"{plain(name, 40)} {plain(str(receipt[name]), 60)}" for name in others]
+    return f"; the target's receipt: {listed(bounded(told, 3))}" if told else ""
+
+
+def _instant(text: str) -> str:
+    try:
+        return moment(text)
+    except ValueError:
+        return plain(text, 40)
 
 
 def _undo(record: Record, case: Case) -> Iterable[Sentence]:
