@@ -60,6 +60,13 @@ class Scene:
         found = await self.gaps()
         return found if len(found) >= count else None
 
+    async def reviewed(self) -> bool:
+        """Whether the differ has taken the declarations in."""
+        pool = self.ground.pools["differ"]
+        if not await pool.fetchval("SELECT to_regclass('differ.reviewed') IS NOT NULL"):
+            return False
+        return bool(await pool.fetchval("SELECT EXISTS (SELECT FROM differ.reviewed)"))
+
     async def handled(self) -> bool:
         """Whether the differ has nothing left to do."""
         _, behind = await quiescent(self.ground.pools["auditor"])
@@ -82,6 +89,7 @@ async def test_killed_down_over_a_deadline_and_replaced(scene: Scene, tmp_path: 
     standby.folder.mkdir()
     try:
         # Killed after the append, before the commit: nothing of it happened, and it happens once.
+        await until(scene.reviewed, differ.log)
         await until(scene.handled, differ.log)
         differ.stop()
         seen = await scene.observe("F-1", completion_date="June 30, 2023")
