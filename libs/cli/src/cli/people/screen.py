@@ -99,7 +99,11 @@ def cell(text: object, style: str = "") -> Text:
 
 
 def table(*headings: str) -> Table:
-    return Table(*headings, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    """A table whose first column is what one types into the next command: it is never cut short."""
+    made = Table(*headings, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    made.columns[0].no_wrap, made.columns[0].overflow = True, "ignore"
+    made.columns[0].min_width = 36
+    return made
 
 
 def say(lines: Sequence[Text | Table | str]) -> None:
