@@ -51,6 +51,8 @@ REPLACED = [
     ("covers: invoices-paid", "covers: invoices-payed", "unknown_name", 55),
     ("confirmGap: {treasurer: 1}", "confirmGap: {treasurer: 0}", "bad_quorum", 56),
     ("confirmGap: {treasurer: 1}", "confirmGap: {}", "bad_quorum", 56),
+    ("confirmGap: {treasurer: 1}", "confirmGap: {treasurer: 2}", "not_offered_yet", 56),
+    ("confirmGap: {treasurer: 1}", "confirmGap: {treasurer: 1, risk: 1}", "not_offered_yet", 56),
     ('when: "true"', "when: risk == 'low'", "uncovered", 57),
     ('when: "true"', "when: risk == low", "unknown_attribute", 57),
     ('when: "true", ', 'when: "true", bulk: 5, ', "not_offered_yet", 57),

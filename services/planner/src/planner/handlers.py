@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from common.events.approver import DeclarationActivated, GapConfirmed, GapDisputed, PlanReturned
+from common.events.approver import ApprovalVoided, DeclarationActivated, GapConfirmed, GapDisputed, PlanReturned
 from common.events.auditor import CaseClosed, VerificationFailed
 from common.events.differ import GapChanged, GapClosed, GapOpened, GapUndecided
 from common.jobs import JobQueue
@@ -18,6 +18,7 @@ TAKEN_UP = (
     GapConfirmed.TYPE,
     GapDisputed.TYPE,
     PlanReturned.TYPE,
+    ApprovalVoided.TYPE,
     VerificationFailed.TYPE,
 )
 

@@ -78,6 +78,7 @@ def _decide(client: Client, page: Page, wanted: set[str], answer: Answer) -> Cou
             step=action["decision"].get("step"),
             role=action["decision"]["role"],
             result=result,
+            page=page,
         )
         done[said[0]] += 1
         if said[0] not in ("release", "outcome"):

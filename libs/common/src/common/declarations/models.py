@@ -275,6 +275,18 @@ class ApprovalPolicy(Strict):
     expires: PeriodText
 
     @model_validator(mode="after")
+    def _one_person_steps(self) -> Self:
+        for name, quorum in (("confirmGap", self.confirm_gap), ("releaseStep", self.release_step)):
+            if sum(quorum.values()) != 1:
+                refuse(
+                    "not_offered_yet",
+                    f"{name} by more than one person is known but not offered yet by this version.",
+                    f"Name one role and one person: {name}: {{{next(iter(quorum))}: 1}}.",
+                    (name,),
+                )
+        return self
+
+    @model_validator(mode="after")
     def _consistent(self) -> Self:
         if set(self.apart) != set(ROLES_APART) or len(self.apart) != len(ROLES_APART):
             refuse(
