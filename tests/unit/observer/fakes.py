@@ -12,6 +12,7 @@ from common.ledger import Answer, Appended, AppendRefused, Recorded
 from observer.core.messages import OBSERVED
 from observer.core.observations import Incoming
 from observer.core.rejections import Rejection
+from observer.core.settling import Stored
 from observer.core.snapshots import SnapshotRow
 from observer.ports import SnapshotName
 
@@ -69,9 +70,9 @@ class FakeRecords:
     async def clock(self, _connection: object) -> RealmClock:
         return self.realm_clock
 
-    async def stored(self, _connection: object, ids: Sequence[str]) -> Mapping[str, Recorded]:
+    async def stored(self, _connection: object, ids: Sequence[str]) -> Mapping[str, Stored]:
         return {
-            event.id: Recorded(position, event, event.encode())
+            event.id: Stored(position, event)
             for position, event in enumerate(self.events)
             if event.source == "observer" and event.id in ids and event.id not in self.hidden
         }

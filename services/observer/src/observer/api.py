@@ -22,8 +22,7 @@ from observer.core.limits import MAX_SNAPSHOT_ROWS
 from observer.core.observations import Answer, Incoming
 from observer.core.snapshots import Report, is_snapshot_id
 from observer.core.sources import ALL_FEEDS, feed_of
-from observer.handlers import Recorder
-from observer.ports import Quarantine, Refusal, Transactions
+from observer.ports import Quarantine, Recording, Refusal, Transactions
 
 PAGE = 200
 
@@ -32,7 +31,7 @@ PAGE = 200
 class Context:
     """What the routes work with. `feeds`: feed -> SHA-256 of its bearer token, in hex."""
 
-    recorder: Recorder
+    recorder: Recording
     transactions: Transactions
     quarantine: Quarantine
     feeds: Mapping[str, str]
@@ -179,7 +178,7 @@ def _asking(routes: APIRouter, context: Context, caller: Any) -> None:
     async def entity_types() -> list[ReportedType]:
         """What can be reported now, and by which feed."""
         await context.transactions(context.recorder.refresh)
-        rules = context.recorder.known.rules
+        rules = context.recorder.rules()
         return [
             ReportedType(name=name, source=rule.source, key=rule.key_column) for name, rule in sorted(rules.items())
         ]

@@ -22,7 +22,7 @@ from observer.core.observations import Answer, Incoming
 from observer.core.rejections import Rejected, Rejection, rejection
 from observer.core.settling import Settled, answer, event_of, settle
 from observer.core.snapshots import Report, SnapshotRow
-from observer.core.sources import EntityRule, fold_rules
+from observer.core.sources import EntityRule, EntityRules, fold_rules
 from observer.ports import Records
 
 Read = list[Message | Rejected]
@@ -56,6 +56,10 @@ class Recorder:
             rules = fold_rules(self.known.rules, (recorded.event for recorded in fresh))
             self.known.rules, self.known.position = rules, fresh[-1].position
         self.known.clock = await self._records.clock(connection)
+
+    def rules(self) -> EntityRules:
+        """The active entity types, as of the last `refresh`."""
+        return self.known.rules
 
     async def record(
         self,

@@ -12,8 +12,11 @@ from common.events.envelope import Event
 from common.ledger import Answer as LedgerAnswer
 from common.ledger import Connection, Recorded
 
+from observer.core.observations import Answer, Incoming
 from observer.core.rejections import Rejection
-from observer.core.snapshots import SnapshotRow
+from observer.core.settling import Stored
+from observer.core.snapshots import Report, SnapshotRow
+from observer.core.sources import EntityRules
 
 T = TypeVar("T")
 SnapshotName = tuple[str, str, str]
@@ -31,7 +34,7 @@ class Records(Protocol):
         """The realm's clock. Raises `Transient` (`realm_missing`) before the realm is created."""
         ...
 
-    async def stored(self, connection: Connection, ids: Sequence[str]) -> Mapping[str, Recorded]:
+    async def stored(self, connection: Connection, ids: Sequence[str]) -> Mapping[str, Stored]:
         """The observer's own events with these ids, by id; what isn't stored is left out."""
         ...
 
@@ -61,6 +64,37 @@ class Records(Protocol):
 
     async def forget_snapshot(self, connection: Connection, snapshot: SnapshotName) -> None:
         """Drop what is remembered of this snapshot, and of all that were abandoned more than a week ago."""
+        ...
+
+
+class Recording(Protocol):
+    """The one path by which messages are recorded; `observer.handlers.Recorder` is it. All of it works inside the
+    caller's transaction, has its effect when that commits, and may be done again."""
+
+    async def refresh(self, connection: Connection) -> None:
+        """Learn the latest declarations and the latest clock from the ledger."""
+        ...
+
+    def rules(self) -> EntityRules:
+        """The active entity types, as of the last `refresh`."""
+        ...
+
+    async def record(
+        self,
+        connection: Connection,
+        incoming: Sequence[Incoming],
+        sender: str | None = None,
+        snapshot: str | None = None,
+    ) -> list[Answer]:
+        """Record each message, or its rejection; the answers are in order."""
+        ...
+
+    async def reject(self, connection: Connection, item: Incoming, reason_code: str, reason: str) -> None:
+        """Record that a message failed in a way that no check foresaw."""
+        ...
+
+    async def report(self, connection: Connection, report: Report) -> list[int]:
+        """Record the end of a snapshot; returns the positions of its events. Raises `Refused`."""
         ...
 
 

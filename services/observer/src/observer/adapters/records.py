@@ -13,6 +13,7 @@ from common.ledger import Answer, Connection, Ledger, NewEvent, Recorded
 from common.realm import fold_clock
 
 from observer.core.rejections import Rejection
+from observer.core.settling import Stored
 from observer.core.snapshots import SnapshotRow
 from observer.ports import SnapshotName
 
@@ -66,9 +67,9 @@ class PostgresRecords:
         recorded = await self._ledger.read_stream(connection, REALM_STREAM)
         return fold_clock(item.event for item in recorded)
 
-    async def stored(self, connection: Connection, ids: Sequence[str]) -> Mapping[str, Recorded]:
+    async def stored(self, connection: Connection, ids: Sequence[str]) -> Mapping[str, Stored]:
         rows = await connection.fetch(_STORED, list(ids)) if ids else []
-        return {found: Recorded(position, None, event.encode()) for found, position, event in rows}
+        return {found: Stored(position, Event.decode(event)) for found, position, event in rows}
 
     async def histories(
         self, connection: Connection, streams: Sequence[str], limit: int

@@ -10,14 +10,14 @@ from common.bus.errors import reason_of
 from common.ledger import Connection
 
 from observer.core.observations import Incoming
-from observer.handlers import Recorder
+from observer.ports import Recording
 
 TOPIC = "observations"
 MAX_RECORDS = 2_000
 """Messages in one transaction: larger ones gain nothing, and hold the ledger's lock longer."""
 
 
-def upstream(recorder: Recorder) -> RawConsumer:
+def upstream(recorder: Recording) -> RawConsumer:
     """The consumer of `observations`. What is wrong with a message is recorded, never dead-lettered."""
 
     async def handle(connection: Connection, records: Sequence[RawRecord]) -> None:

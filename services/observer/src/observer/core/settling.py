@@ -6,11 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from common.events.envelope import Event
-from common.ledger import Recorded
 
 from observer.core.moments import Moment
 from observer.core.observations import Answer, Incoming, clash, same_content
 from observer.core.rejections import Rejection, rejection
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An event of the observer's that is in the ledger already."""
+
+    position: int
+    event: Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,7 @@ def event_of(planned: Event | Rejection) -> Event:
 def settle(
     incoming: Sequence[Incoming],
     planned: Sequence[Event | Rejection],
-    stored: Mapping[str, Recorded],
+    stored: Mapping[str, Stored],
     moment: Moment,
 ) -> Settled:
     """Sort out `planned` (one for each of `incoming`) against `stored`, the ledger's events with the same ids.
