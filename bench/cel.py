@@ -60,7 +60,7 @@ def _row(number: int) -> dict[str, Any]:
     return row
 
 
-def run() -> list[dict[str, Any]]:
+def measure() -> list[dict[str, Any]]:
     """The figure in the form of `bench.json`."""
     loaded = load(_declaration(), "bench.yaml")
     assert not loaded.problems, loaded.problems
