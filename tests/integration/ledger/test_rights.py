@@ -78,7 +78,7 @@ CHANGES = {
     "roles": "UPDATE ledger.services SET service = 'approver' WHERE service = 'planner'",
     "trigger": "ALTER TABLE ledger.events DISABLE TRIGGER append_only",
     "policy": "ALTER TABLE ledger.events DISABLE ROW LEVEL SECURITY",
-    "inside": "SELECT ledger.place('{}', '{}', '', '', 0, now())",
+    "inside": "SELECT ledger.place('{}', 'planner', '{}', '', '', 0, now())",
 }
 
 

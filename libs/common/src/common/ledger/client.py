@@ -125,14 +125,25 @@ async def _append_encoded(connection: Connection, requests: Sequence[Sequence[st
     if not events:
         return [Appended(()) for _ in requests]
     numbers = [number for number, request in enumerate(requests) for _ in request]
+    rows = await connection.fetch(_APPEND, events, numbers)
+    if rows[0]["request"] is None:
+        return _all_appended(requests, rows[0]["positions"][0])
     answers: list[Answer] = [Appended(())] * len(requests)
-    for number, positions, reason, message, stored in await connection.fetch(_APPEND, events, numbers):
+    for number, positions, reason, message, stored in rows:
         if reason is not None:
             answers[number] = AppendRefused(reason, message)
         elif stored is None:
             answers[number] = Appended(tuple(positions))
         else:
             answers[number] = Appended(tuple(positions), True, tuple(text.encode() for text in stored))
+    return answers
+
+
+def _all_appended(requests: Sequence[Sequence[str]], first: int) -> list[Answer]:
+    answers: list[Answer] = []
+    for request in requests:
+        answers.append(Appended(tuple(range(first, first + len(request)))))
+        first += len(request)
     return answers
 
 

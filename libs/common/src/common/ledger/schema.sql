@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS ledger.rights (
     service  text COLLATE "C" NOT NULL,
     category text COLLATE "C" NOT NULL,
     type     text COLLATE "C" NOT NULL,
-    CONSTRAINT rights_all PRIMARY KEY (service, category, type)
+    CONSTRAINT rights_all PRIMARY KEY (service, type)  -- a type belongs on one category of streams
 );
 
 -- How far everybody is. A service writes only rows of its own; everybody reads all.
@@ -66,16 +66,18 @@ CREATE OR REPLACE FUNCTION ledger.session_service() RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT s.service FROM ledger.services s WHERE s.role = session_user);
 
-CREATE OR REPLACE FUNCTION ledger.session_rights() RETURNS text[]
+-- {type: category} of all that the session's service may append; null for a role that is no service.
+CREATE OR REPLACE FUNCTION ledger.session_rights() RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN (SELECT array_agg(r.service || ' ' || r.category || ' ' || r.type)
+RETURN (SELECT jsonb_object_agg(r.type, r.category)
         FROM ledger.services s JOIN ledger.rights r ON r.service = s.service
         WHERE s.role = session_user);
 
 -- Reads the events' own words, so that no caller can say one thing to the database and another to the reader.
 -- forbidden: whatever the ledger holds, this can't be appended. obstacle: it can't be appended now.
 -- stored_*: the event that already has this source and id. Both problems read 'reason_code: message'.
-CREATE OR REPLACE FUNCTION ledger.examined(events text[], rights text[], earliest text, latest text)
+CREATE OR REPLACE FUNCTION ledger.examined(
+    events text[], service text, rights jsonb, earliest text, latest text)
 RETURNS TABLE (ordinal bigint, event text, source text, id text, stream text, version bigint, type text,
                case_id text, forbidden text, obstacle text, stored_position bigint, stored_event text, stored_same boolean)
 LANGUAGE sql STABLE
@@ -87,7 +89,7 @@ BEGIN ATOMIC
                THEN 'malformed_event: an event needs specversion 1.0, id, source, type, subject and time'
                WHEN octet_length(n.event) > 900000
                THEN 'oversized: the event has ' || octet_length(n.event) || ' bytes; at most 900000 are accepted'
-               WHEN (n.source || ' ' || split_part(n.stream, '/', 1) || ' ' || n.type) = ANY (rights)
+               WHEN n.source = service AND split_part(n.stream, '/', 1) = rights ->> n.type
                THEN NULL
                ELSE 'forbidden_stream: the role ' || session_user || ' may not append ' || n.type || ' as '
                    || n.source || ' to the stream ' || n.stream
@@ -121,7 +123,7 @@ END;
 
 -- Appends one request, or says why not. `top` is the last position given out before it.
 CREATE OR REPLACE FUNCTION ledger.place(
-    events text[], rights text[], earliest text, latest text, top bigint, at timestamptz)
+    events text[], service text, rights jsonb, earliest text, latest text, top bigint, at timestamptz)
 RETURNS TABLE (positions bigint[], reason text, message text, stored text[])
 LANGUAGE plpgsql
 AS $$
@@ -136,7 +138,7 @@ BEGIN
            count(e.stored_position) AS known, coalesce(bool_and(e.stored_same), false) AS same,
            array_agg(e.stored_position ORDER BY e.ordinal) AS positions,
            array_agg(e.stored_event ORDER BY e.ordinal) AS stored
-    INTO STRICT seen FROM ledger.examined(place.events, rights, earliest, latest) e;
+    INTO STRICT seen FROM ledger.examined(place.events, service, rights, earliest, latest) e;
 
     IF seen.forbidden IS NULL AND seen.known = seen.total AND seen.same THEN
         RETURN QUERY SELECT seen.positions, NULL::text, NULL::text, seen.stored;
@@ -155,16 +157,19 @@ BEGIN
     END IF;
     INSERT INTO ledger.events (position, event, source, id, stream, version, type, case_id, recorded_at)
     SELECT top + e.ordinal, e.event, e.source, e.id, e.stream, e.version, e.type, e.case_id, at
-    FROM ledger.examined(place.events, rights, earliest, latest) e;
+    FROM ledger.examined(place.events, service, rights, earliest, latest) e;
     RETURN QUERY SELECT array_agg(top + i ORDER BY i), NULL::text, NULL::text, NULL::text[]
                  FROM generate_series(1, seen.total) AS i;
 END $$;
 
 -- Appends requests, each of one or more events. `requests[i]` numbers the request of `events[i]`; numbers ascend.
--- Answers one row per request, in order: its positions, and either nothing else (appended), the stored bytes
--- (all of it was stored before: adopt them), or a reason and a message and no positions (refused, nothing of it
--- was appended). A refused request has no effect on the others. A second request for the same stream follows the
--- first. Holds the ledger's only lock until the transaction ends: it must be the last statement.
+--
+-- Answers one row without a request number when all of it was appended: {position of the first event}; the others
+-- follow without a gap. Otherwise one row per request, in order: its positions, and either nothing else
+-- (appended), the stored bytes (all of it was stored before: adopt them), or a reason and a message and no
+-- positions (refused, nothing of it was appended). A refused request has no effect on the others. A second request
+-- for the same stream follows the first. Holds the ledger's only lock until the transaction ends: it must be the
+-- last statement.
 CREATE OR REPLACE FUNCTION ledger.append(events text[], requests int[])
 RETURNS TABLE (request int, positions bigint[], reason text, message text, stored text[])
 LANGUAGE plpgsql SECURITY DEFINER
@@ -179,7 +184,8 @@ AS $$
 #variable_conflict use_column
 DECLARE
     total    CONSTANT int := cardinality(events);
-    rights   CONSTANT text[] := ledger.session_rights();
+    service  CONSTANT text := ledger.session_service();
+    rights   CONSTANT jsonb := ledger.session_rights();
     top      bigint;    -- the last position given out
     at       timestamptz;
     earliest text;
@@ -209,23 +215,22 @@ BEGIN
         INSERT INTO ledger.events (position, event, source, id, stream, version, type, case_id, recorded_at)
         SELECT CASE WHEN e.forbidden IS NULL AND e.obstacle IS NULL THEN top + e.ordinal END,
                e.event, e.source, e.id, e.stream, e.version, e.type, e.case_id, at
-        FROM ledger.examined(append.events, rights, earliest, latest) e;
+        FROM ledger.examined(append.events, service, rights, earliest, latest) e;
         placed := total;
     EXCEPTION WHEN not_null_violation OR unique_violation OR insufficient_privilege THEN
         placed := 0;
     END;
 
     IF placed = total THEN
-        RETURN QUERY
-            SELECT u.request, array_agg(top + u.ordinal ORDER BY u.ordinal), NULL::text, NULL::text, NULL::text[]
-            FROM unnest(requests) WITH ORDINALITY AS u (request, ordinal) GROUP BY u.request ORDER BY u.request;
+        positions := ARRAY[top + 1];
+        RETURN NEXT;
     ELSE
         -- Something is to be refused or adopted: one request after the other, each seeing what went before it.
         FOR request, first, last IN
             SELECT u.request, min(u.ordinal), max(u.ordinal)
             FROM unnest(requests) WITH ORDINALITY AS u (request, ordinal) GROUP BY u.request ORDER BY u.request
         LOOP
-            SELECT * INTO STRICT found FROM ledger.place(events[first:last], rights, earliest, latest, top, at);
+            SELECT * INTO STRICT found FROM ledger.place(events[first:last], service, rights, earliest, latest, top, at);
             positions := found.positions;
             reason := found.reason;
             message := found.message;
@@ -239,7 +244,7 @@ BEGIN
         UPDATE ledger.head h SET position = top;
     END IF;
     IF placed > 0 THEN
-        PERFORM pg_notify('ledger_' || ledger.session_service(), '');
+        PERFORM pg_notify('ledger_' || service, '');
     END IF;
 END $$;
 
@@ -267,8 +272,8 @@ DROP POLICY IF EXISTS everybody_reads ON ledger.events;
 CREATE POLICY everybody_reads ON ledger.events FOR SELECT USING (true);
 DROP POLICY IF EXISTS own_streams ON ledger.events;
 CREATE POLICY own_streams ON ledger.events FOR INSERT WITH CHECK (
-    (source || ' ' || split_part(stream, '/', 1) || ' ' || type)
-        = ANY ((SELECT ledger.session_rights())::text[]));
+    source = (SELECT ledger.session_service())
+    AND split_part(stream, '/', 1) = (SELECT ledger.session_rights()) ->> type);
 
 DO $$
 DECLARE
