@@ -26,7 +26,7 @@ from common.failpoints import failpoint
 from common.jobs import Job, JobQueue
 from common.ledger import AppendRefused, Ledger, NewEvent, append
 
-from planner.core.situation import Situation
+from planner.core.situation import Situation, gate_one_stands
 from planner.core.standing import NOTHING, Need, cause_of, is_news, need, without_declaration
 from planner.ports import Drafter
 
@@ -94,13 +94,13 @@ class Planner:
     async def _see(self, case_id: str) -> Seen:
         """The case, its facts and what it needs, read in one transaction."""
         async with self._.pool.acquire() as conn, conn.transaction():
+            recorded = await self._.ledger.read_case(conn, case_id)
+            case = Case.fold(case_id, ((one.position, one.event) for one in recorded))
+            if case.gap is None or (case.plan is None and not gate_one_stands(case)):
+                return Seen(case, NOTHING)  # most hints: facts are folded only where they can matter
             catalogue = await self._.current.catalogue(conn)
             clock = await self._.current.clock(conn)
             await self._.store.catch_up(conn, self._.ledger, catalogue)
-            recorded = await self._.ledger.read_case(conn, case_id)
-            case = Case.fold(case_id, ((one.position, one.event) for one in recorded))
-            if case.gap is None:
-                return Seen(case, NOTHING)
             ref = (case.gap.data.entity_type, case.gap.data.key)
             views = await self._.store.views(conn, catalogue, [ref])
         view = views.get(ref, EntityView(*ref, {}, None))
@@ -116,7 +116,9 @@ class Planner:
             await self._.queue.done(conn, job)
             if data:
                 await self._append(conn, seen, data)
+                failpoint("planner.draft_appended")
         if data:
+            failpoint("planner.draft_committed")
             self._.on_commit()
             _log.info("%s: %s", job.case_id, ", ".join(one.TYPE for one in data))
 
