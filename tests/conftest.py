@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import shutil
@@ -18,8 +19,19 @@ from cli.stack.postgres import Postgres
 from cli.stack.realm import Realm, drop_database, prepare_bus, prepare_database
 from cli.stack.secretfiles import Passwords
 from cli.stack.stack import AnyBroker, BrokerKind, Stack, make_broker
+from hypothesis import settings
 
 StackFactory = Callable[..., Stack]
+
+# No deadline: a busy machine is no failure. Each run tries other examples; `TRUEUP_EXAMPLES=2000` tries more at once.
+settings.register_profile("trueup", deadline=None, max_examples=int(os.environ.get("TRUEUP_EXAMPLES", "50")))
+settings.load_profile("trueup")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays until the end: looking for garbage in it again and again takes a tenth of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from common.cases import Case
 from common.clock import instant
 from common.declarations.catalogue import Catalogue
 from common.declarations.evaluation import EntityView, Evaluation, evaluate, slots_of
-from common.declarations.loader import load
+from common.declarations.loader import Document, load
 from common.declarations.values import Status
 from common.directory import Directory, Person
 from common.entities.rows import StoredEntity
@@ -77,11 +77,17 @@ def findings_catalogue() -> Catalogue:
     return catalogue_of(FINDINGS.read_text())
 
 
-def catalogue_of(text: str) -> Catalogue:
+@cache
+def documents(text: str) -> tuple[Document, ...]:
+    """The declarations of a text without faults, read once: reading YAML with lines takes longest of all."""
     loaded = load(text, "findings.yaml")
     assert not loaded.problems, loaded.problems
+    return loaded.documents
+
+
+def catalogue_of(text: str) -> Catalogue:
     catalogue = Catalogue(timezone="America/New_York")
-    for document in loaded.documents:
+    for document in documents(text):
         catalogue = catalogue.apply(Activation(document.kind, document.name, document.spec))
     return catalogue
 

@@ -15,7 +15,6 @@ from typing import Any, Literal
 from common import signing
 from common.cases import Case
 from common.clock import instant, parse_instant
-from common.declarations.loader import load
 from common.directory import Directory, Person
 from common.entities.rows import StoredEntity
 from common.events import Event, EventData, Fact, Origin, new_event
@@ -30,7 +29,7 @@ from common.proposals import proposal_id, set_digest
 from planner.core import playbook
 from planner.core.situation import Situation
 
-from support.casework import AUTHOR, FINDINGS, Casework, findings_catalogue, people
+from support.casework import AUTHOR, FINDINGS, Casework, documents, findings_catalogue, people
 
 ACTIVATOR = "t.brandt"
 NAMES = {
@@ -127,8 +126,8 @@ class Walk(Casework):
 
     def declare(self, text: str | None = None, author: str = AUTHOR, activator: str = ACTIVATOR) -> None:
         """Propose and activate the documents of the findings example, or of `text`."""
-        documents = load(text or FINDINGS.read_text(), "findings.yaml").documents
-        whole = set_digest((item.kind, item.name, item.digest) for item in documents)
+        page = documents(text or FINDINGS.read_text())
+        whole = set_digest((item.kind, item.name, item.digest) for item in page)
         proposal = proposal_id(whole, author, "n-1")
         proposed, author_signed = self.signed("propose", author, "declaration-author", whole, proposal)
         activated, activator_signed = self.signed("activate", activator, "declaration-approver", whole, proposal)
@@ -136,7 +135,7 @@ class Walk(Casework):
             (DeclarationProposed, proposed, author_signed),
             (DeclarationActivated, activated, activator_signed),
         ):
-            for item in documents:
+            for item in page:
                 body: dict[str, Any] = {
                     "proposal": proposal,
                     "kind": item.kind,
@@ -147,7 +146,7 @@ class Walk(Casework):
                     "decision": decision,
                 }
                 if kind is DeclarationProposed:
-                    body |= {"documents": len(documents), "file": "findings.yaml"}
+                    body |= {"documents": len(page), "file": "findings.yaml"}
                 else:
                     body |= {"declared_version": 1, "author": author}
                 person = f"person:{decision.person}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import types
+from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin
 
 import orjson
@@ -52,6 +53,7 @@ def strategy(annotation: Any) -> st.SearchStrategy[Any]:
     return {str: TEXT, int: INTEGER, bool: st.booleans(), type(None): st.none(), Any: ANY}[annotation]
 
 
+@cache
 def example(model: type[BaseModel]) -> st.SearchStrategy[BaseModel]:
     fields = {name: strategy(field.annotation) for name, field in model.model_fields.items()}
     return st.fixed_dictionaries(fields).map(model.model_validate)
@@ -70,7 +72,7 @@ def test_model_and_message_have_the_same_fields(model: type[BaseModel]) -> None:
 
 
 @pytest.mark.parametrize("model", PARTS, ids=lambda model: model.__name__)
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_model_to_message_to_json_and_back_is_the_same(model: type[BaseModel], data: st.DataObject) -> None:
     instance = data.draw(example(model))

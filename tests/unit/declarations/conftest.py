@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -108,13 +109,18 @@ def compiled() -> Callable[..., CompiledDesiredState]:
         for old, new in replacements:
             assert old in text, old
             text = text.replace(old, new)
-        loaded = load(text, "page.yaml")
-        assert not loaded.problems, list(map(str, loaded.problems))
-        problems = check(loaded.documents)
-        assert not problems, list(map(str, problems))
-        return Catalogue().with_documents(loaded.documents).compiled("invoices-paid")
+        return _compiled(text)
 
     return made
+
+
+@cache
+def _compiled(text: str) -> CompiledDesiredState:
+    loaded = load(text, "page.yaml")
+    assert not loaded.problems, list(map(str, loaded.problems))
+    problems = check(loaded.documents)
+    assert not problems, list(map(str, problems))
+    return Catalogue().with_documents(loaded.documents).compiled("invoices-paid")
 
 
 ABSENT = Unknown("absent", "not there")

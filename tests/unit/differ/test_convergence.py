@@ -182,7 +182,6 @@ def batches(data: st.DataObject, items: Sequence[Observation]) -> list[list[Obse
     return [list(arrived[start:end]) for start, end in zip([0, *cuts], [*cuts, len(arrived)], strict=True)]
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.data(), HISTORY)
 def test_any_order_comes_to_what_a_full_recomputation_finds(data: st.DataObject, history: list[Observation]) -> None:
     arrived, in_order = Reality(), Reality()
@@ -193,7 +192,7 @@ def test_any_order_comes_to_what_a_full_recomputation_finds(data: st.DataObject,
     assert arrived.open() == in_order.open() == arrived.recomputed()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(HISTORY)
 def test_the_same_batches_again_say_the_same(history: list[Observation]) -> None:
     first, second = Reality(), Reality()
@@ -207,7 +206,7 @@ def test_the_same_batches_again_say_the_same(history: list[Observation]) -> None
     assert first.said == said
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(HISTORY, st.sampled_from(list(UNREADABLE)))
 def test_what_becomes_unreadable_or_stale_never_closes_a_gap(history: list[Observation], column: str) -> None:
     reality = Reality()

@@ -7,7 +7,7 @@ import hashlib
 import orjson
 import pytest
 from common.errors import Permanent
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from observer.core.batches import MAX_BODY_BYTES, MAX_ITEMS, split_array
 from observer.core.sources import feed_of
@@ -51,7 +51,6 @@ def test_a_body_that_cannot_be_cut_is_refused_as_a_whole(reason_code: str, body:
     assert caught.value.reason_code == reason_code
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.recursive(st.none() | st.integers(-(2**53), 2**53) | st.text(), st.lists, max_leaves=5), max_size=5)
 )
@@ -59,7 +58,6 @@ def test_any_array_comes_back_whole(values: list[object]) -> None:
     assert [orjson.loads(item) for item in split_array(orjson.dumps(values))] == values
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_cut_or_refused(body: bytes) -> None:
     try:

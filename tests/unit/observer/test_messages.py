@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 from common.canonical import canonical
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from observer.core.limits import MAX_CELL_BYTES, MAX_COLUMNS, MAX_MESSAGE_BYTES
 from observer.core.messages import OBSERVED, WITHDRAWN, Message, read
@@ -237,13 +237,11 @@ _json = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
     _check_any(raw)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.fixed_dictionaries(
         {
@@ -260,7 +258,6 @@ def test_any_json_in_any_field_is_read_or_refused(envelope: dict[str, Any], data
     _check_any(json.dumps({"time": "2023-07-03T00:00:00Z", "type": OBSERVED, **envelope, "data": data}).encode())
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.dictionaries(st.text(max_size=6), _json, max_size=6), st.integers(min_value=0), st.binary(max_size=3))
 def test_a_good_message_damaged_anywhere_is_read_or_refused(row: dict[str, Any], at: int, damage: bytes) -> None:
     raw = json.dumps(message(data__row={**row, "reference": "2022-090"}), ensure_ascii=False).encode(

@@ -46,7 +46,7 @@ def test_the_plan_relies_on_the_facts_of_rules_and_parameters() -> None:
     assert all(fact.unknown is None and fact.event_id for fact in plan.facts)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(title=WORDS, day=st.integers(1, 28), weakness=st.sampled_from(["Y", "N"]), department=WORDS)
 def test_changing_any_fact_of_a_finding_changes_the_plan_and_what_it_cites(
     title: str, day: int, weakness: str, department: str
@@ -71,7 +71,7 @@ def test_changing_any_fact_of_a_finding_changes_the_plan_and_what_it_cites(
     assert (facts_digest(one.facts) == facts_digest(two.facts)) == same
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     status=st.sampled_from(["Corrective action in progress", "Corrective action complete", "Complete?", ""]),
     date=st.sampled_from(["June 30, 2023", "N/A", "April 3, 2023", ""]),

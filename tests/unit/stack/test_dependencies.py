@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import sys
 import tomllib
@@ -14,6 +13,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 MEMBERS = {path.parent.name: path.parent for path in sorted(ROOT.glob("*/*/pyproject.toml"))}
+
+
+IMPORT = re.compile(r"^\s*(?:import (\w+)[\w.]*(?: as \w+)?\s*(?:#.*)?|from (\w+)[\w.]* import .*)$", re.MULTILINE)
+"""One module a line, as ruff demands (E401). Reading the syntax trees of all files instead takes a second."""
 
 
 def normal(name: str) -> str:
@@ -37,19 +40,13 @@ def distributions() -> dict[str, set[str]]:
 
 
 def imported(member: str) -> dict[str, str]:
-    """Top-level module -> one file that imports it, without the standard library."""
+    """Top-level module -> one file that imports it, at the top or within a function; without the standard library."""
     found: dict[str, str] = {}
     for path in (MEMBERS[member] / "src").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            modules: list[str] = []
-            if isinstance(node, ast.Import):
-                modules = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-                modules = [node.module]
-            for module in modules:
-                top = module.partition(".")[0]
-                if top not in sys.stdlib_module_names and top != member:
-                    found.setdefault(top, str(path.relative_to(ROOT)))
+        for match in IMPORT.finditer(path.read_text("utf-8")):
+            top = match[1] or match[2]
+            if top not in sys.stdlib_module_names and top != member:
+                found.setdefault(top, str(path.relative_to(ROOT)))
     return found
 
 
