@@ -235,6 +235,8 @@ class Executor:
             if event.type in _ENDS:
                 await self._.queue.wake(conn)  # a limit on how many run at once may have room now
             await self._append(conn, loaded.case, event, since)
+            failpoint("executor.written_appended")
+        failpoint("executor.written_committed")
         self._.on_commit()
 
     async def _append(self, conn: Connection, case: Case, event: Event, since: int = 0) -> None:

@@ -12,6 +12,7 @@ import asyncpg
 from common.bus.connection import Address
 from common.bus.partitions import partition_of
 from common.errors import Transient
+from common.failpoints import failpoint
 from common.ledger import progress
 from common.ledger.progress import Move, Partition
 from common.topics import Topic, message_key, topic_of
@@ -91,6 +92,8 @@ class Relay:
         )
         last = rows[-1]["position"] if rows else head
         sent = await self._send(rows)
+        if rows:
+            failpoint(f"{self._service}.after_send")
         self._scanned = max(self._scanned, last)
         if rows or self._scanned - (self._position or 0) > _KEEP_UP:
             async with connection.transaction():

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from common.directory import Person
 from common.errors import Refused
 from common.events.approver import Decision, DecisionKind
+from common.failpoints import failpoint
 from common.ledger import Connection
 from fastapi import APIRouter, Depends, Query
 
@@ -85,7 +86,14 @@ def router(context: Context) -> APIRouter:
         """Record a signed decision, and what follows from it."""
         check_same_person(context, request.decision, person)
         signed = Signed(request.decision, request.signature)
-        decided = await context.transact(lambda conn: context.desk.decide(conn, signed))
+
+        async def work(conn: Connection) -> Decided:
+            decided = await context.desk.decide(conn, signed)
+            failpoint("approver.decision_appended")
+            return decided
+
+        decided = await context.transact(work)
+        failpoint("approver.decision_committed")
         if decided.refusal is not None:
             made = request.decision
             _LOG.info("refused: %s would %s %s (%s)", person.id, made.kind, made.case, decided.refusal.reason_code)
