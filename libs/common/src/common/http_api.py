@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+import asyncpg
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -69,6 +70,9 @@ def harden(app: FastAPI, max_body_bytes: int) -> None:
     app.add_exception_handler(Transient, _transient)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(asyncpg.DataError, _unfit)
+    app.add_exception_handler(asyncpg.InterfaceError, _unfit_or_unforeseen)
+    app.add_exception_handler(Exception, _unforeseen)
     app.add_middleware(BoundedBody, max_bytes=max_body_bytes)
 
 
@@ -102,6 +106,25 @@ async def _http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
     return answer(error.status_code, code, str(error.detail), "See /docs for what there is.")
+
+
+async def _unfit(request: Request, error: Exception) -> Response:
+    """A value that no query can hold: U+0000 in a text, a number beyond 64 bits."""
+    _LOG.info("bad request %s %s: %s", request.method, request.url.path, error)
+    return answer(422, "malformed_request", "a value is not one that can be looked for", "See /docs.")
+
+
+async def _unfit_or_unforeseen(request: Request, error: Exception) -> Response:
+    """The driver's own errors: of the value (it is a ValueError too), or of the connection."""
+    if isinstance(error, ValueError):
+        return await _unfit(request, error)
+    _LOG.warning("not now %s %s: %s", request.method, request.url.path, error)
+    return answer(503, "database_unavailable", "the database does not answer", "Try again in a moment.")
+
+
+async def _unforeseen(_request: Request, _error: Exception) -> Response:
+    """A fault of ours. The server logs it with its traceback; the client gets a reason code all the same."""
+    return answer(500, "internal_error", "the service failed in a way that nobody foresaw", "Tell its operator.")
 
 
 class BoundedBody:

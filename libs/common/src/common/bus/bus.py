@@ -20,6 +20,7 @@ from common.bus.connection import REQUEST_TIMEOUT_MS, Address, Cluster, cluster
 from common.bus.consumer import MAX_RECORDS, Consumer, LedgerConsumer
 from common.bus.deadletters import DeadLetters
 from common.bus.errors import is_transient, reason_of
+from common.bus.fetching import Fetching
 from common.bus.raw import ForeignConsumer, RawConsumer
 from common.bus.relay import Relay
 from common.errors import Transient
@@ -74,6 +75,7 @@ class Bus:
         self._database_url = database_url
         self._consumers = consumers
         self._raw = raw
+        self._fetching = (Fetching(), Fetching())
         self._woken = asyncio.Event()
         self.state = State()
 
@@ -129,11 +131,13 @@ class Bus:
         if self._consumers:
             topics = [topic for consumer in self._consumers for topic in consumer.topics]
             joining = self._subscribe(stack, topics, address.group, MAX_RECORDS)
-            duties.append(LedgerConsumer(address, pool, self._consumers, letters, wake).run(joining))
+            duties.append(
+                LedgerConsumer(address, pool, self._consumers, letters, wake, self._fetching[0]).run(joining)
+            )
         if self._raw is not None:
             group = f"{address.group}.{self._raw.topic}"
             joining = self._subscribe(stack, [self._raw.topic], group, self._raw.max_records)
-            duties.append(ForeignConsumer(address, pool, self._raw, letters, wake).run(joining))
+            duties.append(ForeignConsumer(address, pool, self._raw, letters, wake, self._fetching[1]).run(joining))
         return duties
 
     async def _subscribe(self, stack: AsyncExitStack, topics: list[str], group: str, max_records: int) -> Any:

@@ -17,6 +17,7 @@ from typing import Any
 from common.bus.connection import Address
 from common.bus.deadletters import DeadLetters, Letter
 from common.bus.engine import commit_offsets, headers_of, in_halves, patiently
+from common.bus.fetching import Fetching
 from common.bus.inbox import Announced, Inbox, Item, Stalled
 from common.bus.partitions import partition_of
 from common.bus.pauses import Metronome
@@ -35,6 +36,9 @@ LOOK_S = 1.0
 LOOK_JOINING_S = 0.25
 MAX_RECORDS = 500
 _POLL_MS = 250
+_LARGEST_POSITION = 2**63 - 1
+_LONGEST_POSITION = 19
+"""Digits of the largest one."""
 _SELECT = "SELECT position, event, stream, case_id FROM ledger.events"
 _log = logging.getLogger(__name__)
 
@@ -62,8 +66,10 @@ class LedgerConsumer:
         consumers: Sequence[Consumer],
         dead_letters: DeadLetters,
         on_commit: Callable[[], None],
+        fetching: Fetching,
     ) -> None:
         self._address = address
+        self._fetching = fetching
         self._service = address.service
         self._pool = pool
         self._handlers = {topic: consumer.handler for consumer in consumers for topic in consumer.topics}
@@ -90,10 +96,13 @@ class LedgerConsumer:
         while True:
             if look.due():
                 await self._look()
-            fetched = await kafka.getmany(timeout_ms=_POLL_MS, max_records=MAX_RECORDS)
+            fetched = await self._fetching.fetch(kafka, _POLL_MS, MAX_RECORDS)
             if fetched:
                 failpoint(f"{self._service}.after_fetch")
-                await self._take([record for records in fetched.values() for record in records])
+                await self._take(fetched.records)
+                for bad in fetched.unreadable:
+                    at = self._short[bad.topic], bad.partition
+                    await self._bury_message(at, bad.offset, None, None, b"", bad.error)
             if commit.due():
                 await commit_offsets(kafka)
 
@@ -138,9 +147,9 @@ class LedgerConsumer:
         at = (self._short[record.topic], record.partition)
         headers = headers_of(record)
         try:
-            position, previous = int(headers["position"]), int(headers["previous"])
+            position, previous = _position(headers["position"]), _position(headers["previous"])
         except (KeyError, ValueError):
-            error = Permanent("no_position", "the message has no headers `position` and `previous`")
+            error = Permanent("no_position", "the message has no headers `position` and `previous` of the ledger's")
             await self._bury_message(at, record.offset, None, record.key, record.value or b"", error)
             return None
         if not self._inbox.is_new(at, position):
@@ -265,6 +274,14 @@ class LedgerConsumer:
         )
         await patiently(self._service, lambda: self._dead_letters.bury(letter, error))
         await self._patiently(None, [item])
+
+
+def _position(header: bytes) -> int:
+    """A ledger position, -1 for none. Raises ValueError for what can't be one: anybody may write a header."""
+    position = int(header) if len(header) <= _LONGEST_POSITION else _LARGEST_POSITION + 1
+    if not -1 <= position <= _LARGEST_POSITION:
+        raise ValueError("not a position")
+    return position
 
 
 def _item(row: Any) -> Item:

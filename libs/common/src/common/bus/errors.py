@@ -23,6 +23,8 @@ _PASSING = (
 
 def is_transient(error: BaseException) -> bool:
     """Whether trying again may help. Whatever is not known to pass is taken to come again."""
+    if isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError):
+        return False  # the driver can't put this value into a query, however often it is asked to
     return isinstance(error, _PASSING)
 
 

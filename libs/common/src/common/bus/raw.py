@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from common.bus.connection import Address
 from common.bus.deadletters import DeadLetters, Letter
 from common.bus.engine import commit_offsets, headers_of, in_halves, patiently
+from common.bus.fetching import Fetched, Fetching
 from common.bus.pauses import Metronome
 from common.failpoints import failpoint
 from common.ledger.client import Connection
@@ -68,9 +69,11 @@ class ForeignConsumer:
         consumer: RawConsumer,
         dead_letters: DeadLetters,
         on_commit: Callable[[], None],
+        fetching: Fetching,
     ) -> None:
         self._service = address.service
         self._full_name = address.topic(BY_NAME[consumer.topic])
+        self._fetching = fetching
         self._pool = pool
         self._consumer = consumer
         self._dead_letters = dead_letters
@@ -85,10 +88,10 @@ class ForeignConsumer:
             while True:
                 # With a batch under way there is no need to wait for the next one: there is something to wait for.
                 wait_ms = 0 if batches.under_way else _POLL_MS
-                fetched = await kafka.getmany(timeout_ms=wait_ms, max_records=self._consumer.max_records)
+                fetched = await self._fetching.fetch(kafka, wait_ms, self._consumer.max_records)
                 if fetched:
                     failpoint(f"{self._service}.after_fetch")
-                    await batches.begin(self._take([record for records in fetched.values() for record in records]))
+                    await batches.begin(self._take(fetched))
                 else:
                     await batches.finish()
                 if commit.due():
@@ -97,7 +100,7 @@ class ForeignConsumer:
         finally:
             await batches.abandon()
 
-    async def _take(self, records: Iterable[Any]) -> None:
+    async def _take(self, fetched: Fetched) -> None:
         raws = [
             RawRecord(
                 record.value or b"",
@@ -107,9 +110,11 @@ class ForeignConsumer:
                 record.key,
                 headers_of(record),
             )
-            for record in records
+            for record in fetched.records
         ]
         await in_halves(raws, self._patiently, self._bury)
+        for bad in fetched.unreadable:
+            await self._bury(RawRecord(b"", self._consumer.topic, bad.partition, bad.offset, None, {}), bad.error)
 
     async def _patiently(self, records: Sequence[RawRecord]) -> None:
         async def attempt() -> None:

@@ -1,0 +1,112 @@
+"""Fetching from a topic that anyone may have written to: one record that can't be read stops nobody.
+
+The client library reads records in batches and raises on the first that it can't read, without saying which it was,
+and after having dropped others that it had read by then. So the session that met one is given up, nothing of it
+having been handled, and for a while the next one fetches record by record: then it is known which one is bad, and
+it can be put aside and passed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka.errors import CorruptRecordException, KafkaError, RecordTooLargeError, UnsupportedCodecError
+
+from common.errors import Permanent, Transient
+
+CAREFUL_S = 60.0
+"""How long after the last unreadable record fetching stays careful."""
+REASON = "unreadable_record"
+_PAUSE_S = 0.01
+_UNREADABLE = (CorruptRecordException, UnsupportedCodecError, RecordTooLargeError)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record of which nothing is known but where it is. `topic` is the full name."""
+
+    topic: str
+    partition: int
+    offset: int
+    error: Permanent
+
+
+@dataclass(slots=True)
+class Fetched:
+    """What came: records in order by partition, and those between them that can't be read."""
+
+    records: list[Any] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.records or self.unreadable)
+
+
+class Fetching:
+    """How one consumer of a service fetches. It outlives sessions: it remembers when to be careful."""
+
+    def __init__(self) -> None:
+        self._careful_until = 0.0
+
+    async def fetch(self, kafka: Any, timeout_ms: int, max_records: int) -> Fetched:
+        """What has come within `timeout_ms`, at most `max_records` (careful: one more round over the partitions).
+
+        Raises `Transient` (`unreadable_record`) when something could not be read while not careful: nothing since
+        the last offsets committed may be taken as handled, begin the session again. Raises what the client raises
+        when the broker fails.
+        """
+        if asyncio.get_running_loop().time() < self._careful_until:
+            return await self._one_by_one(kafka, timeout_ms / 1000, max_records)
+        try:
+            fetched = await kafka.getmany(timeout_ms=timeout_ms, max_records=max_records)
+        except Exception as error:
+            if not _is_unreadable(error):
+                raise
+            self._be_careful()
+            raise Transient(REASON, f"a record can't be read, looking for it one by one: {_told(error)}") from error
+        return Fetched([record for records in fetched.values() for record in records])
+
+    async def _one_by_one(self, kafka: Any, timeout_s: float, max_records: int) -> Fetched:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout_s
+        found = Fetched()
+        while len(found.records) + len(found.unreadable) < max_records:
+            before = len(found.records) + len(found.unreadable)
+            for at in sorted(kafka.assignment()):
+                await self._one(kafka, at, found)
+            if len(found.records) + len(found.unreadable) == before:
+                if found or loop.time() >= until:
+                    break
+                await asyncio.sleep(_PAUSE_S)
+        return found
+
+    async def _one(self, kafka: Any, at: Any, found: Fetched) -> None:
+        """The next record of one partition, or passing it. Asked for one, the client drops none when it raises."""
+        try:
+            got = await kafka.getmany(at, timeout_ms=0, max_records=1)
+        except Exception as error:
+            if not _is_unreadable(error):
+                raise
+            offset = await kafka.position(at)
+            if isinstance(error, RecordTooLargeError):
+                offset -= 1  # the client has passed it by itself
+            kafka.seek(at, offset + 1)
+            self._be_careful()
+            why = Permanent(REASON, f"the record can't be read as Kafka's format says: {_told(error)}")
+            found.unreadable.append(Unreadable(at.topic, at.partition, offset, why))
+        else:
+            found.records += [record for records in got.values() for record in records]
+
+    def _be_careful(self) -> None:
+        self._careful_until = asyncio.get_running_loop().time() + CAREFUL_S
+
+
+def _is_unreadable(error: Exception) -> bool:
+    """Whether the bytes of a record are at fault. Fetching itself does no I/O: all else is the broker's."""
+    return isinstance(error, _UNREADABLE) or not isinstance(error, KafkaError)
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:300]
