@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from common.cases import Case
 from common.clock import parse_instant
 from common.current import Current
 from common.declarations.catalogue import Catalogue
@@ -108,34 +109,41 @@ class Auditor:
     async def _decide(self, conn: Connection, cases: Iterable[str], asof: datetime, said: Said) -> None:
         """Decide each case as of `asof` and add what is to be recorded to `said`, which is not in the ledger yet."""
         catalogue = await self._.current.catalogue(conn)
-        for case_id in cases:
-            if events := await self._case(conn, case_id, catalogue, asof, said.get(case_id, [])):
+        histories = await self._.records.cases(conn, cases)
+        lines: list[tuple[Case, Event]] = []
+        timers: dict[str, dict[str, datetime]] = {}
+        for case_id, history in histories.items():
+            placed = [(recorded.position, recorded.event) for recorded in history]
+            placed += enumerate(said.get(case_id, []), start=placed[-1][0] + 1)
+            story = Story.fold(case_id, placed)
+            if story.case.gap is None:
+                continue
+            within = self._within(story, catalogue)
+            events = await self._judge(conn, story, catalogue, within, asof)
+            if events:
                 said.setdefault(case_id, []).extend(events)
+            lines.append((story.case, events[-1] if events else placed[-1][1]))
+            timers[case_id] = deciding.timers(story.case, within, asof)
+        await self._.cases.save(conn, lines)
+        await self._.alarms.set(conn, timers)
 
-    async def _case(
-        self, conn: Connection, case_id: str, catalogue: Catalogue, asof: datetime, earlier: Sequence[Event]
+    async def _judge(
+        self, conn: Connection, story: Story, catalogue: Catalogue, within: datetime | None, asof: datetime
     ) -> list[Event]:
-        """What is to be recorded of one case after `earlier`; its line and its timers are as they will be then."""
-        history = [(recorded.position, recorded.event) for recorded in await self._.records.case(conn, case_id)]
-        history += enumerate(earlier, start=history[-1][0] + 1 if history else 0)
-        story = Story.fold(case_id, history)
+        """What is to be recorded of one case; `story.case` is then as it will be after that."""
         case = story.case
-        if case.gap is None:
+        if case.gap is None or not (deciding.watched(case) or case.finished is not None):
             return []
-        within = self._within(story, catalogue)
-        findings = []
-        if deciding.watched(case) or case.finished is not None:
-            try:
-                sight, dates = await self._see(conn, story, catalogue, asof)
-                soak_end = proving.soak_end(catalogue, case.gap.data.desired_state, asof)
-                findings = deciding.decide(story, sight, dates, soak_end, within, asof)
-            except Permanent as error:
-                _log.error("%s can't be decided: %s", case_id, error)
+        try:
+            sight, dates = await self._see(conn, story, catalogue, asof)
+            soak_end = proving.soak_end(catalogue, case.gap.data.desired_state, asof)
+        except Permanent as error:
+            _log.error("%s can't be decided: %s", case.id, error)
+            return []
+        findings = deciding.decide(story, sight, dates, soak_end, within, asof)
         events = deciding.recorded(story, findings, self._.wall(), asof)
         for event in events:
             case.apply(case.position + 1, event)
-        await self._.cases.save(conn, case, events[-1] if events else history[-1][1])
-        await self._.alarms.set(conn, case_id, deciding.timers(case, within, asof))
         return events
 
     async def _see(

@@ -41,8 +41,8 @@ class Entities(Protocol):
 class Records(Protocol):
     """The ledger."""
 
-    async def case(self, conn: Connection, case_id: str) -> list[Recorded]:
-        """All events of the case, in ledger order."""
+    async def cases(self, conn: Connection, case_ids: Iterable[str]) -> dict[str, list[Recorded]]:
+        """All events of each case, in ledger order; a case without events is left out."""
         ...
 
     async def events(self, conn: Connection, ids: Iterable[str]) -> list[Recorded]:
@@ -68,8 +68,8 @@ class Records(Protocol):
 class Cases(Protocol):
     """The projection of cases."""
 
-    async def save(self, conn: Connection, case: Case, last: Event) -> None:
-        """Write the case's line as it stands; `last` is its newest event."""
+    async def save(self, conn: Connection, cases: Sequence[tuple[Case, Event]]) -> None:
+        """Write each case's line as it stands, beside its newest event."""
         ...
 
     async def watched(self, conn: Connection, refs: Iterable[Ref]) -> list[str]:
@@ -161,6 +161,6 @@ class Reading(Protocol):
 class Alarms(Protocol):
     """Timers of cases, on the realm clock."""
 
-    async def set(self, conn: Connection, case_id: str, wanted: Mapping[str, datetime]) -> None:
-        """Make the case's timers exactly these."""
+    async def set(self, conn: Connection, wanted: Mapping[str, Mapping[str, datetime]]) -> None:
+        """Make the timers of each of these cases exactly those given, by name."""
         ...

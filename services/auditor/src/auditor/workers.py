@@ -79,7 +79,7 @@ class Issuer:
 
     async def issue(self, conn: Connection, case_id: str) -> None:
         """Issue the attestation of a closed case, unless it was, in the caller's transaction."""
-        history = await self.records.case(conn, case_id)
+        history = (await self.records.cases(conn, [case_id]))[case_id]
         if any(recorded.event.type == AttestationIssued.TYPE for recorded in history):
             return
         closed = next(recorded.event for recorded in history if recorded.event.type == CaseClosed.TYPE)

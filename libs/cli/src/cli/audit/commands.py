@@ -169,13 +169,10 @@ def show_command(
         return
     screen = console()
     screen.print(Text(f"Case {clean(name)}: {timeline['stage']}", "bold"))
-    rows = table("position", "as of", "what happened", "who", "event")
     for line in timeline["events"]:
-        who = cell(line["actor"], "dim")
-        rows.add_row(
-            str(line["position"]), cell(line["asof"]), cell(line["words"]), who, cell(line["id"][:12], "dim")
-        )
-    screen.print(rows)
+        told = Text(f"  {line['asof']:<22} {clean(line['words'])}")
+        told.append(f"  ({clean(line['actor'])}; event {clean(line['id'])}, position {line['position']})", "dim")
+        screen.print(told, soft_wrap=True)
     if document is not None:
         screen.print(Text("\n" + clean(json.loads(document)["narrative"])))
 

@@ -23,8 +23,18 @@ class LedgerRecords:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    async def case(self, conn: Connection, case_id: str) -> list[Recorded]:
-        return await self._ledger.read_case(conn, case_id)
+    async def cases(self, conn: Connection, case_ids: Iterable[str]) -> dict[str, list[Recorded]]:
+        wanted = list(dict.fromkeys(case_ids))
+        if not wanted:
+            return {}
+        rows = await conn.fetch(
+            "SELECT case_id, position, event FROM ledger.events WHERE case_id = ANY ($1::text[]) ORDER BY position",
+            wanted,
+        )
+        found: dict[str, list[Recorded]] = {}
+        for row in rows:
+            found.setdefault(row["case_id"], []).append(Recorded(row["position"], None, row["event"].encode()))
+        return {case_id: found[case_id] for case_id in wanted if case_id in found}
 
     async def events(self, conn: Connection, ids: Iterable[str]) -> list[Recorded]:
         wanted = sorted(set(ids))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from common.cases import Case
@@ -24,27 +24,29 @@ _SAVE = """
 """
 
 
+def _line(case: Case, last: Event) -> tuple[object, ...]:
+    gap = case.gap
+    assert gap is not None, "only cases with a gap have a line"
+    return (
+        case.id,
+        gap.data.desired_state,
+        gap.data.entity_type,
+        gap.data.key,
+        gap.data.occurrence,
+        gap.data.severity,
+        case.stage,
+        [rule.name for rule in gap.data.rules],
+        parse_instant(last.asof),
+        case.closed.data.how if case.closed else None,
+        watched(case),
+    )
+
+
 class CaseTable:
     """See `ports.Cases`."""
 
-    async def save(self, conn: Connection, case: Case, last: Event) -> None:
-        gap = case.gap
-        if gap is None:
-            return
-        await conn.execute(
-            _SAVE,
-            case.id,
-            gap.data.desired_state,
-            gap.data.entity_type,
-            gap.data.key,
-            gap.data.occurrence,
-            gap.data.severity,
-            case.stage,
-            [rule.name for rule in gap.data.rules],
-            parse_instant(last.asof),
-            case.closed.data.how if case.closed else None,
-            watched(case),
-        )
+    async def save(self, conn: Connection, cases: Sequence[tuple[Case, Event]]) -> None:
+        await conn.executemany(_SAVE, [_line(case, last) for case, last in cases])
 
     async def watched(self, conn: Connection, refs: Iterable[Ref]) -> list[str]:
         wanted = sorted(set(refs))
@@ -88,8 +90,9 @@ class TimedAlarms:
     def __init__(self, timers: Timers) -> None:
         self._timers = timers
 
-    async def set(self, conn: Connection, case_id: str, wanted: Mapping[str, datetime]) -> None:
+    async def set(self, conn: Connection, wanted: Mapping[str, Mapping[str, datetime]]) -> None:
         for name in (SOAK, WITHIN):
-            if name not in wanted:
-                await self._timers.clear(conn, case_id, name)
-        await self._timers.set(conn, [Timer(case_id, name, instant) for name, instant in wanted.items()])
+            await self._timers.clear_all(conn, [case for case, names in wanted.items() if name not in names], name)
+        await self._timers.set(
+            conn, [Timer(case, name, instant) for case, names in wanted.items() for name, instant in names.items()]
+        )
