@@ -5,13 +5,14 @@ Handlers and API both come here, so that what a message leads to and what a pers
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from common.cases import Case
 from common.clock import RealmClock
-from common.errors import Refused
+from common.errors import Permanent, Refused
 from common.events import Event
 from common.events.model import Fact
 from common.ledger import Connection, NewEvent, Recorded
@@ -22,7 +23,9 @@ from approver.core.drafting import Draft, Signed, When
 from approver.core.lines import CaseLine, line
 from approver.core.proposals import Declarations, Numbered
 from approver.core.surroundings import Surroundings
-from approver.ports import Book, Deadlines, Facts, Lines, People, Records, Subject
+from approver.ports import Book, Deadlines, Facts, Lines, People, ReadFacts, Records, Subject
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -95,51 +98,86 @@ class Desk:
         wall = self._wall()
         return Situation(realm.declarations, realm.clock, When(wall, realm.clock.now(wall)), realm.version)
 
-    async def open(self, conn: Connection, cases: Sequence[str], asof: datetime | None = None) -> list[Opened]:
+    async def open(
+        self, conn: Connection, cases: Sequence[str], asof: datetime | None = None, *, lenient: bool = False
+    ) -> list[Opened]:
         """Take the turn and put these cases on the desk, as of `asof` (default: the realm's now).
 
-        Cases that don't exist are left out.
+        Cases that don't exist are left out; with `lenient` also those that can't be read, else they raise
+        `Permanent` (`case_unreadable`).
         """
         await self._facts.lock(conn)
         situation = await self.look(conn)
         await self._facts.catch_up(conn, situation.declarations.catalogue)
         when = situation.when if asof is None else When(situation.when.time, asof)
-        return await self._open(conn, cases, situation, when)
+        return await self._open(conn, cases, situation, when, lenient=lenient)
 
     async def read(self, conn: Connection, case: str) -> Opened | None:
         """One case to look at, without taking the turn; facts as of the last decision."""
         situation = await self.look(conn)
-        found = await self._open(conn, [case], situation, situation.when)
+        found = await self._open(conn, [case], situation, situation.when, lenient=False)
         return found[0] if found else None
 
-    async def _open(self, conn: Connection, cases: Sequence[str], situation: Situation, when: When) -> list[Opened]:
-        recorded = await self._records.cases(conn, sorted(set(cases)))
-        folded = {
-            name: Case.fold(name, ((item.position, item.event) for item in items)) for name, items in recorded.items()
-        }
+    async def _open(
+        self, conn: Connection, cases: Sequence[str], situation: Situation, when: When, *, lenient: bool
+    ) -> list[Opened]:
+        folded = await self._fold(conn, cases, lenient=lenient)
+        return await self._lay_out(conn, folded, situation, when, self._facts.read)
+
+    async def _fold(
+        self, conn: Connection, cases: Sequence[str], *, lenient: bool
+    ) -> list[tuple[Case, list[Recorded]]]:
+        folded = []
+        for name, items in (await self._records.cases(conn, sorted(set(cases)))).items():
+            try:
+                folded.append((Case.fold(name, ((item.position, item.event) for item in items)), items))
+            except Permanent as error:
+                if not lenient:
+                    raise
+                _log.error("%s is passed over, nothing can be decided in it: %s", name, error)
+        return folded
+
+    async def _lay_out(
+        self,
+        conn: Connection,
+        folded: Sequence[tuple[Case, list[Recorded]]],
+        situation: Situation,
+        when: When,
+        read: ReadFacts,
+    ) -> list[Opened]:
         catalogue, directory = situation.declarations.catalogue, self._people()
-        subjects = {name: _subject(case) for name, case in folded.items()}
-        wanted = [subject for subject in subjects.values() if subject is not None]
-        known = await self._facts.read(conn, catalogue, wanted, when.asof)
+        wanted = [subject for case, _ in folded if (subject := _subject(case)) is not None]
+        known = await read(conn, catalogue, wanted, when.asof)
         return [
             Opened(
                 Draft(case, when),
-                recorded[name],
-                Surroundings(catalogue, directory, _facts_of(known, subjects[name])),
+                recorded,
+                Surroundings(catalogue, directory, _facts_of(known, _subject(case))),
             )
-            for name, case in folded.items()
+            for case, recorded in folded
         ]
 
     async def review(self, conn: Connection, cases: Sequence[str]) -> None:
-        """Record what follows from how these cases stand now, and list them anew."""
-        opened = await self.open(conn, cases)
+        """Record what follows from how these cases stand now, and list them anew.
+
+        Without a plan there is nothing to record, only to list for whom the case waits: the entity's own row, as
+        last reported, tells that, and the store is not caught up for it.
+        """
+        await self._facts.lock(conn)
+        situation = await self.look(conn)
+        folded = await self._fold(conn, cases, lenient=True)
+        read = self._facts.reported
+        if any(case.plan is not None for case, _ in folded):
+            await self._facts.catch_up(conn, situation.declarations.catalogue)
+            read = self._facts.read
+        opened = await self._lay_out(conn, folded, situation, situation.when, read)
         for item in opened:
             _react(item)
         await self._file(conn, opened)
 
     async def expire(self, conn: Connection, cases: Sequence[str], instant: datetime) -> None:
         """Record, as of `instant`, whose time ran out."""
-        opened = await self.open(conn, cases, instant)
+        opened = await self.open(conn, cases, instant, lenient=True)
         for item in opened:
             reactions.expire(item.draft)
         await self._file(conn, opened)

@@ -65,6 +65,15 @@ class Subject:
     key: str
 
 
+class ReadFacts(Protocol):
+    """A way to read the facts of subjects by name; none for one that is unknown or whose desired state is not
+    active."""
+
+    async def __call__(
+        self, conn: Connection, catalogue: Catalogue, subjects: Iterable[Subject], asof: datetime
+    ) -> Mapping[Subject, Mapping[str, Fact]]: ...
+
+
 class Facts(Protocol):
     """What is observed of entities."""
 
@@ -79,7 +88,13 @@ class Facts(Protocol):
     async def read(
         self, conn: Connection, catalogue: Catalogue, subjects: Iterable[Subject], asof: datetime
     ) -> Mapping[Subject, Mapping[str, Fact]]:
-        """The facts of each subject by name; none for one that is unknown or whose desired state is not active."""
+        """What is known now, with relations, from the store: catch it up before anything rests on it."""
+        ...
+
+    async def reported(
+        self, conn: Connection, catalogue: Catalogue, subjects: Iterable[Subject], asof: datetime
+    ) -> Mapping[Subject, Mapping[str, Fact]]:
+        """What each subject's own row said when it was reported last. For lists only: nothing rests on it."""
         ...
 
 
