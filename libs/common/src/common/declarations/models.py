@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from common.declarations import later, sql
 from common.declarations.fields import (
@@ -28,6 +28,11 @@ ROLES_APART = ("author", "confirmer", "approver", "releaser", "implementer")
 RISKS = ("low", "medium", "high")
 LEVELS = ("L0", "L1", "L2", "L3")
 SEVERITIES = ("urgent", "high", "medium", "low")
+
+
+def _ranked(value: dict[str, str]) -> dict[str, str]:
+    """From urgent to low, however it was written: in a stored event the keys stand in alphabetical order."""
+    return dict(sorted(value.items(), key=lambda item: SEVERITIES.index(item[0])))
 
 
 class Attribute(Strict):
@@ -148,7 +153,9 @@ class DesiredState(Strict):
     timezone: Zone | None = None
     selector: Selector
     done: Expression
-    severity: dict[Literal["urgent", "high", "medium", "low"], Expression] = Field(min_length=1)
+    severity: Annotated[dict[Literal["urgent", "high", "medium", "low"], Expression], AfterValidator(_ranked)] = (
+        Field(min_length=1)
+    )
     expectations: tuple[Expectation, ...] = Field(default=(), strict=False, max_length=100)
     deadlines: tuple[Deadline, ...] = Field(default=(), strict=False, max_length=100)
     verification: Verification
