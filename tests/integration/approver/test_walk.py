@@ -64,6 +64,16 @@ async def test_a_page_offers_each_person_only_what_they_may_decide(office: Offic
     assert offered == {"l.hansen": ["approve", "refuse", "return"], "j.moreau": ["return"], "p.nakamura": []}
 
 
+async def test_a_case_that_nobody_has_decided_about_waits_for_the_same_people_in_lists_and_on_its_page(
+    office: Office,
+) -> None:
+    await office.open_gap()
+    (line,) = await listed(office, "j.moreau", mine=True)
+    page = await office.ask("j.moreau", "case", office.walk.id)
+    assert line["yours"] == ["confirm"]
+    assert [action["kind"] for action in page["actions"]] == ["confirm", "dispute"]
+
+
 async def test_a_case_that_is_not_there_is_said_to_be_unknown(office: Office) -> None:
     with pytest.raises(Refused, match="case_unknown"):
         await office.ask("j.moreau", "case", "money-findings-closed/nothing/1")

@@ -113,9 +113,16 @@ class Desk:
         return await self._open(conn, cases, situation, when, lenient=lenient)
 
     async def read(self, conn: Connection, case: str) -> Opened | None:
-        """One case to look at, without taking the turn; facts as of the last decision."""
+        """One case to look at, without taking the turn: whom it waits for is decided by what the lists go by.
+
+        Facts as of the last decision once there is a plan; before, the store may never have been caught up for the
+        case, and the entity's own row tells.
+        """
         situation = await self.look(conn)
-        found = await self._open(conn, [case], situation, situation.when, lenient=False)
+        folded = await self._fold(conn, [case], lenient=False)
+        planned = any(case.plan is not None for case, _ in folded)
+        read = self._facts.read if planned else self._facts.reported
+        found = await self._lay_out(conn, folded, situation, situation.when, read)
         return found[0] if found else None
 
     async def _open(
