@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from common.errors import Permanent
 from common.events import approver, auditor, differ, executor, planner, typed
 from common.events.envelope import Event
 from common.events.model import EventData
@@ -88,17 +89,27 @@ class Case:
         return case
 
     def apply(self, position: int, event: Event) -> None:
-        """Take in one more event. Raises ValueError for an event of another case or out of order."""
+        """Take in one more event.
+
+        Raises ValueError for an event of another case or out of order, and `Permanent` (`case_unreadable`) for one
+        that is not what its type says: whoever writes into a case can spoil that case, and must spoil no other.
+        """
         if event.caseid != self.id:
             raise ValueError(f"event {event.id} belongs to {event.caseid}, not to {self.id}")
         if position <= self.position:
             raise ValueError(f"event {event.id} at {position} comes after {self.position}")
         self.position = position
         self.versions[event.subject] = self.versions.get(event.subject, 0) + 1
-        said: Said[Any] = Said(position, event, typed(event))
-        fold = _FOLDS.get(event.type)
-        if fold is not None:
-            fold(self, said)
+        try:
+            said: Said[Any] = Said(position, event, typed(event))
+            fold = _FOLDS.get(event.type)
+            if fold is not None:
+                fold(self, said)
+        except (KeyError, ValueError) as error:  # pydantic's refusals are ValueErrors
+            told = f"{type(error).__name__}: {error}".partition("\n")[0]
+            raise Permanent(
+                "case_unreadable", f"the event at {position} of case {self.id} is no {event.type}: {told}"
+            ) from error
 
     def version(self, stream: str) -> int:
         """How many events the case's `stream` holds: the expected version of the next one is one more."""
