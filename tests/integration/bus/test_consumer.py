@@ -78,6 +78,13 @@ async def test_one_poison_event_fails_only_itself(site: Site) -> None:
 BAD = {
     "no headers": ([], b"{}", "no_position"),
     "a position that is no number": ([("position", b"x"), ("previous", b"1")], b"{}", "no_position"),
+    "a position beyond any number of the database": (
+        [("position", b"9" * 30), ("previous", b"-1")],
+        b"{}",
+        "no_position",
+    ),
+    "a previous one beyond it": ([("position", b"0"), ("previous", b"9" * 5000)], b"{}", "no_position"),
+    "a position before the first": ([("position", b"-2"), ("previous", b"-1")], b"{}", "no_position"),
     "no event": ([("position", b"0"), ("previous", b"-1")], b"\xff\xfe", "not_in_ledger"),
     "an event that was never committed": (
         [("position", b"700"), ("previous", b"-1")],

@@ -115,7 +115,11 @@ class Auditor:
         for case_id, history in histories.items():
             placed = [(recorded.position, recorded.event) for recorded in history]
             placed += enumerate(said.get(case_id, []), start=placed[-1][0] + 1)
-            story = Story.fold(case_id, placed)
+            try:
+                story = Story.fold(case_id, placed)
+            except Permanent as error:
+                _log.error("%s is passed over, nothing can be decided in it: %s", case_id, error)
+                continue
             if story.case.gap is None:
                 continue
             within = self._within(story, catalogue)
