@@ -37,6 +37,10 @@ COMMAND = ENVIRONMENT / "bin" / "trueup"
 OLDEST_PYTHON = (3, 11)
 FETCH_TIMEOUT_S = 120
 ATTEMPTS = 3
+CHATTER = re.compile(
+    r"\s*([+~-] |Using |Creating |Activate |Building |Built |Resolved |Prepared |Uninstalled |Installed |Checked |$)"
+)
+"""What uv says of every single package when all goes well."""
 
 
 class SetupError(Exception):
@@ -273,7 +277,7 @@ def run_uv(uv: Path, *arguments: str) -> None:
         "UV_PROJECT_ENVIRONMENT": str(ENVIRONMENT),
         "UV_PYTHON": str(ENVIRONMENT / "bin" / "python"),
         "UV_PYTHON_DOWNLOADS": "never",
-        "UV_NO_PROGRESS": "" if sys.stderr.isatty() else "1",
+        "UV_NO_PROGRESS": "1",  # one line for each large download, instead of bars
     }
     environment.pop("VIRTUAL_ENV", None)
     if certificates():
@@ -283,8 +287,14 @@ def run_uv(uv: Path, *arguments: str) -> None:
         environment["UV_CACHE_DIR"] = str(TOOLS / "cache")
     if arguments[0] == "venv":
         environment.pop("UV_PYTHON")
-    result = subprocess.run([str(uv), *arguments], cwd=ROOT, env=environment, check=False)  # noqa: S603
-    if result.returncode != 0:
+    with subprocess.Popen(  # noqa: S603
+        [str(uv), *arguments], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, errors="replace"
+    ) as running:
+        assert running.stderr is not None
+        for line in running.stderr:
+            if not CHATTER.match(line):
+                print(f"setup: {line.rstrip()}", file=sys.stderr, flush=True)
+    if running.returncode != 0:
         raise SetupError(f"uv {arguments[0]} failed; what it said is above. Solve that and run `make setup` again.")
 
 

@@ -149,7 +149,7 @@ def test_the_kafka_container_has_the_users_and_the_security_of_make_kafka(tmp_pa
 
 def test_ci_runs_the_checks_then_the_tests_as_the_makefile_names_them() -> None:
     steps = re.findall(r"^\s*(make [a-z-]+)$", (ROOT / ".ci" / "run").read_text("utf-8"), re.MULTILINE)
-    assert steps == ["make check", "make test", "make test-kafka"]
+    assert steps == ["make check", "make isolated", "make test", "make test-kafka"]
 
 
 def test_every_target_of_the_makefile_is_listed_or_a_part_of_check() -> None:

@@ -76,6 +76,7 @@ class Catalogue:
     timezone: str = "UTC"
     authors: Mapping[tuple[str, str], str] = field(default_factory=dict)
     _compiled: dict[str, CompiledDesiredState] = field(default_factory=dict, repr=False, compare=False)
+    _versions: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def with_documents(self, documents: Iterable[Document]) -> "Catalogue":
         """This catalogue with the documents in force; those of the same kind and name are replaced."""
@@ -150,7 +151,10 @@ class Catalogue:
         its actions and their systems. The policy has its own: `policy_digest`."""
         if name not in self.desired_states:
             raise Permanent("not_active", f"There is no active desired state {name!r}.")
-        return digest([[kind, item, self.documents[kind, item].spec] for kind, item in self._depends_on(name)])
+        if name not in self._versions:
+            parts = [[kind, item, self.documents[kind, item].spec] for kind, item in self._depends_on(name)]
+            self._versions[name] = digest(parts)
+        return self._versions[name]
 
     def policy_name(self, name: str) -> str | None:
         """The name of the ApprovalPolicy that covers a desired state."""

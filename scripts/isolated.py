@@ -1,0 +1,69 @@
+"""Imports each service, and the command, in an environment that has its own dependencies and no others.
+
+    .venv/bin/python scripts/isolated.py [MEMBER...]
+
+The shared development environment would hide an import that a member does not declare, and its image would then
+not start. Environments are made in a temporary folder from uv.lock (`make setup` has filled uv's cache: no
+downloads) and removed again. Exits 1 naming the members that fail.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from bootstrap import ROOT, SetupError, configured_index, obtain_uv, run_uv
+
+MEMBERS = ("observer", "differ", "planner", "approver", "executor", "auditor", "cli")
+ABSENT = {"executor": "litellm"}
+"""What must not be there: a model library beside the hands that act would be a model that can act."""
+
+
+def main(members: list[str]) -> int:
+    index = configured_index()
+    uv = obtain_uv(index)
+    failed = [member for member in members or MEMBERS if not imports_alone(member, uv, index)]
+    if failed:
+        say(f"what {' and '.join(failed)} import must be declared in pyproject.toml, or not be imported")
+    return 1 if failed else 0
+
+
+def say(text: str) -> None:
+    print(f"isolated: {text}", flush=True)
+
+
+def imports_alone(member: str, uv: Path, index: str | None) -> bool:
+    """Whether `MEMBER.main` imports where only the member's own dependencies are; says so."""
+    with tempfile.TemporaryDirectory(prefix="trueup-isolated-") as folder:
+        python = Path(folder) / "venv" / "bin" / "python"
+        listed = Path(folder) / "requirements.txt"
+        run_uv(uv, "venv", "--no-config", "--python", sys.executable, str(python.parents[1]))
+        export = ("export", "--frozen", "--quiet", "--no-dev", "--package", member, "-o", str(listed))
+        run_uv(uv, *export, "--no-hashes")
+        lines = listed.read_text("utf-8").splitlines()
+        own = [line.removeprefix("-e ") for line in lines if line.startswith("-e ")]
+        run_uv(uv, *export, "--no-emit-workspace")
+        source = ("--python", str(python), *(("--default-index", index) if index else ()))
+        run_uv(uv, "pip", "sync", "--require-hashes", *source, str(listed))
+        editable = [part for path in own for part in ("--editable", path)]
+        run_uv(uv, "pip", "install", "--no-deps", *source, *editable)
+        return _run(python, member)
+
+
+def _run(python: Path, member: str) -> bool:
+    program = f"import {member}.main"
+    if member in ABSENT:
+        program += f"; import importlib.util as u; assert u.find_spec({ABSENT[member]!r}) is None, 'it is installed'"
+    done = subprocess.run([python, "-I", "-c", program], cwd=ROOT, check=False)  # noqa: S603
+    absent = f", and there is no {ABSENT[member]}" if member in ABSENT else ""
+    say(f"{member} imports with only its own dependencies{absent}" if done.returncode == 0 else f"{member} FAILED")
+    return done.returncode == 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except SetupError as error:
+        sys.exit(f"isolated: {error}")
