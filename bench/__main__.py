@@ -1,7 +1,7 @@
 """`make bench`: every measurement beside its reference in the same run, written to bench.json.
 
-    python -m bench            all
-    python -m bench ledger cel only these
+python -m bench            all
+python -m bench ledger cel only these
 """
 
 from __future__ import annotations

@@ -331,5 +331,5 @@ _STAGES: tuple[tuple[str, Callable[[Case], bool]], ...] = (
     ("to-confirm", lambda case: not case.confirmed),
     ("withheld", lambda case: case.plan is None and case.withheld is not None),
     ("to-plan", lambda case: case.plan is None),
-    ("to-approve", lambda case: True),
+    ("to-approve", lambda _case: True),
 )
