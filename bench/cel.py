@@ -120,4 +120,4 @@ def _plain(view: EntityView) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(run())
+    print(measure())
