@@ -12,7 +12,6 @@ from typing import Any
 import asyncpg
 import pytest
 from auditor import main as auditor_main
-from auditor.adapters.people import DirectoryFile
 from auditor.adapters.records import LedgerRecords
 from auditor.adapters.tables import AttestationTable
 from auditor.settings import AuditorSettings
@@ -20,6 +19,7 @@ from auditor.workers import Issuer
 from cli.stack.realm import Realm, drop_database, prepare_database
 from cli.stack.secretfiles import Passwords
 from common.clock import wall_now
+from common.directory import WatchedDirectory
 from common.http_auth import Tokens
 from common.jobs import JobQueue
 from common.ledger import Ledger
@@ -63,7 +63,7 @@ async def enter(stack: AsyncExitStack, realm: Realm, folder: Path) -> AuditRoom:
         records=LedgerRecords(runtime.ledger),
         attestations=AttestationTable(),
         queue=JobQueue("auditor"),
-        directory=DirectoryFile(folder / "directory.json", realm.name),
+        directory=WatchedDirectory(folder / "directory.json", realm.name),
         wall=wall_now,
         on_commit=lambda: None,
     )

@@ -14,7 +14,7 @@ from common.clock import parse_instant, wall_now
 from common.events import differ
 from common.events.auditor import AttestationIssued
 from support.audit_room import AuditRoom
-from support.walk import COMPLETE, approved, directory, executed, opened
+from support.walk import COMPLETE, approved, at, directory, executed, opened
 
 from .conftest import enter
 
@@ -49,12 +49,13 @@ async def test_a_case_is_proven_soaks_is_closed_and_attested(room: AuditRoom) ->
     assert room.said() == ["proof.seen"]
     assert room.last("proof.seen").data["soak_until"] == "2023-10-20T12:00:00Z"
     await room.advance("2023-10-20 11:59")
-    assert room.said() == ["proof.seen"]
+    await room.make(lambda: room.walk.report("2023-10-20 11:00"))
+    assert room.said() == ["proof.seen"], "it was looked at again, and the soak is not over"
     await room.advance("2023-10-23 00:00")
     assert room.said() == ["proof.seen", "verification.passed", "case.closed", "attestation.issued"]
     passed = room.last("verification.passed")
     assert passed.asof == "2023-10-20T12:00:00Z", "the timer fires as of its own instant"
-    assert passed.causationid == room.last("proof.seen").id
+    assert passed.causationid == room.walk.seen["finding", room.walk.key].id, "the newest of what it rests on"
     assert room.last("case.closed").data["how"] == "remedied"
     assert await room.timers() == []
 
@@ -74,21 +75,42 @@ async def test_the_attestation_verifies_and_can_be_made_again_from_the_ledger(ro
     assert "K. Weber (head-of-controls) carried out step 2" in answer.json()["narrative"]
 
 
-async def test_what_was_observed_before_the_execution_does_not_count(room: AuditRoom) -> None:
-    """Proof by the ledger's order and by the source's clock: neither alone is enough."""
+async def test_what_was_true_before_the_execution_had_finished_does_not_count(room: AuditRoom) -> None:
+    """Later in the ledger, but about an earlier time by the source's own clock."""
     await carried_out(room)
     walk = room.walk
-    await room.advance("2023-08-31 12:00")
-    # Appended after the execution, but about a time before it had finished.
+    await room.advance("2023-07-20 12:00")
     await room.make(
-        lambda: walk.report("2023-07-08 09:00", corrective_action_status=COMPLETE),
-        lambda: walk.retest("2023-07-09 09:00"),
+        lambda: walk.report("2023-07-10 17:30", corrective_action_status=COMPLETE),
+        lambda: walk.retest("2023-07-10 17:29"),
         walk.close_gap,
     )
     assert room.said() == []
-    await room.make(lambda: walk.retest("2023-08-31 09:00", number=2))
+    await room.make(lambda: walk.retest("2023-07-20 09:00", number=2))
     assert room.said() == [], "the position changed too, and was not seen after the execution"
-    await room.make(lambda: walk.report("2023-08-31 10:00"))
+    await room.make(lambda: walk.report("2023-07-20 10:00"))
+    assert room.said() == ["proof.seen"]
+
+
+async def test_what_was_recorded_before_the_execution_had_finished_does_not_count(room: AuditRoom) -> None:
+    """A source whose clock runs ahead: about a later time, but earlier in the ledger."""
+    walk = approved(room.realm.name, wall_now() - timedelta(seconds=60))
+    walk.start()
+    walk.intend(1)
+    walk.succeed(1)
+    walk.release(2)
+    walk.intend(2)
+    walk.report("2023-07-05 10:13", corrective_action_status=COMPLETE)
+    walk.retest("2023-07-05 10:13")
+    walk.outcome(2)
+    walk.succeed(2)
+    walk.finish()
+    assert walk.asof == at("2023-07-05 10:12")
+    await room.copy(walk)
+    await room.advance("2023-07-06 12:00")
+    await room.make(walk.close_gap)
+    assert room.said() == []
+    await room.make(lambda: walk.report("2023-07-06 09:00"), lambda: walk.retest("2023-07-06 09:00"))
     assert room.said() == ["proof.seen"]
 
 
