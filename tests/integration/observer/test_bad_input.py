@@ -149,6 +149,15 @@ async def test_what_was_refused_can_be_asked_for_and_its_payload_erased(running:
         assert (await client.get(one)).json()["payload"] is None, "sending it again does not bring it back"
 
 
+@pytest.mark.parametrize("asked", ["?after=99999999999999999999999", "?limit=-1", "/%00", "?after=%00"])
+async def test_a_question_that_no_query_can_hold_is_refused_with_a_code(running: ObserverRealm, asked: str) -> None:
+    async with running.http() as client:
+        response = await client.get(f"/v1/rejections{asked}")
+        assert response.status_code in (404, 422)
+        assert response.json()["reason_code"] in ("malformed_request", "not_found")
+        assert (await client.get("/readyz")).status_code == 200
+
+
 async def test_declarations_and_clock_count_at_once(running: ObserverRealm) -> None:
     retest = message("r-1", "R-1", source=OTHER_FEED, data={"entity_type": "retest", "row": {"id": "R-1"}})
     tomorrow = message("r-2", "T-1", time="2023-07-04T00:00:00Z")
