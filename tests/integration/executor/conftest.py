@@ -70,7 +70,7 @@ async def site(ground: Ground) -> Site:
             current=Current(ledger),
             store=executor_main.STORE,
             queue=executor_main.QUEUE,
-            directory=people()[0],
+            directory=lambda: people()[0],
             targets=SqlTargets({"ticketing": ground.target}),
             actions=ActionTable(),
             on_commit=lambda: None,

@@ -132,10 +132,3 @@ def test_what_cannot_be_done_says_why(command: Command, tmp_path: Path) -> None:
         assert answer["what_to_do"]
     answer = command(*cases[-1][1], code=1)
     assert answer["error"] == "time_in_future", "the report is refused as its rows are"
-
-
-def test_a_new_token_comes_with_the_line_for_the_observer(command: Command) -> None:
-    answer = command("--new-token", "--feed", "vendor-master")
-    assert answer["feed"] == "vendor-master"
-    assert len(answer["sha256"]) == 64
-    assert answer["token"] not in answer["sha256"]

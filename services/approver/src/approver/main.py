@@ -9,8 +9,9 @@ from typing import Any
 
 from common.bus import Consumer
 from common.clock import wall_now
+from common.directory import WatchedDirectory
 from common.entities import EntityStore
-from common.errors import Permanent, TrueupError
+from common.errors import Permanent
 from common.events import Origin, new_event
 from common.http_api import harden
 from common.http_auth import Bearer, Logins, Tokens, read_secret
@@ -19,13 +20,11 @@ from common.ledger import Connection, NewEvent, append
 from common.ledger.progress import quiescent
 from common.runtime import Parts, Runtime, Service, run
 from common.timers import Timers, WallTimers
-from pydantic import ValidationError
 
 from approver.adapters.book import LedgerBook
 from approver.adapters.deadlines import TimedDeadlines
 from approver.adapters.facts import StoredFacts
 from approver.adapters.lines import PostgresLines, PostgresLists
-from approver.adapters.people import DirectoryFile
 from approver.adapters.records import LedgerRecords
 from approver.adapters.transactions import Transactions
 from approver.api.context import Context
@@ -44,7 +43,7 @@ async def compose(runtime: Runtime) -> Parts:
     """The approver's parts. Raises `Permanent` when directory or issuer key can't be used."""
     settings = runtime.settings
     assert isinstance(settings, ApproverSettings)
-    people = DirectoryFile(_required(settings.directory, "TRUEUP_DIRECTORY"), settings.realm)
+    people = WatchedDirectory(_required(settings.directory, "TRUEUP_DIRECTORY"), settings.realm)
     tokens = Tokens(read_secret(_required(settings.issuer_key, "TRUEUP_ISSUER_KEY")), settings.realm)
     timers, store = Timers(SERVICE), EntityStore(SERVICE)
     transactions = Transactions(runtime.pool, runtime.committed)
@@ -85,7 +84,7 @@ class _Duties:
     """What the approver does beside messages and requests."""
 
     def __init__(
-        self, transactions: Transactions, desk: Desk, handlers: Handlers, timers: Timers, people: DirectoryFile
+        self, transactions: Transactions, desk: Desk, handlers: Handlers, timers: Timers, people: WatchedDirectory
     ) -> None:
         self._transactions = transactions
         self._desk = desk
@@ -114,20 +113,15 @@ class _Duties:
     async def directory(self, stop: asyncio.Event) -> None:
         """Look at all open cases again at start, and whenever the directory's file changes: who may decide is a part
         of what approvals bind to."""
+        known = self._people()
         await self._review_all(stop)
         while not stop.is_set():
-            if self._changed():
+            if self._people() is not known:
+                known = self._people()
                 _LOG.info("the directory has changed; looking at all open cases again")
                 await self._review_all(stop)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), LOOK_AT_DIRECTORY_S)
-
-    def _changed(self) -> bool:
-        try:
-            return self._people.changed()
-        except (TrueupError, ValidationError) as error:
-            _LOG.error("the directory's file can't be used, the former one stands: %s", error)
-            return False
 
     async def _review_all(self, stop: asyncio.Event) -> None:
         after = ""

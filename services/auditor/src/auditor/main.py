@@ -8,6 +8,7 @@ from pathlib import Path
 from common.bus import Consumer
 from common.clock import wall_now
 from common.current import Current
+from common.directory import WatchedDirectory
 from common.entities import EntityStore
 from common.errors import Permanent, Transient
 from common.http_api import harden
@@ -17,7 +18,6 @@ from common.ledger import Connection
 from common.runtime import Parts, Runtime, Service, run
 from common.timers import Timers, WallTimers
 
-from auditor.adapters.people import DirectoryFile
 from auditor.adapters.reading import StoredReading
 from auditor.adapters.records import LedgerRecords, ReadEntities
 from auditor.adapters.tables import AttestationTable, CaseTable, TimedAlarms
@@ -42,7 +42,7 @@ async def compose(runtime: Runtime) -> Parts:
     """The auditor's parts. Raises `Permanent` when the directory or the issuer's secret can't be used."""
     settings = runtime.settings
     assert isinstance(settings, AuditorSettings)
-    people = DirectoryFile(_required(settings.directory, "TRUEUP_DIRECTORY"), settings.realm)
+    people = WatchedDirectory(_required(settings.directory, "TRUEUP_DIRECTORY"), settings.realm)
     tokens = Tokens(read_secret(_required(settings.issuer_key, "TRUEUP_ISSUER_KEY")), settings.realm)
     async with runtime.pool.acquire() as conn, conn.transaction():
         await prepare(conn)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from common.bus import Consumer
 from common.current import Current
-from common.directory import Directory
+from common.directory import WatchedDirectory
 from common.entities import EntityStore
 from common.errors import Permanent, Transient
 from common.jobs import JobQueue, Nudge, work
@@ -51,9 +51,6 @@ async def compose(runtime: Runtime) -> Parts:
     assert isinstance(settings, ExecutorSettings)
     if settings.directory is None:
         raise Permanent("directory_missing", "TRUEUP_DIRECTORY does not say where the realm's directory is")
-    directory = Directory.read(settings.directory)
-    if directory.realm != settings.realm:
-        raise Permanent("wrong_realm", f"the directory is realm {directory.realm}'s, this is {settings.realm}")
     current, nudge = Current(runtime.ledger), Nudge()
     async with runtime.pool.acquire() as conn, conn.transaction():
         await prepare(conn)
@@ -64,7 +61,7 @@ async def compose(runtime: Runtime) -> Parts:
             current=current,
             store=STORE,
             queue=QUEUE,
-            directory=directory,
+            directory=WatchedDirectory(settings.directory, settings.realm),
             targets=SqlTargets(read_targets(settings.targets)),
             actions=ACTIONS,
             on_commit=runtime.committed,

@@ -62,7 +62,7 @@ class Parts:
     current: Current
     store: EntityStore
     queue: JobQueue
-    directory: Directory
+    directory: Callable[[], Directory]
     targets: Targets
     actions: Actions
     on_commit: Callable[[], None]
@@ -214,7 +214,7 @@ class Executor:
         state = catalogue.compiled(case.gap.data.desired_state)
         asof = clock.now(wall_now())
         facts = entity_facts(state, views.get(ref, EntityView(*ref, {}, None)), asof)
-        scene = Scene(catalogue, self._.directory, facts, asof)
+        scene = Scene(catalogue, self._.directory(), facts, asof)
         return Loaded(case, scene, ZoneInfo(clock.timezone), recorded[-1].event)
 
     def _event(self, loaded: Loaded, data: EventData, cause: Event, *unique: str) -> Event:

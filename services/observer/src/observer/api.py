@@ -2,7 +2,7 @@
 
 # No postponed annotations here: FastAPI reads those of the routes, which name what is local to a function.
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -34,7 +34,7 @@ class Context:
     recorder: Recording
     transactions: Transactions
     quarantine: Quarantine
-    feeds: Mapping[str, str]
+    feeds: Callable[[], Mapping[str, str]]
 
 
 class ItemAnswer(BaseModel):
@@ -120,7 +120,7 @@ def router(context: Context) -> APIRouter:
     async def caller(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> str:
         if credentials is None:
             raise Refused("token_missing", "no bearer token was sent", "Send the feed's token.")
-        feed = feed_of(credentials.credentials, context.feeds)
+        feed = feed_of(credentials.credentials, context.feeds())
         if feed is None:
             raise Refused("token_invalid", "the token belongs to no feed", "Send the feed's token.")
         return feed

@@ -10,12 +10,13 @@ from common.clock import wall_now
 from common.ledger import Connection, Recorded
 from common.runtime import Parts, Runtime, Service, run
 
+from observer.adapters.feeds import WatchedFeeds
 from observer.adapters.quarantine import PooledTransactions, PostgresQuarantine
 from observer.adapters.records import PostgresRecords
 from observer.adapters.upstream import upstream
 from observer.api import Context, router, setup
 from observer.handlers import Recorder
-from observer.settings import ObserverSettings, read_feeds
+from observer.settings import ObserverSettings
 
 
 async def compose(runtime: Runtime) -> Parts:
@@ -30,7 +31,7 @@ async def compose(runtime: Runtime) -> Parts:
         recorder,
         PooledTransactions(runtime.pool, runtime.committed),
         PostgresQuarantine(runtime.pool),
-        read_feeds(runtime.settings.feeds),
+        WatchedFeeds(runtime.settings.feeds),
     )
 
     async def learn(connection: Connection, _recorded: Sequence[Recorded]) -> None:

@@ -5,9 +5,7 @@ Exit codes: 0 every row is stored, 2 some rows were refused or left out (they ar
 
 from __future__ import annotations
 
-import hashlib
 import os
-import secrets
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +16,7 @@ from common.errors import Refused
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cli.observe.feeds import kept_token
 from cli.observe.sending import Import, Observer, Outcome, count_rows, send
 from cli.people.screen import clean, print_json, say
 
@@ -32,20 +31,23 @@ def observe(  # noqa: PLR0913, PLR0917 - a command has as many parameters as opt
     entity_type: Annotated[str, typer.Option("--type", help="The entity type that the rows are of.")] = "",
     feed: Annotated[str, typer.Option("--feed", help="The feed that reports; checked against the type's.")] = "",
     as_of: Annotated[str, typer.Option("--as-of", help="When the source held this to be so; without it, now.")] = "",
-    token: Annotated[str, typer.Option("--token", help="The feed's token.", envvar="TRUEUP_FEED_TOKEN")] = "",
+    token: Annotated[
+        str,
+        typer.Option(
+            "--token",
+            help="The feed's token; see trueup feeds add.",
+            envvar="TRUEUP_FEED_TOKEN",
+        ),
+    ] = "",
     url: Annotated[str, typer.Option("--url", help="The observer's address.", envvar="TRUEUP_OBSERVER_URL")] = "",
     partial: Annotated[bool, typer.Option("--partial", help="What the file does not name is not missing.")] = False,
     simulated: Annotated[bool, typer.Option("--simulated", help="Mark the rows as made up.")] = False,
-    new_token: Annotated[bool, typer.Option("--new-token", help="Only make a token for --feed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")] = False,
 ) -> None:
     """Report the rows of a file to the observer, as one snapshot of one entity type."""
     try:
-        if new_token:
-            _new_token(feed, as_json)
-            return
         wanted = Import(_existing(file), _given(entity_type, "--type"), _instant(as_of), not partial, simulated)
-        outcome = _send(wanted, feed, url or find_url(), _given(token, "--token"), as_json)
+        outcome = _send(wanted, feed, url or find_url(), token or kept_token(feed), as_json)
     except Refused as refused:
         _say_refusal(refused, as_json)
         raise typer.Exit(EXIT_COULD_NOT) from refused
@@ -94,21 +96,6 @@ def find_url() -> str:
         return found[0]
     reason = f"{len(found)} stacks run here" if found else "no stack runs here"
     raise Refused("which_url", f"{reason}, so it is not clear where to report", "Say where: --url http://HOST:PORT")
-
-
-def _new_token(feed: str, as_json: bool) -> None:
-    name, token = _given(feed, "--feed"), secrets.token_urlsafe(24)
-    digest = hashlib.sha256(token.encode()).hexdigest()
-    if as_json:
-        print_json({"feed": name, "token": token, "sha256": digest})
-        return
-    say(
-        [
-            f"The token of {name}, shown only now:  {token}",
-            "Enter this in the observer's feeds.json (TRUEUP_FEEDS), and start the observer again:",
-            f'  "{clean(name)}": "{digest}"',
-        ]
-    )
 
 
 def _existing(file: Path | None) -> Path:

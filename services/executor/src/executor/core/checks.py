@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from common.approvals import chain_for, check_execution, check_step, digest_parts, refuse, what_changed
+from common.approvals import chain_for, check_execution, check_step, digest_parts, parts_taken, refuse, what_changed
 from common.cases import Case, Said
 from common.clock import parse_instant
 from common.declarations.catalogue import Catalogue
@@ -113,17 +113,8 @@ def check_outcome(case: Case, outcome: Said[OutcomeRecorded], intended: Said[Act
     owner = scene.catalogue.systems[intended.data.system].owner
     if decision.role not in person.roles or decision.role != owner:
         raise refuse("role_not_held", f"the work on {intended.data.system} is {owner}'s")
-    if decision.person in _other_people(case, scene.catalogue):
+    if parts_taken(case, scene.catalogue).get(decision.person) != "implementer":
         raise refuse("not_apart", f"{decision.person} takes two parts in the case")
-
-
-def _other_people(case: Case, catalogue: Catalogue) -> set[str]:
-    decisions = [said.data.decision for said in case.approvals]
-    decisions += [said.data.decision for said in case.releases.values()]
-    if case.confirmation is not None:
-        decisions.append(case.confirmation.data.decision)
-    author = {catalogue.author_of(case.gap.data.desired_state)} if case.gap else set()
-    return author | {decision.person for decision in decisions}
 
 
 def _plan_facts(plan: PlanDrafted, scene: Scene) -> list[Fact]:
