@@ -137,6 +137,40 @@ def test_one_person_in_two_parts_fails(walk: Walk) -> None:
     assert {"apart", "gate_2"} <= failures(forged(walk, resigned(walk, approval, "j.moreau", "compliance-lead")))
 
 
+def test_a_part_in_a_plan_that_no_longer_stands_counts_too() -> None:
+    """Who releases approved the plan that was replaced before: two parts in one case."""
+    walk = walks.opened()
+    walk.asof = at("2023-07-03 15:20")
+    walk.confirm()
+    walk.draft()
+    walk.open_ticket()
+    walk.approve("l.hansen", "compliance-lead")
+    walk.supersede("facts_changed", "The title changed.")
+    walk.draft()
+    walk.open_ticket()
+    walk.approve("l.hansen", "compliance-lead")
+    walk.approve("r.osei", "risk")
+    walk.authorise()
+    walk.start()
+    walk.intend(1)
+    walk.succeed(1)
+    walk.release(2)
+    walk.intend(2)
+    walk.outcome(2)
+    walk.succeed(2)
+    walk.finish()
+    walk.asof = at("2023-07-20 12:00")
+    walk.report("2023-07-20 09:00", corrective_action_status=walks.COMPLETE)
+    walk.retest("2023-07-20 09:00")
+    walk.close_gap()
+    walk.prove("2023-08-19T12:00:00Z")
+    walk.asof = at("2023-08-19 12:00")
+    walk.end()
+    assert failures(forged(walk, walk.ledger)) == set()
+    first = index_of(walk, approver.ApprovalGiven.TYPE)
+    assert "apart" in failures(forged(walk, resigned(walk, first, "p.nakamura", "compliance-lead")))
+
+
 def test_an_author_who_activates_fails(walk: Walk) -> None:
     own = Walk(catalogue=walk.catalogue)
     own.found()

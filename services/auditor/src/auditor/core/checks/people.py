@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from common.cases import Case
 from common.declarations.loader import document_digest
 from common.errors import Refused
 from common.events.approver import (
@@ -17,6 +16,7 @@ from common.events.approver import (
     PlanReturned,
     ReleaseGiven,
 )
+from common.events.differ import GapSnapshot
 from common.events.model import EventData
 from common.proposals import set_digest
 from common.signing import check_signature
@@ -119,20 +119,24 @@ def apart(record: Record) -> str:
     )
 
 
+_PARTS: dict[type[EventData], str] = {
+    GapConfirmed: "confirmer",
+    GapDisputed: "confirmer",
+    ApprovalGiven: "approver",
+    ReleaseGiven: "releaser",
+    OutcomeRecorded: "implementer",
+}
+
+
 def parts(record: Record) -> list[tuple[str, str]]:
-    """(person, part) for what was done in the case, with who wrote the declaration it comes from."""
-    found: list[tuple[str, str]] = []
-    for case in record.executions or [record.case]:
-        found += [(author, "author") for author in _authors(record, case)]
-        if case.confirmation is not None:
-            found.append((case.confirmation.data.decision.person, "confirmer"))
-        found += [(said.data.decision.person, "approver") for said in case.approvals]
-        found += [(said.data.decision.person, "releaser") for said in case.releases.values()]
-        found += [(said.data.decision.person, "implementer") for said in case.outcomes.values()]
+    """(person, part) of every decision of the case, also of those that no longer stand, and of those who wrote the
+    declarations it was found under."""
+    found = []
+    for said in record.said:
+        data = said.data
+        if isinstance(data, GapSnapshot):
+            activation = record.activation("DesiredState", data.desired_state, said.position)
+            found += [(activation.data.author, "author")] if activation else []
+        elif (part := _PARTS.get(type(data))) is not None:
+            found.append((data.decision.person, part))
     return found
-
-
-def _authors(record: Record, case: Case) -> list[str]:
-    gap = case.gap
-    activation = record.activation("DesiredState", gap.data.desired_state, gap.position) if gap else None
-    return [activation.data.author] if activation else []
