@@ -124,6 +124,23 @@ def test_two_people_are_needed_for_two_roles_even_where_one_holds_both() -> None
     assert walk.case.authorisation is None
 
 
+def test_who_took_a_part_that_no_longer_stands_can_not_take_another() -> None:
+    walk = opened()
+    everybody = [
+        person.model_copy(update={"roles": (*person.roles, "risk", "head-of-compliance")})
+        for person in walk.directory.people.values()
+    ]
+    directory = Directory.of(walk.realm, everybody, ["playbook"])
+    decided(walk, *signed(walk, "dispute", "r.osei", "head-of-compliance"), directory=directory)
+    decided(walk, *signed(walk, "confirm", "j.moreau", "head-of-compliance"), directory=directory)
+    walk.draft()
+    reacted(walk, directory=directory)
+    with pytest.raises(Refused) as caught:
+        decided(walk, *signed(walk, "approve", "r.osei", "risk"), directory=directory)
+    assert caught.value.reason_code == "not_apart"
+    assert decided(walk, *signed(walk, "approve", "p.nakamura", "risk"), directory=directory) == ["approval.given"]
+
+
 def test_the_person_who_confirmed_can_not_approve() -> None:
     walk = ticketed()
     everybody = [

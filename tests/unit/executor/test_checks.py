@@ -158,6 +158,29 @@ def test_one_person_under_two_roles_is_one_person() -> None:
     assert refused(made) == "not_apart"
 
 
+def test_who_confirmed_the_gap_before_another_did_does_not_approve_its_plan() -> None:
+    work = authorised()
+    everybody = {**work.directory.people}
+    both = everybody["l.hansen"].model_copy(update={"roles": ("compliance-lead", "head-of-compliance")})
+    directory = replace(work.directory, people={**everybody, "l.hansen": both})
+
+    class Realm(Casework):
+        @property
+        def directory(self) -> Any:
+            return directory
+
+    made = Realm()
+    made.open_gap()
+    made.confirm("l.hansen")
+    made.confirm()
+    made.drafted(drafted(made))
+    made.open_ticket()
+    made.approve("l.hansen", "compliance-lead")
+    made.approve("r.osei", "risk")
+    made.authorise()
+    assert refused(made) == "not_apart"
+
+
 def test_a_plan_that_was_altered_is_not_what_was_approved() -> None:
     def alter(event: Event) -> Event:
         first, *others = event.data["steps"]

@@ -77,6 +77,9 @@ class Case:
     inconclusive: Said[auditor.VerificationInconclusive] | None = None
     closed: Said[auditor.CaseClosed] | None = None
     attestation: Said[auditor.AttestationIssued] | None = None
+    parts: dict[str, str] = field(default_factory=dict)
+    """The part each person took first: confirmer, approver, releaser or implementer. It is never forgotten, also
+    when what they decided no longer stands."""
     versions: dict[str, int] = field(default_factory=dict)
     position: int = -1
 
@@ -105,6 +108,8 @@ class Case:
             fold = _FOLDS.get(event.type)
             if fold is not None:
                 fold(self, said)
+            if event.type in _PARTS:
+                self.parts.setdefault(said.data.decision.person, _PARTS[event.type])
         except (KeyError, ValueError) as error:  # pydantic's refusals are ValueErrors
             told = f"{type(error).__name__}: {error}".partition("\n")[0]
             raise Permanent(
@@ -307,6 +312,15 @@ _FOLDS: dict[str, Callable[[Case, Said[Any]], None]] = {
     auditor.VerificationInconclusive.TYPE: _inconclusive,
     auditor.CaseClosed.TYPE: _closed,
     auditor.AttestationIssued.TYPE: _attested,
+}
+
+
+_PARTS = {
+    approver.GapConfirmed.TYPE: "confirmer",
+    approver.GapDisputed.TYPE: "confirmer",
+    approver.ApprovalGiven.TYPE: "approver",
+    approver.ReleaseGiven.TYPE: "releaser",
+    approver.OutcomeRecorded.TYPE: "implementer",
 }
 
 

@@ -88,20 +88,19 @@ def _check_confirmation(case: Case, catalogue: Catalogue, directory: Directory, 
         raise refuse("gate1_missing", f"{decision.role} is not the role that confirms this gap")
     if decision.person == catalogue.author_of(case.gap.data.desired_state):
         raise refuse("author_decides")
+    _check_part(decision, "confirmer", case, catalogue)
 
 
 def _check_approvals(case: Case, catalogue: Catalogue, directory: Directory, ticket: TicketOpened) -> set[str]:
     people: set[str] = set()
     counts: Counter[str] = Counter()
-    barred = {catalogue.author_of(case.gap.data.desired_state)} if case.gap else set()
-    if case.confirmation is not None:
-        barred.add(case.confirmation.data.decision.person)
     for said in case.approvals:
         decision = said.data.decision
         _check_person(decision, said.event.signature, case, directory)
         if decision.kind != "approve" or decision.subject != ticket.digest:
             raise refuse("digest_mismatch", f"{decision.person} approved something else")
-        if decision.person in barred or decision.person in people:
+        _check_part(decision, "approver", case, catalogue)
+        if decision.person in people:
             raise refuse("not_apart", f"{decision.person} takes two parts in the case")
         people.add(decision.person)
         counts[decision.role] += 1
@@ -109,6 +108,11 @@ def _check_approvals(case: Case, catalogue: Catalogue, directory: Directory, tic
     if missing:
         raise refuse("quorum_incomplete", f"still to approve: {', '.join(sorted(missing))}")
     return people
+
+
+def _check_part(decision: Decision, part: str, case: Case, catalogue: Catalogue) -> None:
+    if parts_taken(case, catalogue).get(decision.person) != part:
+        raise refuse("not_apart", f"{decision.person} takes two parts in the case")
 
 
 def _check_person(decision: Decision, signature: str | None, case: Case, directory: Directory) -> None:
@@ -161,8 +165,5 @@ def check_step(
         raise refuse("digest_mismatch", f"the release of step {step.number} is for something else")
     if decision.role not in case.ticket.data.chain.release:
         raise refuse("role_not_held", f"{decision.role} does not release steps of this case")
-    barred = {person for person, part in parts_taken(case, catalogue).items() if part in ("author", "confirmer")}
-    barred |= {said.data.decision.person for said in case.approvals}
-    if decision.person in barred:
-        raise refuse("not_apart", f"{decision.person} takes two parts in the case")
+    _check_part(decision, "releaser", case, catalogue)
     return release

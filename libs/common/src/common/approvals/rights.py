@@ -19,19 +19,13 @@ _RETURNABLE = {"refused", "expired", "halted", "failed-verification", "inconclus
 
 
 def parts_taken(case: Case, catalogue: Catalogue) -> dict[str, str]:
-    """Which part each person has taken in the case: author, confirmer, approver, releaser or implementer."""
-    taken: dict[str, str] = {}
+    """Which part each person has taken in the case: author, confirmer, approver, releaser or implementer.
+
+    Also where what they decided no longer stands: who confirmed the gap as it was does not approve its next plan.
+    """
+    taken = dict(case.parts)
     if case.gap is not None:
         taken[catalogue.author_of(case.gap.data.desired_state)] = "author"
-    for said in (case.confirmation, case.dispute):
-        if said is not None:
-            taken[said.data.decision.person] = "confirmer"
-    for approval in case.approvals:
-        taken[approval.data.decision.person] = "approver"
-    for release in case.releases.values():
-        taken[release.data.decision.person] = "releaser"
-    for outcome in case.outcomes.values():
-        taken[outcome.data.decision.person] = "implementer"
     return taken
 
 
