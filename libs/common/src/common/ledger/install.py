@@ -13,7 +13,7 @@ from typing import Any
 
 import asyncpg
 
-from common.topics import SERVICES, rights
+from common.topics import SERVICES, TOPICS, rights
 
 READER = "reader"
 _REALM = re.compile(r"^[a-z][a-z0-9_]{0,30}$")
@@ -106,6 +106,11 @@ async def _create_ledger(connection: Any, realm: str) -> None:
     )
     await connection.executemany(
         "INSERT INTO ledger.rights (service, category, type) VALUES ($1, $2, $3)", sorted(set(rights()))
+    )
+    await connection.execute("DELETE FROM ledger.topics")
+    await connection.executemany(
+        "INSERT INTO ledger.topics (topic, service) VALUES ($1, $2)",
+        [(topic.name, topic.producer) for topic in TOPICS if topic.producer is not None],
     )
     for service in (*SERVICES, READER):
         role = role_name(realm, service)

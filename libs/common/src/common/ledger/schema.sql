@@ -38,6 +38,12 @@ CREATE TABLE IF NOT EXISTS ledger.rights (
     CONSTRAINT rights_all PRIMARY KEY (service, type)  -- a type belongs on one category of streams
 );
 
+-- Which service writes which topic of the bus.
+CREATE TABLE IF NOT EXISTS ledger.topics (
+    topic   text COLLATE "C" NOT NULL CONSTRAINT topics_topic PRIMARY KEY,
+    service text COLLATE "C" NOT NULL
+);
+
 -- How far everybody is. A service writes only rows of its own; everybody reads all.
 CREATE TABLE IF NOT EXISTS ledger.positions (      -- what a consumer has handled of a partition (its inbox)
     service   text   COLLATE "C" NOT NULL,
@@ -292,6 +298,11 @@ BEGIN
                        '(service = (SELECT ledger.session_service()))', t);
     END LOOP;
 END $$;
+
+-- A row of a topic belongs to the topic's writer: whoever came first would stop its relay for good.
+DROP POLICY IF EXISTS own_topics ON ledger.published;
+CREATE POLICY own_topics ON ledger.published AS RESTRICTIVE FOR INSERT WITH CHECK (
+    (topic, service) IN (SELECT t.topic, t.service FROM ledger.topics t));
 
 REVOKE ALL ON ALL TABLES IN SCHEMA ledger FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ledger FROM PUBLIC;
