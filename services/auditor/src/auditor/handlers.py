@@ -59,8 +59,10 @@ class Auditor:
         self._ = outside
 
     async def on_state(self, conn: Connection, _batch: Sequence[Recorded]) -> None:
-        """Observations: read in the ledger, with whatever came after them."""
-        await self._look(conn, [], await self._.current.asof(conn))
+        """Observations matter to cases that wait for a proof. While there is none they are left in the ledger, and
+        read there when the first case begins to wait."""
+        if await self._.cases.all_watched(conn, "", 1):
+            await self._look(conn, await self._caught_up(conn), await self._.current.asof(conn))
 
     async def on_cases(self, conn: Connection, batch: Sequence[Recorded]) -> None:
         """Something happened in these cases."""
@@ -87,7 +89,6 @@ class Auditor:
             await self._decide(conn, sorted({timer.subject for timer in timers}), instant, said)
 
         for event in moves:
-            await self._caught_up(conn)
             await self._.timers.fire_all(conn, parse_instant(ClockAdvanced.of(event).now), fire)
         await self._append(conn, said)
 
@@ -101,18 +102,33 @@ class Auditor:
         return await self._.cases.watched(conn, await self._.entities.catch_up(conn, catalogue))
 
     async def _look(self, conn: Connection, hinted: Sequence[str], asof: datetime) -> None:
-        concerned = await self._caught_up(conn)
         said: Said = {}
-        await self._decide(conn, dict.fromkeys([*hinted, *concerned]), asof, said)
+        await self._decide(conn, hinted, asof, said)
         await self._append(conn, said)
 
     async def _decide(self, conn: Connection, cases: Iterable[str], asof: datetime, said: Said) -> None:
         """Decide each case as of `asof` and add what is to be recorded to `said`, which is not in the ledger yet."""
         catalogue = await self._.current.catalogue(conn)
-        histories = await self._.records.cases(conn, cases)
+        stories = await self._stories(conn, cases, said)
+        if any(deciding.needs_sight(story.case) for story, _ in stories.values()):
+            concerned = [case for case in await self._caught_up(conn) if case not in stories]
+            stories |= await self._stories(conn, concerned, said)
         lines: list[tuple[Case, Event]] = []
         timers: dict[str, dict[str, datetime]] = {}
-        for case_id, history in histories.items():
+        for case_id, (story, newest) in stories.items():
+            within = self._within(story, catalogue)
+            events = await self._judge(conn, story, catalogue, within, asof)
+            if events:
+                said.setdefault(case_id, []).extend(events)
+            lines.append((story.case, events[-1] if events else newest))
+            timers[case_id] = deciding.timers(story.case, within, asof)
+        await self._.cases.save(conn, lines)
+        await self._.alarms.set(conn, timers)
+
+    async def _stories(self, conn: Connection, cases: Iterable[str], said: Said) -> dict[str, tuple[Story, Event]]:
+        """Each case that has a gap, folded, with its newest event; what is `said` already counts."""
+        stories: dict[str, tuple[Story, Event]] = {}
+        for case_id, history in (await self._.records.cases(conn, cases)).items():
             placed = [(recorded.position, recorded.event) for recorded in history]
             placed += enumerate(said.get(case_id, []), start=placed[-1][0] + 1)
             try:
@@ -120,23 +136,16 @@ class Auditor:
             except Permanent as error:
                 _log.error("%s is passed over, nothing can be decided in it: %s", case_id, error)
                 continue
-            if story.case.gap is None:
-                continue
-            within = self._within(story, catalogue)
-            events = await self._judge(conn, story, catalogue, within, asof)
-            if events:
-                said.setdefault(case_id, []).extend(events)
-            lines.append((story.case, events[-1] if events else placed[-1][1]))
-            timers[case_id] = deciding.timers(story.case, within, asof)
-        await self._.cases.save(conn, lines)
-        await self._.alarms.set(conn, timers)
+            if story.case.gap is not None:
+                stories[case_id] = (story, placed[-1][1])
+        return stories
 
     async def _judge(
         self, conn: Connection, story: Story, catalogue: Catalogue, within: datetime | None, asof: datetime
     ) -> list[Event]:
         """What is to be recorded of one case; `story.case` is then as it will be after that."""
         case = story.case
-        if case.gap is None or not (deciding.watched(case) or case.finished is not None):
+        if case.gap is None or not deciding.needs_sight(case):
             return []
         try:
             sight, dates = await self._see(conn, story, catalogue, asof)

@@ -80,6 +80,11 @@ def watched(case: Case) -> bool:
     return case.closed is None and (case.gap_closed is not None or case.proof is not None)
 
 
+def needs_sight(case: Case) -> bool:
+    """Whether deciding about the case takes what is observed of its entity."""
+    return watched(case) or (case.closed is None and case.finished is not None)
+
+
 def decide(
     story: Story,
     sight: Sight,
