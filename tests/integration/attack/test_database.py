@@ -1,4 +1,4 @@
-"""A service that was taken over, with its own login to the database: what it tries beyond its own, and doesn't get."""
+"""A service that was taken over, with its own login to the database: what it tries, and doesn't get."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ async def test_nobody_says_what_another_service_has_published(database: Realm) -
         for partition in (0, approvals.partitions - 1):
             with pytest.raises(REFUSED):
                 await pool.execute(
-                    "INSERT INTO ledger.published (service, topic, partition, position) VALUES ('planner', $1, $2, 9)",
+                    "INSERT INTO ledger.published (service, topic, partition, position) "
+                    "VALUES ('planner', $1, $2, 9)",
                     approvals.name,
                     partition,
                 )
