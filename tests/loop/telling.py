@@ -7,7 +7,7 @@ import csv
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -40,8 +40,10 @@ PATIENCE_S = 90.0
 AWAY = ("unreachable", "not_the_approver", "not_quiescent")
 ALREADY = ("already_decided", "not_forward")
 T = TypeVar("T")
-Arms = Mapping[str, Mapping[str, str]]
-"""{chapter: {service: failpoints}}: with these armed the service is started again when the chapter begins."""
+Arms = Mapping[str, Mapping[str, Sequence[str]]]
+"""{chapter: {service: failpoints}}: when the chapter begins the service is started again with the first of them
+armed, after it died there with the second, and so on."""
+LOG_LINES = 8
 
 
 def few_findings(folder: Path, references: tuple[str, ...] = FEW) -> Path:
@@ -69,20 +71,27 @@ class Medic:
     deaths: list[str] = field(default_factory=list)
     repeated: Counter[str] = field(default_factory=Counter)
     """Requests that had gone through although nobody was told, by the code that said so when they were repeated."""
+    ahead: dict[str, list[str]] = field(default_factory=dict)
 
-    def arm(self, points: Mapping[str, str]) -> None:
-        """Kill these services and start them with these failpoints. They are not ready when this returns."""
+    def arm(self, points: Mapping[str, Sequence[str]]) -> None:
+        """Kill these services and start them with failpoints armed. They are not ready when this returns."""
         self.revive()
-        for name, specification in points.items():
+        for name, specifications in points.items():
+            assert not self.ahead.get(name), f"{name} did not die at {self.ahead[name]}"
+            self.ahead[name] = list(specifications)
             self.stack.kill_service(name)
-            self.stack.start_service(name, specification, wait=False)
+            self._start(name)
+
+    def _start(self, name: str) -> None:
+        ahead = self.ahead.get(name)
+        self.stack.start_service(name, ahead.pop(0) if ahead else None, wait=False)
 
     def revive(self) -> None:
         for name in SERVICES:
             if not self.stack.service_alive(name):
                 assert self.stack.wait_service_gone(name)
                 self.deaths.append(name)
-                self.stack.start_service(name, wait=False)
+                self._start(name)
 
     def persist(self, act: Callable[[], T], gone_through: Callable[[Refused], T] | None = None) -> T:
         """Do `act`, again after an outage, as a person would whose page didn't load.
@@ -232,8 +241,20 @@ def telling(
         feeds = PatientFeeds(stack.urls["observer"], stage.tokens, stage.requests, medic)
         try:
             yield Telling(stage, medic, actors, feeds, Story(actors, feeds, examples, Screen(quiet=True)))
+        except Exception as error:
+            error.add_note(_logs(stack))
+            raise
         finally:
             actors.close()
+
+
+def _logs(stack: Stack) -> str:
+    """The last lines of each service, without those of its web server."""
+    told = []
+    for name in SERVICES:
+        lines = [line for line in stack.log(name).read_text().splitlines() if "uvicorn" not in line]
+        told += [f"-- {name}", *(line[:400] for line in lines[-LOG_LINES:])]
+    return "\n".join(told)
 
 
 # What came of it
