@@ -46,7 +46,7 @@ types: setup
 	$(BIN)/mypy $(addprefix -p ,$(PACKAGES))
 
 contracts: setup
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/buf lint proto
 
 isolated: setup ## each service imports with only its own dependencies; the executor's have no model library

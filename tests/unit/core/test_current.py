@@ -9,8 +9,7 @@ from common.current import Current
 from common.events import Event
 from common.events.approver import RealmCreated
 from common.ledger import Recorded
-
-from tests.support.casework import findings_catalogue
+from support.casework import findings_catalogue
 
 
 def _event(event_type: str, stream: str, data: dict[str, Any], number: int) -> Event:

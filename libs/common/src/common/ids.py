@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-_SAFE = re.compile(r"^[^\s/\x00-\x1f\x7f]+$")
+_SAFE = re.compile(r"[^\s/\x00-\x1f\x7f]+")
 MAX_KEY = 200
 
 
@@ -17,7 +17,7 @@ def event_id(event_type: str, stream: str, *cause: str) -> str:
 
 def is_key(value: str) -> bool:
     """Whether `value` may be an entity key: 1 to 200 characters, no white space, no control character, no slash."""
-    return 0 < len(value) <= MAX_KEY and _SAFE.match(value) is not None
+    return 0 < len(value) <= MAX_KEY and _SAFE.fullmatch(value) is not None
 
 
 def entity_stream(entity_type: str, key: str) -> str:

@@ -16,7 +16,7 @@ import asyncpg
 from common.topics import SERVICES, TOPICS, rights
 
 READER = "reader"
-_REALM = re.compile(r"^[a-z][a-z0-9_]{0,30}$")
+_REALM = re.compile(r"[a-z][a-z0-9_]{0,30}")
 _SETTINGS = {
     # One open transaction that holds the head blocks every writer: nobody may hold it for long.
     "lock_timeout": "5s",
@@ -43,7 +43,7 @@ async def install(admin_dsn: str, realm: str, passwords: Mapping[str, str]) -> N
     passwords. The server sees SCRAM verifiers, never the passwords. Raises ValueError for a realm name that is not
     `[a-z][a-z0-9_]*` or for a missing password, and what asyncpg raises when the administrator may not do it.
     """
-    if not _REALM.match(realm):
+    if not _REALM.fullmatch(realm):
         raise ValueError(f"{realm!r} can't name a realm; use small letters, digits and _, at most 31 characters")
     missing = [name for name in (*SERVICES, READER) if not passwords.get(name)]
     if missing:
