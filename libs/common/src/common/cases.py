@@ -226,7 +226,7 @@ def _outcome(case: Case, said: Said[approver.OutcomeRecorded]) -> None:
 
 
 def _started(case: Case, said: Said[executor.ExecutionStarted]) -> None:
-    case._forget_execution()
+    # A plan is started once. Releases given since it was authorised still hold: they name its digest.
     case.started = said
     case._forget_verification()
 
