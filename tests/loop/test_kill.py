@@ -60,7 +60,7 @@ def test_every_service_killed_while_it_handles_messages(
 ) -> None:
     """Each in a chapter in which it has work: after the fetch, then between append and commit, then after the commit
     and before the relay, mostly of the same batch."""
-    arms = {
+    arms: Arms = {
         "declare": {"approver": handling("approver")},
         "first_look": {"observer": handling("observer"), "differ": handling("differ")},
         "confirm": {"planner": handling("planner")},
@@ -79,7 +79,7 @@ def test_every_service_killed_between_sending_and_noting_it(
     undisturbed: dict[str, Any], session_folder: Path, postgres: Postgres, broker: AnyBroker
 ) -> None:
     """What was sent is sent again: everybody gets it twice."""
-    arms = {
+    arms: Arms = {
         "declare": {"approver": ["approver.after_send=1"]},
         "first_look": {"observer": ["observer.after_send=1"], "differ": ["differ.after_send=1"]},
         "confirm": {"planner": ["planner.after_send=1"]},
@@ -94,7 +94,7 @@ def test_people_feeds_and_workers_interrupted_around_a_commit(
     undisturbed: dict[str, Any], session_folder: Path, postgres: Postgres, broker: AnyBroker
 ) -> None:
     """Before the commit, and after it but before anybody is told. People and feeds send the same again."""
-    arms = {
+    arms: Arms = {
         "first_look": {"observer": ("observer.report_appended=1", "observer.report_committed=1")},
         "confirm": {
             "approver": ("approver.decision_appended=1", "approver.decision_committed=1"),
@@ -117,7 +117,7 @@ def test_the_executor_killed_around_its_actions(
 ) -> None:
     """At Level 3 after the intent, and when the target has done it and the ledger doesn't know: the receipt tells.
     By hand after the intent, which is the task that people see."""
-    arms = {
+    arms: Arms = {
         "approve": {"executor": ("executor.after_intent=1", "executor.after_action=2")},
         "carry_out": {"executor": ("executor.after_intent=1",)},
     }
