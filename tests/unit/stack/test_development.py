@@ -1,4 +1,4 @@
-"""The files a realm on this machine starts with: an empty directory and a secret; what exists is left alone."""
+"""The files a realm on this machine starts with: an empty directory, no feeds and a secret; what exists is left alone."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ def test_a_fresh_realm_has_nobody_and_a_private_secret(tmp_path: Path) -> None:
     assert (directory.realm, dict(directory.people)) == ("r", {})
     assert (tmp_path / "issuer.key").stat().st_mode & 0o777 == 0o600
     assert len((tmp_path / "issuer.key").read_text()) > 40
-    assert "trueup login" in " ".join(told)
+    assert (tmp_path / "feeds.json").read_text() == "{}\n"
+    assert "trueup people add" in " ".join(told)
 
 
 def test_what_exists_is_never_touched(tmp_path: Path) -> None:
-    for name in ("directory.json", "issuer.key"):
+    for name in ("directory.json", "feeds.json", "issuer.key"):
         (tmp_path / name).write_text("mine")
     development.provide(tmp_path, "r", lambda _line: None)
     assert {path.read_text() for path in tmp_path.iterdir()} == {"mine"}

@@ -104,7 +104,9 @@ async def _malformed(_request: Request, error: Exception) -> Response:
 
 async def _http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    code = {400: "malformed_request", 404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+    code = {400: "malformed_request", 404: "not_found", 405: "method_not_allowed"}.get(
+        error.status_code, "http_error"
+    )
     return answer(error.status_code, code, str(error.detail), "See /docs for what there is.")
 
 
