@@ -1,4 +1,4 @@
-"""The files a realm on this machine starts with: an empty directory, no feeds and a secret; what exists is left alone."""
+"""The files a fresh realm starts with: an empty directory, no feeds and a secret; what exists is left alone."""
 
 from __future__ import annotations
 
