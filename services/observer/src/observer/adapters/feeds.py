@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from observer.settings import read_feeds
-
 _log = logging.getLogger(__name__)
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class WatchedFeeds:
@@ -39,3 +40,19 @@ class WatchedFeeds:
         except OSError:
             return None
         return (status.st_mtime_ns, status.st_size, status.st_ino) if status is not None else None
+
+
+def read_feeds(path: Path | None) -> Mapping[str, str]:
+    """The feeds and the digests of their tokens. Raises ValueError, naming the file, for anything else in it."""
+    if path is None:
+        return {}
+    try:
+        feeds = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"TRUEUP_FEEDS: {path} can't be read: {error}") from error
+    if not isinstance(feeds, dict):
+        raise ValueError(f"TRUEUP_FEEDS: {path} must hold an object: feed -> SHA-256 of its token, in hex")  # noqa: TRY004
+    for feed, token in feeds.items():
+        if not isinstance(token, str) or not _SHA256.fullmatch(token):
+            raise ValueError(f"TRUEUP_FEEDS: {path}: what stands for {feed!r} is no SHA-256 in hex")
+    return feeds
