@@ -199,7 +199,10 @@ class LedgerConsumer:
         while True:
             head, found = await patiently(self._service, partial(self._after, position))
             ours = [item for item in found if item.at in partitions]
-            await self._handle([item for item in ours if self._inbox.is_new(item.at, item.recorded.position)])
+            new = [item for item in ours if self._inbox.is_new(item.at, item.recorded.position)]
+            if new:
+                failpoint(f"{self._service}.after_fetch")
+            await self._handle(new)
             if len(found) < MAX_RECORDS:
                 break
             position = found[-1].recorded.position
