@@ -38,6 +38,7 @@ def pytest_collection_finish() -> None:
     """What was imported stays until the end: looking for garbage in it again and again takes a tenth of the time."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
 
 
 @pytest.fixture(scope="session")
