@@ -191,7 +191,8 @@ async def _throughput(
     sent.at = {name: began for name, drifts in batch if drifts}
     for start in range(0, count, 2_000):
         await _send(producer, topic, values[start : start + 2_000], start)
-    await asyncio.wait_for(watching, LIMIT_S)
+    async with asyncio.timeout(LIMIT_S):
+        await watching
     return count / (max(sent.seen.values()) - began)
 
 
@@ -211,7 +212,8 @@ async def _latency(producer: AIOKafkaProducer, topic: str, gaps: Callable[[Sent]
         now = time.perf_counter()
         sent.at |= {name: now for name, drifts in names[first : first + step] if drifts}
         await _send(producer, topic, values[first : first + step], first, wait=False)
-    await asyncio.wait_for(watching, LIMIT_S)
+    async with asyncio.timeout(LIMIT_S):
+        await watching
     return sent.latencies_ms(began + WARM_UP_S)
 
 

@@ -151,7 +151,8 @@ async def ground_of(realm: Realm) -> AsyncIterator[Ground]:
         yield ground
     finally:
         for pool in pools.values():
-            await asyncio.wait_for(pool.close(), 10)
+            async with asyncio.timeout(10):
+                await pool.close()
         await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
         await admin.execute(f"DROP ROLE {name}")
         await admin.close()

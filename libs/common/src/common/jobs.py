@@ -186,7 +186,8 @@ class Nudge:
         """Until there is news, or it is time to look anyway."""
         self._news.clear()
         try:
-            await asyncio.wait_for(self._news.wait(), self._look_s)
+            async with asyncio.timeout(self._look_s):
+                await self._news.wait()
         except TimeoutError:
             self._look_s = min(self._look_s * 2, LONGEST_LOOK_S)
 

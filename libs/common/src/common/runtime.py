@@ -213,7 +213,8 @@ async def _until_it_works(name: str, stop: asyncio.Event, attempt: Callable[[], 
                 raise
             _log.error("%s: the database does not answer, trying again in %.1f s: %s", name, pause, error)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), pause)
+            async with asyncio.timeout(pause):
+                await stop.wait()
         pause = min(2 * pause, _LONGEST_PAUSE_S)
     return None
 
@@ -280,7 +281,8 @@ async def _supervise(runtime: Runtime, name: str, task: Task) -> None:
         if loop.time() - began > 2 * _LONGEST_PAUSE_S:
             pause = _FIRST_PAUSE_S
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(runtime.stop.wait(), pause)
+            async with asyncio.timeout(pause):
+                await runtime.stop.wait()
         pause = min(2 * pause, _LONGEST_PAUSE_S)
 
 

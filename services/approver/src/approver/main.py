@@ -121,7 +121,8 @@ class _Duties:
                 _LOG.info("the directory has changed; looking at all open cases again")
                 await self._review_all(stop)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), LOOK_AT_DIRECTORY_S)
+                async with asyncio.timeout(LOOK_AT_DIRECTORY_S):
+                    await stop.wait()
 
     async def _review_all(self, stop: asyncio.Event) -> None:
         after = ""

@@ -110,7 +110,8 @@ async def _there_is_a_realm(runtime: Runtime, current: Current) -> bool:
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await stop.wait()
 
 
 SERVICE = Service(

@@ -192,6 +192,14 @@ async def _first_failure(duties: Sequence[Coroutine[Any, Any, None]]) -> None:
             task.result()
         raise Transient("stopped", "a part of the session ended")
     finally:
-        for task in tasks:
+        await _end(tasks)
+
+
+async def _end(tasks: Sequence[asyncio.Future[None]]) -> None:
+    """Return when all have ended. Asked again each second: the client libraries lose a cancellation now and then."""
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        _, pending = await asyncio.wait(pending, timeout=1.0)
+    await asyncio.gather(*tasks, return_exceptions=True)

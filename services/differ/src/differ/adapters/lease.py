@@ -43,7 +43,8 @@ class Lease:
                 _log.warning("%s", error)
             looks += 1
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), LOOK_S)
+                async with asyncio.timeout(LOOK_S):
+                    await stop.wait()
         return False
 
     async def keep(self, stop: asyncio.Event) -> None:
@@ -60,7 +61,8 @@ class Lease:
                 _log.critical("another %s is active now; this one stops", self._name)
                 stop.set()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), CHECK_S)
+                async with asyncio.timeout(CHECK_S):
+                    await stop.wait()
 
     async def release(self) -> None:
         """Give it up."""
