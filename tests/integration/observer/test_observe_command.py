@@ -119,7 +119,7 @@ def test_what_cannot_be_done_says_why(command: Command, tmp_path: Path) -> None:
         ("option_missing", (file,), {}),
         ("time_malformed", (*given[:3], "--as-of", "3 July"), {}),
         ("token_invalid", given, {"TRUEUP_FEED_TOKEN": "guess"}),
-        ("option_missing", given, {"TRUEUP_FEED_TOKEN": ""}),
+        ("token_missing", given, {"TRUEUP_FEED_TOKEN": "", "TRUEUP_CONFIG_HOME": str(tmp_path)}),
         ("unreachable", given, {"TRUEUP_OBSERVER_URL": "http://127.0.0.1:9"}),
         ("unknown_entity_type", (file, "--type", "vendor"), {}),
         ("feed_mismatch", (*given, "--feed", OTHER_FEED), {}),

@@ -22,6 +22,6 @@ async def test_a_task_that_loses_a_cancellation_is_asked_again() -> None:
 
     task = asyncio.ensure_future(deaf())
     await asyncio.sleep(0)
-    await _end([task])
+    await _end([task], again_s=0.01)
     assert task.cancelled()
     assert lost == 1

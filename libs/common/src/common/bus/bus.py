@@ -195,11 +195,11 @@ async def _first_failure(duties: Sequence[Coroutine[Any, Any, None]]) -> None:
         await _end(tasks)
 
 
-async def _end(tasks: Sequence[asyncio.Future[None]]) -> None:
-    """Return when all have ended. Asked again each second: the client libraries lose a cancellation now and then."""
+async def _end(tasks: Sequence[asyncio.Future[None]], again_s: float = 1.0) -> None:
+    """Return when all have ended. Asked again every `again_s`: the client libraries lose a cancellation now and then."""
     pending = {task for task in tasks if not task.done()}
     while pending:
         for task in pending:
             task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=1.0)
+        _, pending = await asyncio.wait(pending, timeout=again_s)
     await asyncio.gather(*tasks, return_exceptions=True)
