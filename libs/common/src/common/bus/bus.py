@@ -196,7 +196,7 @@ async def _first_failure(duties: Sequence[Coroutine[Any, Any, None]]) -> None:
 
 
 async def _end(tasks: Sequence[asyncio.Future[None]], again_s: float = 1.0) -> None:
-    """Return when all have ended. Asked again every `again_s`: the client libraries lose a cancellation now and then."""
+    """Return when all have ended. Asked again every `again_s`: client libraries lose a cancellation now and then."""
     pending = {task for task in tasks if not task.done()}
     while pending:
         for task in pending:
