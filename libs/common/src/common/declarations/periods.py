@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -52,6 +53,7 @@ def later_instant(moment: datetime, period: Period, zone: ZoneInfo) -> datetime:
     return datetime.combine(later(local.date(), period), local.timetz()).astimezone(UTC)
 
 
+@lru_cache(maxsize=4096)  # most entities share a few days, and a zone's rules are slow to ask
 def end_of(day: date, zone: ZoneInfo) -> datetime:
     """The instant at which `day` is over in `zone` (the start of the next day), in UTC."""
     return start_of(day + timedelta(days=1), zone)
