@@ -22,9 +22,10 @@ from common.topics import SERVICES
 StackFactory = Callable[..., Stack]
 
 PROGRAM = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from cli.stack.stack import Stack
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 with Stack(Path(sys.argv[1]), environment={"PYTHONPATH": sys.argv[2]}) as stack:
     print("started", flush=True)
     time.sleep(600)
