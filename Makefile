@@ -44,6 +44,7 @@ lint: setup
 
 types: setup
 	$(BIN)/mypy $(addprefix -p ,$(PACKAGES))
+	$(BIN)/mypy tests
 
 contracts: setup
 	$(BIN)/lint-imports --no-logo

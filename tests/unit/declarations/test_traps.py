@@ -1,6 +1,7 @@
 """Each trap of the language's table, and its neighbours."""
 
 from datetime import UTC, date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -166,7 +167,8 @@ def test_known_is_missed_when_there_is_none_and_unknown_when_nobody_can_tell(slo
 
 
 def test_days_are_calendar_days_also_across_summer_time() -> None:
-    march_13 = {"today": date(2023, 3, 13), "due": date(2023, 3, 12)}  # clocks went forward on the 12th
+    # clocks went forward on the 12th
+    march_13: dict[str, Any] = {"today": date(2023, 3, 13), "due": date(2023, 3, 12)}
     assert decide("due == today - days(1)", **march_13).status is Status.MET
     assert decide("due > today - days(1)", **march_13).status is Status.MISSED
 

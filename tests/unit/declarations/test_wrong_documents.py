@@ -113,7 +113,7 @@ BYTES = [
 ]
 
 
-@pytest.mark.parametrize(("data", "code", "line"), BYTES, ids=[row[0][:20] for row in BYTES])
+@pytest.mark.parametrize(("data", "code", "line"), BYTES, ids=[repr(row[0][:20]) for row in BYTES])
 def test_hostile_bytes_are_refused_and_nothing_is_raised(data: bytes, code: str, line: int) -> None:
     loaded = load(data, "page.yaml")
     assert loaded.documents == ()
