@@ -25,7 +25,7 @@ test: setup ## all tests on the embedded PostgreSQL and broker
 	$(BIN)/pytest
 
 test-unit: setup ## the tests that need no server (seconds)
-	$(BIN)/pytest tests/unit
+	$(BIN)/pytest tests/unit -n 2
 
 test-kafka: setup ## integration, loop and kill tests on Apache Kafka (needs Java 17 and Maven)
 	$(BIN)/python -m cli.stack fetch-kafka
@@ -44,6 +44,7 @@ lint: setup
 
 types: setup
 	$(BIN)/mypy $(addprefix -p ,$(PACKAGES))
+	$(BIN)/mypy tests
 
 contracts: setup
 	$(BIN)/lint-imports --no-logo
