@@ -68,7 +68,6 @@ class ForeignConsumer:
         pool: Any,
         consumer: RawConsumer,
         dead_letters: DeadLetters,
-        on_commit: Callable[[], None],
         fetching: Fetching,
     ) -> None:
         self._service = address.service
@@ -77,7 +76,6 @@ class ForeignConsumer:
         self._pool = pool
         self._consumer = consumer
         self._dead_letters = dead_letters
-        self._on_commit = on_commit
 
     async def run(self, joining: Awaitable[Any]) -> None:
         """Consume until cancelled; takes and raises what `LedgerConsumer.run` takes and raises."""
@@ -124,7 +122,6 @@ class ForeignConsumer:
 
         await patiently(self._service, attempt)
         failpoint(f"{self._service}.after_commit")
-        self._on_commit()
 
     async def _bury(self, record: RawRecord, error: BaseException) -> None:
         rejected = self._consumer.rejected
@@ -138,7 +135,6 @@ class ForeignConsumer:
                 await rejected(connection, record, error)
 
         await patiently(self._service, attempt)
-        self._on_commit()
 
 
 class _Batches:
