@@ -14,6 +14,7 @@ from typing import Any
 
 from aiokafka.errors import CorruptRecordException, KafkaError, RecordTooLargeError, UnsupportedCodecError
 
+from common.bus import unpacking
 from common.errors import Permanent, Transient
 
 CAREFUL_S = 60.0
@@ -45,9 +46,13 @@ class Fetched:
 
 
 class Fetching:
-    """How one consumer of a service fetches. It outlives sessions: it remembers when to be careful."""
+    """How one consumer of a service fetches. It outlives sessions: it remembers when to be careful.
+
+    From the first on, all of the process unpack compressed batches within a bound.
+    """
 
     def __init__(self) -> None:
+        unpacking.bound()
         self._careful_until = 0.0
 
     async def fetch(self, kafka: Any, timeout_ms: int, max_records: int) -> Fetched:
