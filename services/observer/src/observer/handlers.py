@@ -92,7 +92,7 @@ class Recorder:
         """Record that a message failed in a way that no check foresaw."""
         if self.known.clock is None:
             await self.refresh(connection)
-        refused = rejection(item.raw, Rejected(reason_code, reason), item.origin, self._moment())
+        refused = rejection(item.raw, Rejected(reason_code, reason), item.origin, self._moment(), item.headers)
         await self._append(connection, Settled({0: refused}, {}, {}), 1)
 
     async def report(self, connection: Connection, report: Report) -> list[int]:

@@ -14,7 +14,7 @@ from common.ids import entity_stream, event_id, source_stream
 from observer.core import messages
 from observer.core.messages import Message
 from observer.core.moments import Moment
-from observer.core.rejections import Identity, Rejected, Rejection, rejection
+from observer.core.rejections import Headers, Identity, Rejected, Rejection, rejection
 from observer.core.sources import EntityRules
 
 UPSTREAM = "trueup.upstream.message.v1"
@@ -31,6 +31,7 @@ class Incoming:
 
     raw: bytes
     origin: str
+    headers: Headers = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def read_all(
     read: list[Message | Rejected] = []
     for item in incoming:
         try:
-            read.append(messages.read(item.raw, rules, moment.latest, sender))
+            read.append(messages.read(item.raw, rules, moment.latest, sender, item.headers))
         except Rejected as rejected:
             read.append(rejected)
     return read
@@ -106,12 +107,12 @@ def to_record(
 
 def _planned(item: Incoming, result: Message | Rejected, moment: Moment) -> Event | Rejection:
     if isinstance(result, Rejected):
-        return rejection(item.raw, result, item.origin, moment)
+        return rejection(item.raw, result, item.origin, moment, item.headers)
     event = observation(result, item.origin, moment)
     if len(item.raw) > _COULD_GROW_BEYOND and len(event.encode()) > MAX_EVENT_BYTES:
         identity = Identity(result.feed, result.upstream_id, result.entity_type, result.key)
         too_large = Rejected("oversized", f"the event would have more than {MAX_EVENT_BYTES} bytes", identity)
-        return rejection(item.raw, too_large, item.origin, moment)
+        return rejection(item.raw, too_large, item.origin, moment, item.headers)
     return event
 
 
