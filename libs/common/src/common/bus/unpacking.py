@@ -19,8 +19,8 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.legacy_records import LegacyRecordBatch
 
-MAX_UNPACKED_BYTES = 32 * 1024 * 1024
-"""Thirty times the largest batch that a broker takes by default; one batch at a time is unpacked."""
+MAX_UNPACKED_BYTES = 16 * 1024 * 1024
+"""Sixteen times the largest batch that a broker takes by default."""
 _GZIP = 16 + zlib.MAX_WBITS
 _XERIAL = b"\x82SNAPPY\x00"
 _XERIAL_HEADER_BYTES = 16

@@ -15,7 +15,7 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from observer.core.limits import MAX_ROW_DEPTH
+from observer.core.limits import MAX_COLUMNS, MAX_ROW_DEPTH
 from observer.core.rejections import Rejected
 
 Layout: TypeAlias = Mapping[str, tuple[int, Literal["length", "integer", "flag"]]]
@@ -69,6 +69,10 @@ def read(message: str, raw: bytes) -> dict[str, Any]:
     for name, values in found.items():
         where = f"data.{name}"
         if name == "row":
+            if len(values) > MAX_COLUMNS:
+                raise Rejected(
+                    "row_malformed", f"the row has {len(values)} columns; at most {MAX_COLUMNS} are accepted"
+                )
             data[name] = _object(values, where, 0)
         else:
             value = _only(values, where)
