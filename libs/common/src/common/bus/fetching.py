@@ -5,7 +5,7 @@ and after having dropped others that it had read by then. So the session that me
 having been handled, and for a while the next one fetches record by record: then it is known which one is bad, and
 it can be put aside and passed.
 
-What is fetched at once is bounded in bytes, too: a few kilobytes of compressed records can be gigabytes.
+What is fetched at once is bounded in bytes, too: a hundred kilobytes of compressed records can be gigabytes.
 """
 
 from __future__ import annotations
