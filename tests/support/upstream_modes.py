@@ -44,4 +44,4 @@ def binary_protobuf(envelope: Mapping[str, Any]) -> Sent:
 def protobuf(data: dict[str, Any], event_type: str = "trueup.upstream.observed.v1") -> bytes:
     """`data` as the classes write it that another language makes from proto/."""
     message = wire.message_class(_types(), MESSAGES[event_type])()
-    return wire.fill(message, data).SerializeToString()
+    return wire.fill(message, data).SerializeToString(deterministic=True)

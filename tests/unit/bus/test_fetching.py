@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from common.bus.fetching import MAX_BYTES, STEP, Fetching
+from aiokafka.errors import CorruptRecordException
+from common.bus.fetching import MAX_BYTES, STEP, Fetched, Fetching
+from common.errors import Transient
 
 
 @dataclass
@@ -23,8 +25,14 @@ class Kafka:
     def __init__(self, waiting: list[Record]) -> None:
         self.waiting = waiting
         self.asked: list[tuple[int, int]] = []
+        self.failing = False
 
-    async def getmany(self, *, timeout_ms: int, max_records: int) -> dict[str, list[Any]]:
+    def assignment(self) -> set[str]:
+        return {"p"}
+
+    async def getmany(self, *_at: str, timeout_ms: int, max_records: int) -> dict[str, list[Any]]:
+        if self.failing:
+            raise CorruptRecordException("a test's")
         self.asked.append((timeout_ms, max_records))
         got, self.waiting = self.waiting[:max_records], self.waiting[max_records:]
         return {"p": got} if got else {}
@@ -66,3 +74,17 @@ def test_large_records_end_the_fetch(large: Record) -> None:
     kafka = Kafka([large] * 5 * STEP)
     assert len(fetched(kafka)) == STEP
     assert len(fetched(kafka)) == STEP
+
+
+def test_one_by_one_large_records_end_the_fetch_too() -> None:
+    kafka = Kafka([Record(b"x" * MAX_BYTES)] * 3)
+
+    async def carefully() -> Fetched:
+        fetching = Fetching()
+        kafka.failing = True
+        with pytest.raises(Transient):
+            await fetching.fetch(kafka, 0, 1_000)
+        kafka.failing = False
+        return await fetching.fetch(kafka, 0, 1_000)
+
+    assert len(asyncio.run(carefully()).records) == 1

@@ -12,7 +12,8 @@ from observer.core import observations
 from observer.core.limits import MAX_CELL_BYTES, MAX_COLUMNS, MAX_MESSAGE_BYTES
 from observer.core.messages import OBSERVED, WITHDRAWN, Message, read
 from observer.core.observations import Incoming, observation, same_content
-from observer.core.rejections import Headers, Rejected
+from observer.core.rejections import Headers, Rejected, Rejection
+from observer.core.settling import settle
 from support.upstream_modes import Sent, binary_json, binary_protobuf, headers, protobuf, structured
 
 from .test_messages import LATEST, MOMENT, RULES, message
@@ -101,6 +102,7 @@ _any = st.recursive(
 def test_what_is_wrong_has_the_same_reason_code_in_each_mode(row: dict[str, Any], optional: dict[str, Any]) -> None:
     envelope = message(data__row=row)
     envelope["data"] |= optional
+    envelope = orjson.loads(orjson.dumps(envelope, option=orjson.OPT_SORT_KEYS))  # of two faults the first is told
     outcomes = [got(mode(envelope)) for mode in MODES.values()]
     expected = [item.reason_code if isinstance(item, Rejected) else item for item in outcomes]
     assert expected == [expected[0]] * 3
@@ -281,6 +283,22 @@ def test_what_is_refused_keeps_its_headers_beside_its_payload() -> None:
     assert (small.payload, small.headers) == (incoming[0].raw, incoming[0].headers)
     assert (large.payload, large.headers) == (None, ())
     assert "quarantine" not in large.event.data
+
+
+def test_a_clash_keeps_the_headers_of_the_message_that_clashes() -> None:
+    incoming = [Incoming(*_origin(binary_json(message(data__sequence=number)))) for number in (1, 2)]
+    planned = observations.to_record(incoming, observations.read_all(incoming, RULES, MOMENT), MOMENT)
+    settled = settle(incoming, planned, {}, MOMENT)
+    refused = settled.append[1]
+    assert isinstance(refused, Rejection)
+    assert (refused.event.data["reason_code"], refused.headers) == ("id_clash", incoming[1].headers)
+
+
+def test_a_batch_is_read_in_parts_and_nothing_is_left_out() -> None:
+    incoming = [Incoming(b"x" * (number % 7) * 30_000, str(number)) for number in range(100)]
+    found = list(observations.parts(incoming))
+    assert [item for part in found for item in part] == incoming
+    assert all(sum(len(item.raw) for item in part[:-1]) < observations.PART_BYTES for part in found)
 
 
 def _origin(sent: Sent) -> tuple[bytes, str, Headers]:
