@@ -7,10 +7,12 @@ CREATE TABLE IF NOT EXISTS observer.rejections (
     feed         text        NOT NULL,
     event        text        NOT NULL,                                -- that event's data
     payload      bytea,                                               -- null: too large to keep, or erased
+    headers      text,                                                -- [[name, value in base64], ...], with the payload
     erased       boolean     NOT NULL DEFAULT false,
     refused_at   timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT rejections_id PRIMARY KEY (id)
 );
+ALTER TABLE observer.rejections ADD COLUMN IF NOT EXISTS headers text;
 CREATE UNIQUE INDEX IF NOT EXISTS rejections_by_feed ON observer.rejections (feed, number);
 CREATE UNIQUE INDEX IF NOT EXISTS rejections_by_number ON observer.rejections (number);
 

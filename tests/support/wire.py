@@ -10,7 +10,7 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 VALUE = "trueup.v1.Value"
 
 
