@@ -117,7 +117,7 @@ def _value(raw: bytes, where: str, depth: int) -> Any:
 def _open(message: str, raw: bytes, where: str) -> dict[str, list[Any]]:
     """All that stands in `raw`, by field, in order."""
     try:
-        fields = UnknownFieldSet(Empty.FromString(raw))
+        fields: Any = UnknownFieldSet(Empty.FromString(raw))  # iterable, which its stub does not know
     except DecodeError as error:
         raise Rejected("malformed_protobuf", f"{where} can't be read as the Protobuf message it must be") from error
     known = _BY_NUMBER[message]
