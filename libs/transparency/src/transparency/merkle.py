@@ -265,8 +265,8 @@ def _split(count: int) -> int:
 def _check_proof(proof: Sequence[bytes], length: int) -> None:
     if len(proof) != length:
         raise Unverified("proof_length", f"the proof has {len(proof)} hashes; {length} are needed")
-    for step in proof:
-        check_hash(step)
+    if any(len(step) != HASH_BYTES for step in proof):
+        raise Malformed("hash_length", f"a hash has {HASH_BYTES} bytes")
 
 
 def _check_size(size: int) -> None:

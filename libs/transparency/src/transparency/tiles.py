@@ -28,7 +28,7 @@ from transparency.merkle import (
 HEIGHT = 8
 WIDTH = 1 << HEIGHT
 MAX_LEVEL = 63
-MAX_CACHED_TILES = 1024
+MAX_CACHED_TILES = 256
 CHECKPOINT_PATH = "checkpoint"
 
 BundleKind = Literal["entries", "entries32"]
@@ -137,7 +137,7 @@ def grow(reader: TileReader, size: int, leaves: Sequence[bytes]) -> dict[Tile, b
     while row:
         begun, known = divmod(size >> HEIGHT * level, WIDTH)
         held = _read(reader, Tile(level, begun, known)) if known else b""
-        row = [held[at : at + HASH_BYTES] for at in range(0, len(held), HASH_BYTES)] + row
+        row = _split(held) + row
         for at in range(0, len(row), WIDTH):
             part = row[at : at + WIDTH]
             made[Tile(level, begun + at // WIDTH, len(part))] = b"".join(part)
@@ -151,8 +151,8 @@ def grow(reader: TileReader, size: int, leaves: Sequence[bytes]) -> dict[Tile, b
 class TiledTree:
     """A tree of `size` leaves, known by its tiles; a `merkle.Subtrees`.
 
-    Keeps the tiles it read, up to 8 MiB. For storage that must be awaited, fetch what `tiles_for_inclusion` or
-    `tiles_for_consistency` name, and put them into `Tiles`.
+    Keeps the tiles it used last, some 50 KB each with the nodes between their hashes. For storage that must be
+    awaited, fetch what `tiles_for_inclusion` or `tiles_for_consistency` name, and put them into `Tiles`.
     """
 
     def __init__(self, reader: TileReader, size: int) -> None:
@@ -160,26 +160,26 @@ class TiledTree:
             raise Malformed("size_out_of_range", f"a tree size is between 0 and 2^63−1, not {size}")
         self._reader = reader
         self._size = size
-        self._kept: dict[Tile, bytes] = {}
+        self._kept: dict[Tile, list[list[bytes]]] = {}
 
     @property
     def size(self) -> int:
         return self._size
 
     def subtree(self, height: int, index: int) -> bytes:
-        tile = tile_of(height, index, self._size)
-        held = self._kept.get(tile)
-        if held is None:
-            if len(self._kept) >= MAX_CACHED_TILES:
-                self._kept.clear()
-            held = self._kept[tile] = _read(self._reader, tile)
+        rows = self._rows(tile_of(height, index, self._size))
         within = height % HEIGHT
-        first = (index << within) % WIDTH * HASH_BYTES
-        last = first + (HASH_BYTES << within)
-        row = [held[at : at + HASH_BYTES] for at in range(first, last, HASH_BYTES)]
-        while len(row) > 1:
-            row = parents(row)
-        return row[0]
+        while len(rows) <= within:
+            rows.append(parents(rows[-1]))
+        return rows[within][index % (WIDTH >> within)]
+
+    def _rows(self, tile: Tile) -> list[list[bytes]]:
+        """The tile's hashes and, above them, those of the nodes that were needed so far."""
+        rows = self._kept.pop(tile, None) or [_split(_read(self._reader, tile))]
+        if len(self._kept) >= MAX_CACHED_TILES:
+            del self._kept[next(iter(self._kept))]
+        self._kept[tile] = rows
+        return rows
 
 
 def tile_of(height: int, index: int, size: int) -> Tile:
@@ -216,6 +216,10 @@ def _read(reader: TileReader, tile: Tile) -> bytes:
     if not tile.bytes_long <= len(held) <= WIDTH * HASH_BYTES or len(held) % HASH_BYTES:
         raise Malformed("tile_length", f"{tile.path} came with {len(held)} bytes instead of {tile.bytes_long}")
     return held[: tile.bytes_long]
+
+
+def _split(held: bytes) -> list[bytes]:
+    return [held[at : at + HASH_BYTES] for at in range(0, len(held), HASH_BYTES)]
 
 
 def _number(index: int) -> str:
