@@ -52,6 +52,7 @@ def test_a_checkpoint_of_another_log_or_by_another_key_is_refused() -> None:
         ("", "checkpoint_invalid"),
         ("origin\n1\n", "checkpoint_invalid"),
         (f"origin\n1\n{ROOT}", "checkpoint_invalid"),
+        (f"origin\n1\n{ROOT}\nextension", "checkpoint_invalid"),
         (f"\n1\n{ROOT}\n", "checkpoint_invalid"),
         (f"origin\n1\n{ROOT}\n\n", "checkpoint_invalid"),
         (f"origin\n1\n{ROOT}\n\nextension\n", "checkpoint_invalid"),

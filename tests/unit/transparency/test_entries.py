@@ -54,6 +54,11 @@ def test_a_bundle_holds_its_records_and_nothing_else(raw: bytes, width: int) -> 
         parse_bundle("entries32", b"\xff\xff\xff\xff", 1)
 
 
+def test_a_record_that_could_not_be_written_is_not_read() -> None:
+    with pytest.raises(Malformed, match="bundle_invalid"):
+        parse_bundle("entries32", (1_000_001).to_bytes(4, "big") + bytes(1_000_001), 1)
+
+
 @pytest.mark.parametrize("count", [0, 257])
 def test_a_bundle_has_1_to_256_records(count: int) -> None:
     with pytest.raises(Malformed, match="bundle_width"):

@@ -180,6 +180,9 @@ def test_no_other_inclusion_verifies(place: tuple[int, int], data: st.DataObject
     for claim in claims:
         with pytest.raises((Unverified, Malformed)):
             merkle.verify_inclusion(*claim)
+    for beyond in (size, -1):
+        with pytest.raises(Unverified, match="index_beyond_tree"):
+            merkle.verify_inclusion(leaf, beyond, size, root, proof)
 
 
 @given(pairs(), st.data())

@@ -71,6 +71,8 @@ def test_a_signature_by_a_known_key_that_does_not_verify_spoils_the_note() -> No
 
 def test_one_key_counts_once() -> None:
     assert signers(f"{TEXT}\n{BY_PETER}{BY_PETER}".encode(), PETER) == ["PeterNeumann"]
+    again = BY_PETER.replace("ZJku", "ZJkv")
+    assert signers(f"{TEXT}\n{BY_PETER}{again}".encode(), PETER) == ["PeterNeumann"]
 
 
 @given(st.integers(0, len(SIGNED) - 1), st.integers(0, 7))
@@ -92,6 +94,7 @@ def test_whatever_bit_flips_nothing_else_is_accepted(at: int, bit: int) -> None:
         f"{TEXT}\n".encode(),
         f"{TEXT}\n{BY_PETER[:-1]}".encode(),
         f"{TEXT}{BY_PETER}".encode(),
+        SIGNED[:-1],
         f"\x01{TEXT}\n{BY_PETER}".encode(),
         f"{TEXT[:3]}\r\n{TEXT}\n{BY_PETER}".encode(),
         f"{TEXT}\n{BY_PETER}Unexpected line.\n".encode(),

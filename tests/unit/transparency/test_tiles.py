@@ -45,6 +45,17 @@ def test_the_specification_s_example_of_256_entries() -> None:
     assert sorted(stored(256)) == [Tile(0, 0), Tile(1, 0, 1)]
 
 
+@pytest.mark.parametrize(
+    ("size", "edge"), [(0, []), (256, [Tile(1, 0, 1)]), (512, [Tile(1, 0, 2)]), (65_536, [Tile(2, 0, 1)])]
+)
+def test_a_tree_of_full_tiles_has_no_empty_one_at_its_edge(size: int, edge: list[Tile]) -> None:
+    assert tiles.edge(size) == edge
+
+
+def test_a_log_grows_past_a_full_tile() -> None:
+    assert stored(256, 256, 1) == stored(513) | {Tile(1, 0, 1): stored(256)[Tile(1, 0, 1)]}
+
+
 def test_a_tile_s_hashes_are_those_of_the_full_tiles_below(large: dict[Tile, bytes]) -> None:
     below = large[Tile(0, 5)]
     assert large[Tile(1, 0)][5 * 32 : 6 * 32] == merkle.root([below[at : at + 32] for at in range(0, 8192, 32)])

@@ -147,6 +147,7 @@ def test_an_empty_log_has_the_empty_root() -> None:
         asked(20, 30).encode().replace(b"=\n", b"\n", 1),
         asked(20, 30).encode().replace(b"\n\n", b"\n", 1),
         asked(20, 30).encode()[:-1],
+        b"old 20\nAAAA\n\n" + signed(30),
         AddCheckpoint.of(20, (bytes(32),) * 64, signed(30)).encode(),
         b"old 20\n\n" + notes.sign("no checkpoint\n", LOG),
         b"old 20\n" + b"x" * 2_000_000,

@@ -81,13 +81,13 @@ def parse_path(path: str) -> Tile | Bundle:
     """What a path below the log's address names. Raises `Malformed` unless it is written the one allowed way."""
     if found := _TILE.fullmatch(path):
         level, number, width = found.groups()
-        named: Tile | Bundle = Tile(int(level), _parse_number(number), _parse_width(width, path))
+        named: Tile | Bundle = Tile(int(level), _parse_number(number), int(width or WIDTH))
     elif found := _BUNDLE.fullmatch(path):
         kind, number, width = found.groups()
-        named = Bundle(cast(BundleKind, kind), _parse_number(number), _parse_width(width, path))
+        named = Bundle(cast(BundleKind, kind), _parse_number(number), int(width or WIDTH))
     else:
         raise Malformed("tile_path_invalid", "the path names no tile")
-    if named.path != path:  # a number with leading groups of zeroes
+    if named.path != path:  # a number with leading groups of zeroes, or a full tile called partial
         raise Malformed("tile_path_invalid", "the path is not the one way to name this tile")
     return named
 
@@ -235,10 +235,3 @@ def _suffix(width: int) -> str:
 
 def _parse_number(written: str) -> int:
     return int(written.replace("/", "").replace("x", ""))
-
-
-def _parse_width(written: str | None, path: str) -> int:
-    width = WIDTH if written is None else int(written)
-    if written is not None and width >= WIDTH:
-        raise Malformed("tile_path_invalid", f"a partial tile has at most 255 entries: {path}")
-    return width
