@@ -49,7 +49,7 @@ contracts: setup
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/buf lint proto
 
-isolated: setup ## each service imports with only its own dependencies; the executor's have no model library
+isolated: setup ## each member imports with only its own dependencies; the executor's have no model library
 	@$(BIN)/python scripts/isolated.py
 
 bench: setup ## measure, and write bench.json

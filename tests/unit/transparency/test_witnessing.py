@@ -218,6 +218,13 @@ def test_a_cosignature_signs_its_time_and_the_whole_checkpoint() -> None:
         assert not WITNESS.verifier.verifies(checkpoint.text, raw)
 
 
+def test_what_is_no_checkpoint_is_no_cosignature_s_message() -> None:
+    raw = SigningKey(WITNESS.name, WITNESS.secret).sign(f"cosignature/v1\ntime {NOW}\nany text\n").raw
+    assert not WITNESS.verifier.verifies("any text\n", NOW.to_bytes(8, "big") + raw)
+    with pytest.raises(Malformed, match="cosignature_invalid"):
+        cosigned_at(Signature(WITNESS.name, WITNESS.verifier.id, raw))
+
+
 def test_a_log_s_signature_is_no_cosignature_even_with_the_same_key() -> None:
     both = SigningKey(WITNESS.name, WITNESS.secret)
     assert both.verifier.id != WITNESS.verifier.id
