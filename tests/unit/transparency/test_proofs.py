@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import cache
 
 import pytest
 from hypothesis import given
@@ -23,6 +24,7 @@ RECORDS = [b'{"id":"%d"}' % number for number in range(1, 60)]
 TREE = Leaves(merkle.leaf_hashes(RECORDS))
 
 
+@cache
 def cosigned(size: int) -> bytes:
     checkpoint = Checkpoint(LOG.name, size, merkle.root_of(TREE, size))
     return Note.parse(notes.sign(checkpoint.text, LOG)).signed_also([WITNESS.cosign(checkpoint, 1)]).encode()
