@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
+from binascii import a2b_base64, b2a_base64
 
 from transparency.errors import Malformed
 from transparency.merkle import HASH_BYTES, MAX_SIZE
@@ -20,14 +19,14 @@ def parse_decimal(written: str, what: str) -> int:
 
 
 def encode_base64(raw: bytes) -> str:
-    return base64.b64encode(raw).decode("ascii")
+    return b2a_base64(raw, newline=False).decode("ascii")
 
 
 def decode_base64(written: str, what: str) -> bytes:
     """Standard base64 with padding, in the one way that encoding writes it."""
     try:
-        raw = base64.b64decode(written.encode("ascii"), validate=True)
-    except (binascii.Error, UnicodeEncodeError) as error:
+        raw = a2b_base64(written, strict_mode=True)
+    except ValueError as error:
         raise Malformed("base64_invalid", f"the {what} is not base64") from error
     if encode_base64(raw) != written:  # stray bits at the end would let two texts mean the same
         raise Malformed("base64_invalid", f"the {what} is not base64 as encoding writes it")
