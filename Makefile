@@ -3,7 +3,7 @@
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
 BIN := .venv/bin
-PACKAGES := common cli observer differ planner approver executor auditor bench
+PACKAGES := transparency common cli observer differ planner approver executor auditor bench
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-unit test-kafka kafka check format lint types contracts isolated bench up down clean
@@ -50,7 +50,7 @@ contracts: setup
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/buf lint proto
 
-isolated: setup ## each service imports with only its own dependencies; the executor's have no model library
+isolated: setup ## each member imports with only its own dependencies; the executor's have no model library
 	@$(BIN)/python scripts/isolated.py
 
 bench: setup ## measure, and write bench.json

@@ -1,4 +1,4 @@
-"""Imports each service, and the command, in an environment that has its own dependencies and no others.
+"""Imports each service, the command and `transparency` in an environment with its own dependencies and no others.
 
     .venv/bin/python scripts/isolated.py [MEMBER...]
 
@@ -16,7 +16,9 @@ from pathlib import Path
 
 from bootstrap import ROOT, SetupError, configured_index, obtain_uv, run_uv
 
-MEMBERS = ("observer", "differ", "planner", "approver", "executor", "auditor", "cli")
+MEMBERS = ("observer", "differ", "planner", "approver", "executor", "auditor", "cli", "transparency")
+ENTRANCES = {"transparency": ("proofs", "witnessing", "entries")}
+"""What is imported where there is no `main`: modules that between them import all others."""
 ABSENT = {"executor": "litellm"}
 """What must not be there: a model library beside the hands that act would be a model that can act."""
 
@@ -35,7 +37,7 @@ def say(text: str) -> None:
 
 
 def imports_alone(member: str, uv: Path, index: str | None) -> bool:
-    """Whether `MEMBER.main` imports where only the member's own dependencies are; says so."""
+    """Whether the member imports where only the member's own dependencies are; says so."""
     with tempfile.TemporaryDirectory(prefix="trueup-isolated-") as folder:
         python = Path(folder) / "venv" / "bin" / "python"
         listed = Path(folder) / "requirements.txt"
@@ -53,7 +55,7 @@ def imports_alone(member: str, uv: Path, index: str | None) -> bool:
 
 
 def _run(python: Path, member: str) -> bool:
-    program = f"import {member}.main"
+    program = "; ".join(f"import {member}.{module}" for module in ENTRANCES.get(member, ("main",)))
     if member in ABSENT:
         program += f"; import importlib.util as u; assert u.find_spec({ABSENT[member]!r}) is None, 'it is installed'"
     done = subprocess.run([python, "-I", "-c", program], cwd=ROOT, check=False)  # noqa: S603
