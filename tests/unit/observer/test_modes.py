@@ -9,8 +9,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from observer.core import observations
+from observer.core.envelopes import OBSERVED, WITHDRAWN
 from observer.core.limits import MAX_CELL_BYTES, MAX_COLUMNS, MAX_MESSAGE_BYTES
-from observer.core.messages import OBSERVED, WITHDRAWN, Message, read
+from observer.core.messages import Message, read
 from observer.core.observations import Incoming, observation, same_content
 from observer.core.rejections import Headers, Rejected, Rejection
 from observer.core.settling import settle
@@ -280,6 +281,7 @@ def test_a_refusal_says_as_much_as_the_headers_say_when_the_data_can_not_be_read
 def test_what_is_refused_keeps_its_headers_beside_its_payload() -> None:
     incoming = [Incoming(*_origin(binary_json(message(time="yesterday")))), Incoming(*_origin(big()))]
     small, large = observations.to_record(incoming, observations.read_all(incoming, RULES, MOMENT), MOMENT)
+    assert isinstance(small, Rejection) and isinstance(large, Rejection)
     assert (small.payload, small.headers) == (incoming[0].raw, incoming[0].headers)
     assert (large.payload, large.headers) == (None, ())
     assert "quarantine" not in large.event.data
