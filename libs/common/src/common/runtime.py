@@ -68,7 +68,11 @@ class Runtime:
 
 @dataclass(slots=True, kw_only=True)
 class Parts:
-    """What is particular to one service. `setup` is given the app before it serves (middleware, error handlers)."""
+    """What is particular to one service. `setup` is given the app before it serves (middleware, error handlers).
+
+    `gather_s`: how long messages may gather after a batch. A service that nobody waits for within the blink of an
+    eye takes fewer and larger transactions, and leaves the machine to those before it in the loop.
+    """
 
     consumers: Sequence[Consumer] = ()
     raw: RawConsumer | None = None
@@ -76,6 +80,7 @@ class Parts:
     routers: Sequence[APIRouter] = ()
     setup: Callable[[FastAPI], None] | None = None
     close: Callable[[], Awaitable[None]] | None = None
+    gather_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +140,7 @@ async def serve(service: Service, settings: Settings) -> None:
             settings.database_url.get_secret_value(),
             parts.consumers,
             parts.raw,
+            parts.gather_s,
         )
         _log.info("%s %s starts in realm %s", service.name, _version(service.name), settings.realm)
         await _run_parts(runtime, parts, application(service, runtime, parts))

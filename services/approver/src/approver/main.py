@@ -36,6 +36,7 @@ from approver.handlers import CASE_TOPICS, CHUNK, Handlers
 from approver.settings import ApproverSettings
 
 LOOK_AT_DIRECTORY_S = 1.0
+GATHER_S = 0.02
 _LOG = logging.getLogger(__name__)
 
 
@@ -77,6 +78,7 @@ async def compose(runtime: Runtime) -> Parts:
         tasks={"deadlines": duties.deadlines, "directory": duties.directory},
         routers=routers(context),
         setup=lambda app: harden(app, MAX_BODY_BYTES),
+        gather_s=GATHER_S,
     )
 
 

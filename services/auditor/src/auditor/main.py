@@ -27,6 +27,7 @@ from auditor.settings import AuditorSettings
 from auditor.workers import Issuer
 
 NAME = "auditor"
+GATHER_S = 0.05
 CASE_TOPICS = ("gaps", "plans", "approvals", "executions")
 REALM_LOOK_S = 0.5
 
@@ -81,6 +82,7 @@ async def compose(runtime: Runtime) -> Parts:
         tasks={"issuer": duties.issue, "timers": duties.timers},
         routers=[router(StoredReading(runtime.pool, runtime.ledger), Bearer(tokens, people))],
         setup=lambda app: harden(app, MAX_BODY_BYTES),
+        gather_s=GATHER_S,
     )
 
 

@@ -18,6 +18,7 @@ from planner.settings import PlannerSettings
 from planner.workers import Planner
 
 NAME = "planner"
+GATHER_S = 0.02
 QUEUE = JobQueue(NAME)
 STORE = EntityStore(NAME)
 
@@ -59,6 +60,7 @@ async def compose(runtime: Runtime) -> Parts:
             Consumer(("declarations", "clock"), handlers.world),
         ],
         tasks=tasks,
+        gather_s=GATHER_S,
     )
 
 

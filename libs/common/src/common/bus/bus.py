@@ -47,7 +47,7 @@ class Timing:
 # A client has one fetch under way: what arrives on a partition that it did not ask for waits until that one is
 # answered. The embedded broker only looks four times in that time, and makes whoever joins a group wait for half the
 # session timeout. Latency against idle load.
-KAFKA = Timing(20, 10_000)
+KAFKA = Timing(100, 10_000)
 EMBEDDED = Timing(40, 4_000)
 
 
@@ -70,12 +70,14 @@ class Bus:
         database_url: str,
         consumers: Sequence[Consumer] = (),
         raw: RawConsumer | None = None,
+        gather_s: float = 0.0,
     ) -> None:
         self._address = address
         self._pool = pool
         self._database_url = database_url
         self._consumers = consumers
         self._raw = raw
+        self._gather_s = gather_s
         self._fetching = (Fetching(), Fetching())
         self._woken = asyncio.Event()
         self.state = State()
@@ -132,7 +134,8 @@ class Bus:
         if self._consumers:
             topics = [topic for consumer in self._consumers for topic in consumer.topics]
             joining = self._subscribe(stack, topics, address.group, MAX_RECORDS)
-            duties.append(LedgerConsumer(address, pool, self._consumers, letters, self._fetching[0]).run(joining))
+            consumer = LedgerConsumer(address, pool, self._consumers, letters, self._fetching[0], self._gather_s)
+            duties.append(consumer.run(joining))
         if self._raw is not None:
             group = f"{address.group}.{self._raw.topic}"
             joining = self._subscribe(stack, [self._raw.topic], group, self._raw.max_records)

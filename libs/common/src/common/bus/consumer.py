@@ -68,9 +68,12 @@ class LedgerConsumer:
         consumers: Sequence[Consumer],
         dead_letters: DeadLetters,
         fetching: Fetching,
+        gather_s: float = 0.0,
     ) -> None:
+        """`gather_s`: see `runtime.Parts`."""
         self._address = address
         self._fetching = fetching
+        self._gather_s = gather_s
         self._service = address.service
         self._pool = pool
         self._handlers = {topic: consumer.handler for consumer in consumers for topic in consumer.topics}
@@ -105,6 +108,8 @@ class LedgerConsumer:
                 for bad in fetched.unreadable:
                     at = self._short[bad.topic], bad.partition
                     await self._bury_message(at, bad.offset, None, None, b"", bad.error)
+                if self._gather_s and not busy:
+                    await asyncio.sleep(self._gather_s)
             if commit.due():
                 await commit_offsets(kafka)
 
