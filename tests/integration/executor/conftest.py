@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import pytest
 from cli.stack.realm import Realm
 from common.current import Current
-from common.runtime import install_schema
 from executor import main as executor_main
 from executor import workers
 from executor.adapters.actions import ActionTable
@@ -22,9 +21,6 @@ from support.ground import Ground, ground_of
 @pytest.fixture(scope="module")
 async def ground(database: Realm) -> AsyncIterator[Ground]:
     async with ground_of(database) as made:
-        await install_schema(made.pools["executor"], "executor")
-        async with made.pools["executor"].acquire() as conn, conn.transaction():
-            await executor_main.prepare(conn)
         yield made
 
 

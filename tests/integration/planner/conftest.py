@@ -9,7 +9,6 @@ import pytest
 from cli.stack.realm import Realm
 from common.current import Current
 from common.jobs import Job
-from common.runtime import install_schema
 from planner import main as planner_main
 from planner import workers
 from planner.adapters.playbook import PlaybookDrafter
@@ -21,9 +20,6 @@ from support.ground import Ground, ground_of
 @pytest.fixture(scope="module")
 async def ground(database: Realm) -> AsyncIterator[Ground]:
     async with ground_of(database) as made:
-        await install_schema(made.pools["planner"], "planner")
-        async with made.pools["planner"].acquire() as conn, conn.transaction():
-            await planner_main.prepare(conn)
         yield made
 
 

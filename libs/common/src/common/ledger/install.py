@@ -1,4 +1,4 @@
-"""Setting up one realm's database: roles, schemas, the ledger. Needs an administrator, and may be run again."""
+"""Setting up one realm's database, and bringing it up to date. Needs an administrator, and may be run again."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import hmac
 import os
 import re
 from collections.abc import Mapping
-from importlib import resources
 from typing import Any
 
-import asyncpg
-
+from common.errors import Refused
+from common.schemas import Migration
 from common.topics import SERVICES, TOPICS, rights
 
 READER = "reader"
@@ -34,30 +33,70 @@ def role_name(realm: str, service: str) -> str:
     return f"{realm}_{service}"
 
 
-async def install(admin_dsn: str, realm: str, passwords: Mapping[str, str]) -> None:
+async def install(admin_dsn: str, realm: str, passwords: Mapping[str, str]) -> tuple[Migration, ...]:
     """Make the database that `admin_dsn` names the database of `realm`.
 
     `passwords` has a password for each of the six services and for `reader`. Creates or updates: the roles
     `<realm>_owner` (nobody can log in as it), `<realm>_<service>` and `<realm>_reader`; the schema `ledger`; one
-    schema per service that only it can use. All in one transaction; running it again changes nothing but the
-    passwords. The server sees SCRAM verifiers, never the passwords. Raises ValueError for a realm name that is not
-    `[a-z][a-z0-9_]*` or for a missing password, and what asyncpg raises when the administrator may not do it.
+    schema per service that only it can use. All schemas are migrated to their newest version; returns the files that
+    ran. All in one transaction; running it again changes nothing but the passwords. The server sees SCRAM verifiers,
+    never the passwords. Raises ValueError for a realm name that is not `[a-z][a-z0-9_]*` or for a missing password,
+    what `common.ledger.migrating.upgrade` raises, and what asyncpg raises when the administrator may not do it.
     """
-    if not _REALM.fullmatch(realm):
-        raise ValueError(f"{realm!r} can't name a realm; use small letters, digits and _, at most 31 characters")
+    _check_name(realm)
     missing = [name for name in (*SERVICES, READER) if not passwords.get(name)]
     if missing:
         raise ValueError(f"no password for {', '.join(missing)}")
-    connection = await asyncpg.connect(admin_dsn)
-    try:
-        async with connection.transaction():
-            # Several realms may be installed on one server at once; roles are shared by all of it.
-            await connection.execute("SELECT pg_advisory_xact_lock(hashtext('trueup install'))")
-            await _create_roles(connection, realm, passwords)
-            await _create_schemas(connection, realm)
-            await _create_ledger(connection, realm)
-    finally:
-        await connection.close()
+    from common.ledger import migrating  # noqa: PLC0415 - services have this package without Alembic
+
+    async with migrating.administration(admin_dsn) as administrator:
+        connection = await migrating.driver(administrator)
+        await _create_roles(connection, realm, passwords)
+        await _create_schemas(connection, realm)
+        applied = await migrating.upgrade(administrator, role_name(realm, "owner"), _roles(realm))
+        await _fill_ledger(connection, realm)
+    return applied
+
+
+async def migrate(admin_dsn: str, realm: str, *, dry: bool = False) -> tuple[Migration, ...]:
+    """Migrate the schemas of a realm that is installed to their newest version; returns the files that ran.
+
+    As `install`, without roles and passwords. `dry`: nothing runs; returns what would. Raises `Refused`
+    (`realm_missing`) when the database that `admin_dsn` names is not the realm's, and what `install` raises.
+    """
+    _check_name(realm)
+    from common.ledger import migrating  # noqa: PLC0415 - services have this package without Alembic
+
+    async with migrating.administration(admin_dsn) as administrator:
+        connection = await migrating.driver(administrator)
+        await _expect_realm(connection, realm)
+        if dry:
+            return await migrating.pending(connection)
+        applied = await migrating.upgrade(administrator, role_name(realm, "owner"), _roles(realm))
+        await _fill_ledger(connection, realm)
+    return applied
+
+
+def _check_name(realm: str) -> None:
+    if not _REALM.fullmatch(realm):
+        raise ValueError(f"{realm!r} can't name a realm; use small letters, digits and _, at most 31 characters")
+
+
+def _roles(realm: str) -> dict[str, str]:
+    return {service: role_name(realm, service) for service in SERVICES}
+
+
+async def _expect_realm(connection: Any, realm: str) -> None:
+    owner = await connection.fetchval(
+        "SELECT pg_get_userbyid(nspowner) FROM pg_catalog.pg_namespace WHERE nspname = 'ledger'"
+    )
+    if owner != role_name(realm, "owner"):
+        database = await connection.fetchval("SELECT current_database()")
+        raise Refused(
+            "realm_missing",
+            f"The database {database} does not hold the realm {realm}.",
+            "Name the realm's own database and the realm; `trueup up` or the prepare job creates what is missing.",
+        )
 
 
 async def _create_roles(connection: Any, realm: str, passwords: Mapping[str, str]) -> None:
@@ -95,9 +134,9 @@ async def _create_schemas(connection: Any, realm: str) -> None:
         await connection.execute(f"ALTER ROLE {role} SET search_path = {service}")
 
 
-async def _create_ledger(connection: Any, realm: str) -> None:
+async def _fill_ledger(connection: Any, realm: str) -> None:
+    """Who is which service and may do what, as the code says."""
     await connection.execute(f"SET LOCAL ROLE {role_name(realm, 'owner')}")
-    await connection.execute(resources.files(__package__).joinpath("schema.sql").read_text())
     await connection.execute("DELETE FROM ledger.services")
     await connection.execute("DELETE FROM ledger.rights")
     await connection.executemany(

@@ -1,4 +1,4 @@
--- The observer's own tables. Run by its own role at every start; safe to run again.
+-- The observer's own tables. Run once, as the observer's role; harmless where the tables are there already.
 
 -- What was refused. The payload may hold anything, also what must be erased: it is here and not in the ledger.
 CREATE TABLE IF NOT EXISTS observer.rejections (

@@ -1,0 +1,148 @@
+"""Bringing the schemas of a realm to their newest version, with Alembic, for administrators.
+
+Services don't have Alembic (`common[migrate]`), so this module is imported only where it is used. The files are plain
+SQL: Alembic orders them, runs those that are missing and keeps `ledger.schema_versions`; `ledger.migrations` says
+besides which bytes ran, when, and by whom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import asyncpg
+from alembic.runtime.migration import MigrationContext, MigrationInfo, MigrationStep
+from alembic.script import Script, ScriptDirectory
+from alembic.script.revision import RevisionMap
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from common.errors import Refused
+from common.schemas import LEDGER, SCHEMAS, VERSIONS_TABLE, Migration, migrations
+
+_RECORDS = f"""
+CREATE TABLE IF NOT EXISTS {LEDGER}.migrations (
+    schema     text COLLATE "C" NOT NULL,
+    number     int NOT NULL,
+    name       text NOT NULL,
+    digest     text NOT NULL,                                  -- SHA-256 of the file that ran
+    applied_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    applied_by name NOT NULL DEFAULT session_user,
+    CONSTRAINT migrations_all PRIMARY KEY (schema, number)
+)"""
+
+
+@asynccontextmanager
+async def administration(admin_dsn: str) -> AsyncIterator[AsyncConnection]:
+    """One transaction on the database that `admin_dsn` names; administrators take turns. Raises what asyncpg does."""
+
+    async def connect() -> Any:
+        return await asyncpg.connect(admin_dsn)
+
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
+    async with engine.begin() as connection:
+        await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('trueup install'))"))
+        yield connection
+
+
+async def driver(connection: AsyncConnection) -> Any:
+    """The asyncpg connection below, in the same transaction."""
+    return (await connection.get_raw_connection()).driver_connection
+
+
+async def pending(connection: Any) -> tuple[Migration, ...]:
+    """The files that have not run yet in the database of this asyncpg connection, in the order they would.
+
+    Raises `Refused`: `migration_edited` when a file that ran reads otherwise now, `schema_newer` when one ran that
+    this release doesn't have; and what `common.schemas.migrations` raises.
+    """
+    known = {(m.schema, m.number): m for schema in SCHEMAS for m in migrations(schema)}
+    if await connection.fetchval("SELECT to_regclass($1)", f"{LEDGER}.migrations") is None:
+        return tuple(known.values())
+    for schema, number, name, digest in await connection.fetch(
+        f"SELECT schema, number, name, digest FROM {LEDGER}.migrations ORDER BY schema, number"  # noqa: S608
+    ):
+        file = known.pop((schema, number), None)
+        if file is None:
+            raise Refused(
+                "schema_newer",
+                f"{schema}/{number:04}_{name}.sql has run in this database, and this release does not have it.",
+                "Migrations go forward only: use the release that ran it, or a newer one.",
+            )
+        if file.digest != digest:
+            raise Refused(
+                "migration_edited",
+                f"{file.title} has run in this database with the digest {digest}, and has {file.digest} now.",
+                "Put the file back as it was released; a change belongs in a new file with the next number.",
+            )
+    return tuple(known.values())
+
+
+async def upgrade(connection: AsyncConnection, owner: str, roles: dict[str, str]) -> tuple[Migration, ...]:
+    """Run what is pending in the caller's transaction, and return it.
+
+    `owner` runs the files of `ledger` and keeps the books; `roles[service]` runs those of its own schema, so that no
+    file can do more than its role may. The session's own role is back afterwards. Raises what `pending` raises, and
+    what asyncpg raises for a statement that fails.
+    """
+    asked = await pending(await driver(connection))
+    if asked:
+        await connection.run_sync(_run, asked, {LEDGER: owner, **roles})
+    return asked
+
+
+def _run(connection: Connection, asked: Sequence[Migration], roles: dict[str, str]) -> None:
+    _execute(connection, f"SET LOCAL ROLE {roles[LEDGER]}; {_RECORDS}")
+    files = {migration.revision: migration for schema in SCHEMAS for migration in migrations(schema)}
+    scripts = _scripts(connection, files, roles)
+
+    def steps(heads: Any, _: MigrationContext) -> list[MigrationStep]:
+        # One schema after the other. Alembic's own documentation of `fn` makes the steps with this method.
+        return [step for schema in SCHEMAS for step in scripts._upgrade_revs(f"{schema}@head", heads)]
+
+    def record(*, step: MigrationInfo, **_: Any) -> None:
+        done = files[str(step.up_revision_id)]
+        connection.execute(
+            text(f"INSERT INTO {LEDGER}.migrations (schema, number, name, digest) VALUES (:s, :n, :m, :d)"),  # noqa: S608
+            {"s": done.schema, "n": done.number, "m": done.name, "d": done.digest},
+        )
+
+    options = {
+        "fn": steps,
+        "on_version_apply": (record,),
+        "version_table": VERSIONS_TABLE,
+        "version_table_schema": LEDGER,
+    }
+    MigrationContext.configure(connection, opts=options).run_migrations()
+    _execute(connection, "RESET ROLE")
+
+
+def _scripts(connection: Connection, files: dict[str, Migration], roles: dict[str, str]) -> ScriptDirectory:
+    """The files as what Alembic makes of Python modules: a line of revisions for each schema."""
+    directory = ScriptDirectory(Path(__file__).parent)
+    directory.revision_map = RevisionMap(lambda: [_script(connection, file, roles) for file in files.values()])
+    return directory
+
+
+def _script(connection: Connection, file: Migration, roles: dict[str, str]) -> Script:
+    def upgrade() -> None:
+        _execute(connection, f"SET LOCAL ROLE {roles[file.schema]}")
+        _execute(connection, file.sql)
+        _execute(connection, f"SET LOCAL ROLE {roles[LEDGER]}")
+
+    module = ModuleType(file.revision, file.title)
+    vars(module).update(
+        upgrade=upgrade,
+        down_revision=None if file.number == 1 else f"{file.schema}_{file.number - 1:04}",
+        branch_labels=file.schema if file.number == 1 else None,
+    )
+    return Script(module, file.revision, file.title)
+
+
+def _execute(connection: Connection, sql: str) -> None:
+    """Any number of statements at once, which only the driver itself can do."""
+    connection.connection.dbapi_connection.run_async(lambda driver: driver.execute(sql))  # type: ignore[union-attr]
