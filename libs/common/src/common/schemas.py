@@ -88,7 +88,7 @@ async def check(connection: Any, service: str) -> None:
         if found < built:
             raise Permanent(
                 "schema_outdated",
-                f"{said}; let an administrator run `trueup migrate` (deployments: the prepare job) and start it again",
+                f"{said}; let an administrator run `trueup migrate`, or the prepare job, and start it again",
             )
         if found > built:
             raise Permanent("schema_newer", f"{said}; run the {service} of the release that migrated the database")

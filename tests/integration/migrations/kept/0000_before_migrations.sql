@@ -1,3 +1,5 @@
+-- A realm as six services left it that made their schemas themselves, before migrations were numbered: a piece of
+-- `trueup demo`, made by that very code. `0001_versions.sql` and later ones are made by tests/support/kept.py.
 
 SET statement_timeout = 0;
 SET lock_timeout = 0;

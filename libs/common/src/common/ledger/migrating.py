@@ -7,7 +7,7 @@ besides which bytes ran, when, and by whom.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +18,7 @@ from alembic.runtime.migration import MigrationContext, MigrationInfo, Migration
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RevisionMap
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -38,15 +39,19 @@ CREATE TABLE IF NOT EXISTS {LEDGER}.migrations (
 
 @asynccontextmanager
 async def administration(admin_dsn: str) -> AsyncIterator[AsyncConnection]:
-    """One transaction on the database that `admin_dsn` names; administrators take turns. Raises what asyncpg does."""
+    """One transaction on the database that `admin_dsn` names; administrators take turns. Raises what asyncpg raises,
+    without SQLAlchemy's wrapping."""
 
     async def connect() -> Any:
         return await asyncpg.connect(admin_dsn)
 
     engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
-    async with engine.begin() as connection:
-        await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('trueup install'))"))
-        yield connection
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('trueup install'))"))
+            yield connection
+    except DBAPIError as error:
+        raise (error.orig and error.orig.__cause__) or error from None
 
 
 async def driver(connection: AsyncConnection) -> Any:
@@ -89,16 +94,16 @@ async def upgrade(connection: AsyncConnection, owner: str, roles: dict[str, str]
     file can do more than its role may. The session's own role is back afterwards. Raises what `pending` raises, and
     what asyncpg raises for a statement that fails.
     """
-    asked = await pending(await driver(connection))
-    if asked:
-        await connection.run_sync(_run, asked, {LEDGER: owner, **roles})
-    return asked
+    if not await pending(await driver(connection)):
+        return ()
+    return tuple(await connection.run_sync(_run, {LEDGER: owner, **roles}))
 
 
-def _run(connection: Connection, asked: Sequence[Migration], roles: dict[str, str]) -> None:
+def _run(connection: Connection, roles: dict[str, str]) -> list[Migration]:
     _execute(connection, f"SET LOCAL ROLE {roles[LEDGER]}; {_RECORDS}")
     files = {migration.revision: migration for schema in SCHEMAS for migration in migrations(schema)}
     scripts = _scripts(connection, files, roles)
+    ran: list[Migration] = []
 
     def steps(heads: Any, _: MigrationContext) -> list[MigrationStep]:
         # One schema after the other. Alembic's own documentation of `fn` makes the steps with this method.
@@ -106,6 +111,7 @@ def _run(connection: Connection, asked: Sequence[Migration], roles: dict[str, st
 
     def record(*, step: MigrationInfo, **_: Any) -> None:
         done = files[str(step.up_revision_id)]
+        ran.append(done)
         connection.execute(
             text(f"INSERT INTO {LEDGER}.migrations (schema, number, name, digest) VALUES (:s, :n, :m, :d)"),  # noqa: S608
             {"s": done.schema, "n": done.number, "m": done.name, "d": done.digest},
@@ -119,6 +125,7 @@ def _run(connection: Connection, asked: Sequence[Migration], roles: dict[str, st
     }
     MigrationContext.configure(connection, opts=options).run_migrations()
     _execute(connection, "RESET ROLE")
+    return ran
 
 
 def _scripts(connection: Connection, files: dict[str, Migration], roles: dict[str, str]) -> ScriptDirectory:
