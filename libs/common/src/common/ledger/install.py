@@ -24,6 +24,7 @@ _SETTINGS = {
     # A plan that was kept while the tables were empty scans them whole when they have grown.
     "plan_cache_mode": "force_custom_plan",
 }
+_NO_SETTINGS: Mapping[str, str] = {}
 _PROGRESS = ("positions", "relays", "published", "work")
 _SCRAM_ITERATIONS = 4096
 
@@ -100,22 +101,21 @@ async def _expect_realm(connection: Any, realm: str) -> None:
 
 
 async def _create_roles(connection: Any, realm: str, passwords: Mapping[str, str]) -> None:
-    owner = role_name(realm, "owner")
-    await _create_role(connection, owner, "NOLOGIN")
+    await _create_role(connection, role_name(realm, "owner"), "NOLOGIN")
     for service in (*SERVICES, READER):
         role = role_name(realm, service)
-        await _create_role(connection, role, f"LOGIN PASSWORD '{scram_verifier(passwords[service])}'")
-        for name, value in _SETTINGS.items():
-            await connection.execute(f"ALTER ROLE {role} SET {name} = '{value}'")
-    await connection.execute(f"ALTER ROLE {role_name(realm, READER)} SET default_transaction_read_only = on")
+        settings = _SETTINGS | ({"default_transaction_read_only": "on"} if service == READER else {})
+        await _create_role(connection, role, f"LOGIN PASSWORD '{scram_verifier(passwords[service])}'", settings)
 
 
-async def _create_role(connection: Any, role: str, options: str) -> None:
+async def _create_role(connection: Any, role: str, options: str, settings: Mapping[str, str] = _NO_SETTINGS) -> None:
     known = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role)
     verb = "ALTER" if known else "CREATE"
-    await connection.execute(
-        f"{verb} ROLE {role} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT {options}"
-    )
+    statements = [
+        f"{verb} ROLE {role} NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT {options}",
+        *(f"ALTER ROLE {role} SET {name} = '{value}'" for name, value in settings.items()),
+    ]
+    await connection.execute("; ".join(statements))
     if not await connection.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
         # An administrator who is no superuser may only create things for roles it belongs to.
         await connection.execute(f"GRANT {role} TO CURRENT_USER")
@@ -123,15 +123,18 @@ async def _create_role(connection: Any, role: str, options: str) -> None:
 
 async def _create_schemas(connection: Any, realm: str) -> None:
     database = await connection.fetchval("SELECT quote_ident(current_database())")
-    await connection.execute(f"REVOKE ALL ON DATABASE {database} FROM PUBLIC")
-    await connection.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
-    await connection.execute(f"CREATE SCHEMA IF NOT EXISTS ledger AUTHORIZATION {role_name(realm, 'owner')}")
-    for service in (*SERVICES, READER):
-        await connection.execute(f"GRANT CONNECT ON DATABASE {database} TO {role_name(realm, service)}")
+    everybody = ", ".join(role_name(realm, service) for service in (*SERVICES, READER))
+    statements = [
+        f"REVOKE ALL ON DATABASE {database} FROM PUBLIC",
+        "REVOKE ALL ON SCHEMA public FROM PUBLIC",
+        f"CREATE SCHEMA IF NOT EXISTS ledger AUTHORIZATION {role_name(realm, 'owner')}",
+        f"GRANT CONNECT ON DATABASE {database} TO {everybody}",
+    ]
     for service in SERVICES:
         role = role_name(realm, service)
-        await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {service} AUTHORIZATION {role}")
-        await connection.execute(f"ALTER ROLE {role} SET search_path = {service}")
+        statements.append(f"CREATE SCHEMA IF NOT EXISTS {service} AUTHORIZATION {role}")
+        statements.append(f"ALTER ROLE {role} SET search_path = {service}")
+    await connection.execute("; ".join(statements))
 
 
 async def _fill_ledger(connection: Any, realm: str) -> None:
@@ -151,16 +154,15 @@ async def _fill_ledger(connection: Any, realm: str) -> None:
         "INSERT INTO ledger.topics (topic, service) VALUES ($1, $2)",
         [(topic.name, topic.producer) for topic in TOPICS if topic.producer is not None],
     )
-    for service in (*SERVICES, READER):
-        role = role_name(realm, service)
-        await connection.execute(f"GRANT USAGE ON SCHEMA ledger TO {role}")
-        await connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA ledger TO {role}")
-    for service in SERVICES:
-        role = role_name(realm, service)
-        await connection.execute(f"GRANT EXECUTE ON FUNCTION ledger.append TO {role}")
-        await connection.execute(f"GRANT EXECUTE ON FUNCTION ledger.session_service TO {role}")
-        for table in _PROGRESS:
-            await connection.execute(f"GRANT INSERT, UPDATE ON ledger.{table} TO {role}")
+    services = ", ".join(role_name(realm, service) for service in SERVICES)
+    everybody = f"{services}, {role_name(realm, READER)}"
+    grants = [
+        f"GRANT USAGE ON SCHEMA ledger TO {everybody}",
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA ledger TO {everybody}",
+        f"GRANT EXECUTE ON FUNCTION ledger.append, ledger.session_service TO {services}",
+        *(f"GRANT INSERT, UPDATE ON ledger.{table} TO {services}" for table in _PROGRESS),
+    ]
+    await connection.execute("; ".join(grants))
 
 
 def scram_verifier(password: str) -> str:

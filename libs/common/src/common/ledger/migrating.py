@@ -110,12 +110,7 @@ def _run(connection: Connection, roles: dict[str, str]) -> list[Migration]:
         return [step for schema in SCHEMAS for step in scripts._upgrade_revs(f"{schema}@head", heads)]
 
     def record(*, step: MigrationInfo, **_: Any) -> None:
-        done = files[str(step.up_revision_id)]
-        ran.append(done)
-        connection.execute(
-            text(f"INSERT INTO {LEDGER}.migrations (schema, number, name, digest) VALUES (:s, :n, :m, :d)"),  # noqa: S608
-            {"s": done.schema, "n": done.number, "m": done.name, "d": done.digest},
-        )
+        ran.append(files[str(step.up_revision_id)])
 
     options = {
         "fn": steps,
@@ -124,6 +119,10 @@ def _run(connection: Connection, roles: dict[str, str]) -> list[Migration]:
         "version_table_schema": LEDGER,
     }
     MigrationContext.configure(connection, opts=options).run_migrations()
+    connection.execute(
+        text(f"INSERT INTO {LEDGER}.migrations (schema, number, name, digest) VALUES (:s, :n, :m, :d)"),  # noqa: S608
+        [{"s": file.schema, "n": file.number, "m": file.name, "d": file.digest} for file in ran],
+    )
     _execute(connection, "RESET ROLE")
     return ran
 
