@@ -15,13 +15,14 @@ from typing import Any
 
 import asyncpg
 
-from common.errors import Permanent
+from common.errors import Permanent, Refused
 from common.topics import SERVICES
 
 LEDGER = "ledger"
 SCHEMAS = (LEDGER, *SERVICES)
 """In the order in which they are migrated."""
 VERSIONS_TABLE = "schema_versions"
+RECORDS_TABLE = "migrations"
 _FILE = re.compile(r"([0-9]{4})_([a-z0-9_]+)\.sql")
 
 
@@ -92,3 +93,31 @@ async def check(connection: Any, service: str) -> None:
             )
         if found > built:
             raise Permanent("schema_newer", f"{said}; run the {service} of the release that migrated the database")
+
+
+async def pending(connection: Any) -> tuple[Migration, ...]:
+    """The files that have not run yet in this database, in the order in which they would.
+
+    Raises `Refused`: `migration_edited` when a file that ran reads otherwise now, `schema_newer` when one ran that
+    this release doesn't have; and what `migrations` raises.
+    """
+    known = {(m.schema, m.number): m for schema in SCHEMAS for m in migrations(schema)}
+    if await connection.fetchval("SELECT to_regclass($1)", f"{LEDGER}.{RECORDS_TABLE}") is None:
+        return tuple(known.values())
+    for schema, number, name, digest in await connection.fetch(
+        f"SELECT schema, number, name, digest FROM {LEDGER}.{RECORDS_TABLE} ORDER BY schema, number"  # noqa: S608
+    ):
+        file = known.pop((schema, number), None)
+        if file is None:
+            raise Refused(
+                "schema_newer",
+                f"{schema}/{number:04}_{name}.sql has run in this database, and this release does not have it.",
+                "Migrations go forward only: use the release that ran it, or a newer one.",
+            )
+        if file.digest != digest:
+            raise Refused(
+                "migration_edited",
+                f"{file.title} has run in this database with the digest {digest}, and has {file.digest} now.",
+                "Put the file back as it was released; a change belongs in a new file with the next number.",
+            )
+    return tuple(known.values())

@@ -7,11 +7,14 @@ import hashlib
 import hmac
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
+
 from common.errors import Refused
-from common.schemas import Migration
+from common.schemas import Migration, pending
 from common.topics import SERVICES, TOPICS, rights
 
 READER = "reader"
@@ -42,21 +45,16 @@ async def install(admin_dsn: str, realm: str, passwords: Mapping[str, str]) -> t
     schema per service that only it can use. All schemas are migrated to their newest version; returns the files that
     ran. All in one transaction; running it again changes nothing but the passwords. The server sees SCRAM verifiers,
     never the passwords. Raises ValueError for a realm name that is not `[a-z][a-z0-9_]*` or for a missing password,
-    what `common.ledger.migrating.upgrade` raises, and what asyncpg raises when the administrator may not do it.
+    what `common.schemas.pending` raises, and what asyncpg raises when the administrator may not do it.
     """
     _check_name(realm)
     missing = [name for name in (*SERVICES, READER) if not passwords.get(name)]
     if missing:
         raise ValueError(f"no password for {', '.join(missing)}")
-    from common.ledger import migrating  # noqa: PLC0415 - services have this package without Alembic
-
-    async with migrating.administration(admin_dsn) as administrator:
-        connection = await migrating.driver(administrator)
+    async with _administration(admin_dsn) as connection:
         await _create_roles(connection, realm, passwords)
         await _create_schemas(connection, realm)
-        applied = await migrating.upgrade(administrator, role_name(realm, "owner"), _roles(realm))
-        await _fill_ledger(connection, realm)
-    return applied
+        return await _migrate(connection, realm)
 
 
 async def migrate(admin_dsn: str, realm: str, *, dry: bool = False) -> tuple[Migration, ...]:
@@ -66,25 +64,37 @@ async def migrate(admin_dsn: str, realm: str, *, dry: bool = False) -> tuple[Mig
     (`realm_missing`) when the database that `admin_dsn` names is not the realm's, and what `install` raises.
     """
     _check_name(realm)
-    from common.ledger import migrating  # noqa: PLC0415 - services have this package without Alembic
-
-    async with migrating.administration(admin_dsn) as administrator:
-        connection = await migrating.driver(administrator)
+    async with _administration(admin_dsn) as connection:
         await _expect_realm(connection, realm)
-        if dry:
-            return await migrating.pending(connection)
-        applied = await migrating.upgrade(administrator, role_name(realm, "owner"), _roles(realm))
-        await _fill_ledger(connection, realm)
-    return applied
+        return await (pending(connection) if dry else _migrate(connection, realm))
+
+
+@asynccontextmanager
+async def _administration(admin_dsn: str) -> AsyncIterator[Any]:
+    """One transaction; administrators take turns."""
+    connection = await asyncpg.connect(admin_dsn)
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock(hashtext('trueup install'))")
+            yield connection
+    finally:
+        await connection.close()
+
+
+async def _migrate(connection: Any, realm: str) -> tuple[Migration, ...]:
+    ran: tuple[Migration, ...] = ()
+    if await pending(connection):
+        from common.ledger import migrating  # noqa: PLC0415 - services have this package without Alembic
+
+        roles = {service: role_name(realm, service) for service in SERVICES}
+        ran = await migrating.run(connection, role_name(realm, "owner"), roles)
+    await _fill_ledger(connection, realm)
+    return ran
 
 
 def _check_name(realm: str) -> None:
     if not _REALM.fullmatch(realm):
         raise ValueError(f"{realm!r} can't name a realm; use small letters, digits and _, at most 31 characters")
-
-
-def _roles(realm: str) -> dict[str, str]:
-    return {service: role_name(realm, service) for service in SERVICES}
 
 
 async def _expect_realm(connection: Any, realm: str) -> None:

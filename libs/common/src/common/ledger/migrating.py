@@ -1,32 +1,28 @@
 """Bringing the schemas of a realm to their newest version, with Alembic, for administrators.
 
-Services don't have Alembic (`common[migrate]`), so this module is imported only where it is used. The files are plain
-SQL: Alembic orders them, runs those that are missing and keeps `ledger.schema_versions`; `ledger.migrations` says
-besides which bytes ran, when, and by whom.
+Services don't have Alembic (`common[migrate]`), so this module is imported only when something is to be run. The
+files are plain SQL: Alembic orders them, runs those that are missing and keeps `ledger.schema_versions`;
+`ledger.migrations` says besides which bytes ran, when, and by whom.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import asyncpg
 from alembic.runtime.migration import MigrationContext, MigrationInfo, MigrationStep
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RevisionMap
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import StaticPool
 
-from common.errors import Refused
-from common.schemas import LEDGER, SCHEMAS, VERSIONS_TABLE, Migration, migrations
+from common.schemas import LEDGER, RECORDS_TABLE, SCHEMAS, VERSIONS_TABLE, Migration, migrations
 
 _RECORDS = f"""
-CREATE TABLE IF NOT EXISTS {LEDGER}.migrations (
+CREATE TABLE IF NOT EXISTS {LEDGER}.{RECORDS_TABLE} (
     schema     text COLLATE "C" NOT NULL,
     number     int NOT NULL,
     name       text NOT NULL,
@@ -37,66 +33,24 @@ CREATE TABLE IF NOT EXISTS {LEDGER}.migrations (
 )"""
 
 
-@asynccontextmanager
-async def administration(admin_dsn: str) -> AsyncIterator[AsyncConnection]:
-    """One transaction on the database that `admin_dsn` names; administrators take turns. Raises what asyncpg raises,
-    without SQLAlchemy's wrapping."""
-
-    async def connect() -> Any:
-        return await asyncpg.connect(admin_dsn)
-
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
-    try:
-        async with engine.begin() as connection:
-            await connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('trueup install'))"))
-            yield connection
-    except DBAPIError as error:
-        raise (error.orig and error.orig.__cause__) or error from None
-
-
-async def driver(connection: AsyncConnection) -> Any:
-    """The asyncpg connection below, in the same transaction."""
-    return (await connection.get_raw_connection()).driver_connection
-
-
-async def pending(connection: Any) -> tuple[Migration, ...]:
-    """The files that have not run yet in the database of this asyncpg connection, in the order they would.
-
-    Raises `Refused`: `migration_edited` when a file that ran reads otherwise now, `schema_newer` when one ran that
-    this release doesn't have; and what `common.schemas.migrations` raises.
-    """
-    known = {(m.schema, m.number): m for schema in SCHEMAS for m in migrations(schema)}
-    if await connection.fetchval("SELECT to_regclass($1)", f"{LEDGER}.migrations") is None:
-        return tuple(known.values())
-    for schema, number, name, digest in await connection.fetch(
-        f"SELECT schema, number, name, digest FROM {LEDGER}.migrations ORDER BY schema, number"  # noqa: S608
-    ):
-        file = known.pop((schema, number), None)
-        if file is None:
-            raise Refused(
-                "schema_newer",
-                f"{schema}/{number:04}_{name}.sql has run in this database, and this release does not have it.",
-                "Migrations go forward only: use the release that ran it, or a newer one.",
-            )
-        if file.digest != digest:
-            raise Refused(
-                "migration_edited",
-                f"{file.title} has run in this database with the digest {digest}, and has {file.digest} now.",
-                "Put the file back as it was released; a change belongs in a new file with the next number.",
-            )
-    return tuple(known.values())
-
-
-async def upgrade(connection: AsyncConnection, owner: str, roles: dict[str, str]) -> tuple[Migration, ...]:
-    """Run what is pending in the caller's transaction, and return it.
+async def run(connection: Any, owner: str, roles: dict[str, str]) -> tuple[Migration, ...]:
+    """Run the files that this database lacks, in the caller's transaction on this asyncpg connection; return them.
 
     `owner` runs the files of `ledger` and keeps the books; `roles[service]` runs those of its own schema, so that no
-    file can do more than its role may. The session's own role is back afterwards. Raises what `pending` raises, and
-    what asyncpg raises for a statement that fails.
+    file can do more than its role may. The session's own role is back afterwards. Raises what asyncpg raises for a
+    statement that fails.
     """
-    if not await pending(await driver(connection)):
-        return ()
-    return tuple(await connection.run_sync(_run, {LEDGER: owner, **roles}))
+
+    async def given() -> Any:
+        return connection
+
+    # Never disposed of: that would close what is the caller's.
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=given, poolclass=StaticPool)
+    try:
+        async with engine.begin() as over:  # a savepoint, since there is a transaction
+            return tuple(await over.run_sync(_run, {LEDGER: owner, **roles}))
+    except DBAPIError as error:
+        raise (error.orig and error.orig.__cause__) or error from None
 
 
 def _run(connection: Connection, roles: dict[str, str]) -> list[Migration]:
@@ -120,7 +74,7 @@ def _run(connection: Connection, roles: dict[str, str]) -> list[Migration]:
     }
     MigrationContext.configure(connection, opts=options).run_migrations()
     connection.execute(
-        text(f"INSERT INTO {LEDGER}.migrations (schema, number, name, digest) VALUES (:s, :n, :m, :d)"),  # noqa: S608
+        text(f"INSERT INTO {LEDGER}.{RECORDS_TABLE} (schema, number, name, digest) VALUES (:s, :n, :m, :d)"),  # noqa: S608
         [{"s": file.schema, "n": file.number, "m": file.name, "d": file.digest} for file in ran],
     )
     _execute(connection, "RESET ROLE")
