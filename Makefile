@@ -3,7 +3,7 @@
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
 BIN := .venv/bin
-PACKAGES := common cli observer differ planner approver executor auditor bench
+PACKAGES := transparency common cli observer differ planner approver executor auditor bench
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-unit test-kafka kafka check format lint types contracts isolated bench up down clean
@@ -25,7 +25,7 @@ test: setup ## all tests on the embedded PostgreSQL and broker
 	$(BIN)/pytest
 
 test-unit: setup ## the tests that need no server (seconds)
-	$(BIN)/pytest tests/unit
+	$(BIN)/pytest tests/unit -n 2
 
 test-kafka: setup ## integration, loop and kill tests on Apache Kafka (needs Java 17 and Maven)
 	$(BIN)/python -m cli.stack fetch-kafka
@@ -44,12 +44,13 @@ lint: setup
 
 types: setup
 	$(BIN)/mypy $(addprefix -p ,$(PACKAGES))
+	$(BIN)/mypy tests
 
 contracts: setup
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/buf lint proto
 
-isolated: setup ## each service imports with only its own dependencies; the executor's have no model library
+isolated: setup ## each member imports with only its own dependencies; the executor's have no model library
 	@$(BIN)/python scripts/isolated.py
 
 bench: setup ## measure, and write bench.json

@@ -1,4 +1,4 @@
-"""Imports each service, and the command, in an environment that has its own dependencies and no others.
+"""Imports each service, the command and `transparency` in an environment with its own dependencies and no others.
 
     .venv/bin/python scripts/isolated.py [MEMBER...]
 
@@ -16,8 +16,10 @@ from pathlib import Path
 
 from bootstrap import ROOT, SetupError, configured_index, obtain_uv, run_uv
 
-MEMBERS = ("observer", "differ", "planner", "approver", "executor", "auditor", "cli")
-SERVICES = MEMBERS[:-1]
+SERVICES = ("observer", "differ", "planner", "approver", "executor", "auditor")
+MEMBERS = (*SERVICES, "cli", "transparency")
+ENTRANCES = {"transparency": ("proofs", "witnessing", "entries")}
+"""What is imported where there is no `main`: modules that between them import all others."""
 ABSENT = {service: ["alembic", "sqlalchemy"] for service in SERVICES}
 """What must not be there. Only an administrator's step changes a schema."""
 ABSENT["executor"].append("litellm")  # a model library beside the hands that act would be a model that can act
@@ -37,7 +39,7 @@ def say(text: str) -> None:
 
 
 def imports_alone(member: str, uv: Path, index: str | None) -> bool:
-    """Whether `MEMBER.main` imports where only the member's own dependencies are; says so."""
+    """Whether the member imports where only the member's own dependencies are; says so."""
     with tempfile.TemporaryDirectory(prefix="trueup-isolated-") as folder:
         python = Path(folder) / "venv" / "bin" / "python"
         listed = Path(folder) / "requirements.txt"
@@ -56,7 +58,8 @@ def imports_alone(member: str, uv: Path, index: str | None) -> bool:
 
 def _run(python: Path, member: str) -> bool:
     absent = ABSENT.get(member, [])
-    program = f"import {member}.main, importlib.util as u"
+    program = "; ".join(f"import {member}.{module}" for module in ENTRANCES.get(member, ("main",)))
+    program += "; import importlib.util as u"
     program += f"; found = [name for name in {absent!r} if u.find_spec(name)]; assert not found, found"
     done = subprocess.run([python, "-I", "-c", program], cwd=ROOT, check=False)  # noqa: S603
     lacks = f", and there is no {' and no '.join(absent)}" if absent else ""

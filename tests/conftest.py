@@ -34,11 +34,15 @@ settings.register_profile(
 settings.load_profile("trueup")
 
 
+gc.disable()  # until all is imported
+
+
 def pytest_collection_finish() -> None:
     """What was imported stays until the end: looking for garbage in it again and again takes a tenth of the time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

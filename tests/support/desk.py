@@ -54,7 +54,7 @@ def short(events: Sequence[Event]) -> list[str]:
 
 def confirmed(**row: str) -> Walk:
     """Gate 1 has been passed and a plan is drafted; nobody has opened a ticket."""
-    walk = opened(**row)
+    walk = opened("demo", None, **row)
     walk.asof = at("2023-07-03 15:20")
     walk.confirm()
     walk.draft()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from common import signing
-from common.events import Event
+from common.events import Event, EventData
 from common.events.approver import Decision
 from common.events.executor import ExecutionStarted
 from executor.core import records
@@ -20,13 +20,13 @@ def scene(work: Casework, **changes: Any) -> Scene:
     return replace(Scene(work.catalogue, work.directory, work.facts(), work.asof), **changes)
 
 
-def without(work: Casework, kind: type) -> Casework:
+def without(work: Casework, kind: type[EventData]) -> Casework:
     """The case as if these events had never been recorded."""
     work.events = [event for event in work.events if event.type != kind.TYPE]
     return work
 
 
-def changed(work: Casework, kind: type, change: Callable[[Event], Event]) -> Casework:
+def changed(work: Casework, kind: type[EventData], change: Callable[[Event], Event]) -> Casework:
     """The case with its events of `kind` forged."""
     assert any(event.type == kind.TYPE for event in work.events)
     work.events = [change(event) if event.type == kind.TYPE else event for event in work.events]

@@ -24,6 +24,8 @@ from common.ids import REALM_STREAM, declaration_stream
 from common.ledger import Appended, Ledger, NewEvent
 from common.topics import BY_NAME
 
+from support.upstream_modes import Sent
+
 START = "2023-07-03T00:00:00Z"
 FEED = "audit-tracker"
 OTHER_FEED = "control-testing"
@@ -61,6 +63,7 @@ class ObserverRealm:
     stack: Stack
     reader: Any
     producer: AIOKafkaProducer
+    address: Address
 
     # -- the approver's part
 
@@ -100,6 +103,16 @@ class ObserverRealm:
         encoded = [value if isinstance(value, bytes) else orjson.dumps(value) for value in values]
         sent = [await self.producer.send(topic, value, partition=partition) for value in encoded]
         await asyncio.gather(*sent)
+
+    async def send(self, *records: Sent, compression: str | None = None) -> None:
+        """Values with headers, in order, to one partition; with `compression` as one batch of that codec."""
+        topic = BY_NAME["observations"].full_name(self.stack.realm)
+        options = {**self.address.client_options, "acks": "all", "linger_ms": 200, "max_batch_size": 1024 * 1024}
+        async with AIOKafkaProducer(
+            **options, max_request_size=64 * 1024 * 1024, compression_type=compression
+        ) as one:
+            sent = [await one.send(topic, value, partition=3, headers=list(headers)) for value, headers in records]
+            await asyncio.gather(*sent)
 
     def http(self, feed: str | None = FEED) -> httpx.AsyncClient:
         headers = {"authorization": f"Bearer {TOKENS[feed]}"} if feed else {}
@@ -152,7 +165,7 @@ async def observer_realm(stack: Stack) -> Any:
     await producer.start()
     reader = await asyncpg.connect(stack.database_url("reader"))
     try:
-        yield ObserverRealm(stack, reader, producer)
+        yield ObserverRealm(stack, reader, producer, address)
     finally:
         await reader.close()
         await producer.stop()

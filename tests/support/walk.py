@@ -345,7 +345,7 @@ def opened(realm: str = "demo", wall: datetime | None = None, **row: str) -> Wal
     walk.wall = wall or walk.wall
     walk.found()
     walk.declare()
-    walk.report("2023-07-01 00:00", **row)
+    walk.report("2023-07-01 00:00", simulated=False, **row)
     walk.asof = at("2023-07-03 00:00")
     walk.open_gap()
     return walk

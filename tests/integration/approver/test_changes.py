@@ -77,7 +77,7 @@ async def test_a_changed_directory_is_noticed_while_running(office: Office) -> N
     await office.open_ticket()
     await office.decide("l.hansen", "approve")
     stop = asyncio.Event()
-    watching = asyncio.create_task(office.parts.tasks["directory"](stop))
+    watching = asyncio.ensure_future(office.parts.tasks["directory"](stop))
     more = with_roles(with_roles(directory(office.realm.name), "k.weber", "clock-keeper"), "a.lindqvist", "risk")
     write_directory(office.folder / "directory.json", more)
     async with asyncio.timeout(20):
@@ -93,7 +93,7 @@ async def test_a_changed_directory_is_noticed_while_running(office: Office) -> N
 async def test_a_directory_that_can_not_be_read_leaves_the_former_standing(office: Office) -> None:
     await office.open_ticket()
     stop = asyncio.Event()
-    watching = asyncio.create_task(office.parts.tasks["directory"](stop))
+    watching = asyncio.ensure_future(office.parts.tasks["directory"](stop))
     (office.folder / "directory.json").write_text("{")
     await asyncio.sleep(1.5)
     assert not watching.done()
@@ -132,7 +132,7 @@ async def test_on_a_wall_clock_time_runs_out_by_itself_also_what_ran_out_while_n
     await office.deliver()
     assert (await office.types())[-1] == "ticket.opened"
     stop = asyncio.Event()
-    firing = asyncio.create_task(office.parts.tasks["deadlines"](stop))
+    firing = asyncio.ensure_future(office.parts.tasks["deadlines"](stop))
     async with asyncio.timeout(20):
         while (await office.types())[-1] != "plan.expired":
             await asyncio.sleep(0.05)

@@ -151,7 +151,7 @@ async def test_the_clock_is_shown_and_only_its_keeper_moves_it(office: Office) -
 async def test_what_upstream_wrote_can_not_drive_the_terminal(office: Office) -> None:
     await office.declare()
     row = {"title": "Fine \x1b[2J\x1b]0;owned\x07", "department": "\x1b[31mX"}
-    await office.make(lambda: office.walk.report("2023-07-01 00:00", **row), office.walk.open_gap)
+    await office.make(lambda: office.walk.report("2023-07-01 00:00", simulated=False, **row), office.walk.open_gap)
     await office.decide("j.moreau", "confirm")
     await office.make(office.walk.draft)
     await sign_in(office, "l.hansen")

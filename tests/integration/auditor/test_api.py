@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from common.clock import wall_now
@@ -14,7 +15,7 @@ from support.walk import COMPLETE, executed, opened
 pytestmark = pytest.mark.integration
 
 
-def start(room: AuditRoom) -> dict[str, object]:
+def start(room: AuditRoom) -> dict[str, Any]:
     return {"realm": room.realm.name, "wall": wall_now() - timedelta(seconds=60)}
 
 
@@ -27,7 +28,7 @@ async def test_nobody_reads_without_being_signed_in(room: AuditRoom) -> None:
 
 
 async def test_cases_are_listed_filtered_and_paged(room: AuditRoom) -> None:
-    await room.copy(opened(**start(room)))  # type: ignore[arg-type]
+    await room.copy(opened(**start(room)))
     body = (await room.get("/v1/cases")).json()
     assert body["total"] == 1
     assert body["next"] is None
@@ -43,7 +44,7 @@ async def test_cases_are_listed_filtered_and_paged(room: AuditRoom) -> None:
 
 
 async def test_one_case_and_its_timeline(room: AuditRoom) -> None:
-    await room.copy(executed(**start(room)))  # type: ignore[arg-type]
+    await room.copy(executed(**start(room)))
     page = (await room.get(f"/v1/cases/{room.walk.id}")).json()
     assert page["stage"] == "to-verify"
     assert page["confirmation"]["data"]["decision"]["person"] == "j.moreau"
@@ -56,7 +57,7 @@ async def test_one_case_and_its_timeline(room: AuditRoom) -> None:
 
 
 async def test_any_event_leads_back_to_its_root(room: AuditRoom) -> None:
-    await room.copy(executed(**start(room)))  # type: ignore[arg-type]
+    await room.copy(executed(**start(room)))
     body = (await room.get(f"/v1/events/{room.walk.events[-1].id}")).json()
     assert body["complete"] is True
     chain = [line["id"] for line in body["causes"]]
@@ -72,7 +73,7 @@ async def test_any_event_leads_back_to_its_root(room: AuditRoom) -> None:
 
 
 async def test_events_are_given_byte_for_byte(room: AuditRoom) -> None:
-    await room.copy(opened(**start(room)))  # type: ignore[arg-type]
+    await room.copy(opened(**start(room)))
     body = (await room.get("/v1/events?position=0&position=22&position=999999")).json()
     assert [item["position"] for item in body["events"]] == [0, 22]
     for item in body["events"]:
@@ -84,7 +85,7 @@ async def test_events_are_given_byte_for_byte(room: AuditRoom) -> None:
 
 
 async def test_attestations_are_listed_and_given_as_issued(room: AuditRoom) -> None:
-    await room.copy(executed(**start(room)))  # type: ignore[arg-type]
+    await room.copy(executed(**start(room)))
     await room.advance("2023-08-31 12:00")
     walk = room.walk
     assert (await room.get("/v1/attestations")).json()["attestations"] == []

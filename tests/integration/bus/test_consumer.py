@@ -200,7 +200,7 @@ async def test_raw_messages_reach_their_handler_and_bad_ones_are_recorded_alone(
     assert {(record.key, record.value) for record in got} == {
         (key.encode(), value) for key, value in messages if value != b"bad"
     }
-    assert {record.headers["content-type"] for record in got} == {b"application/json"}
+    assert {dict(record.headers)["content-type"] for record in got} == {b"application/json"}
 
 
 async def _count(seen: Seen, count: int) -> bool:

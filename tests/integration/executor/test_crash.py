@@ -155,10 +155,9 @@ async def test_a_worker_that_lost_its_lease_writes_nothing(site: Any) -> None:
     work = authorised(casework("K-lease"))
     await site.ground.bring(work)
     await site.put(work.id)
-    pool = site.ground.pools["executor"]
-    async with pool.acquire() as conn:
-        late = await executor_main.QUEUE.lease(conn, 60)
-    await pool.execute("UPDATE executor.jobs SET leased_until = clock_timestamp()")
+    late = await site.lease()
+    assert late is not None
+    await site.ground.pools["executor"].execute("UPDATE executor.jobs SET leased_until = clock_timestamp()")
     await site.look_again()  # somebody else has done it all
     before = await site.ground.types(work.id)
     await Executor(site.parts, 60).look(late)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import pytest
 from cli.stack.realm import Realm
 from common.current import Current
-from common.jobs import Job
 from planner import main as planner_main
 from planner import workers
 from planner.adapters.playbook import PlaybookDrafter
 from planner.ports import Drafter
 from planner.workers import Planner
 from support.ground import Ground, ground_of
+from support.workplace import Workplace
 
 
 @pytest.fixture(scope="module")
@@ -24,19 +24,8 @@ async def ground(database: Realm) -> AsyncIterator[Ground]:
 
 
 @dataclass
-class Site:
+class Site(Workplace[workers.Parts]):
     """Where planners work. `look` is one worker's look at a case, as after a message."""
-
-    ground: Ground
-    parts: workers.Parts
-
-    async def put(self, *cases: str) -> None:
-        async with self.ground.pools["planner"].acquire() as conn, conn.transaction():
-            await planner_main.QUEUE.put(conn, [(case, "test") for case in cases])
-
-    async def lease(self, lease_s: float = 60) -> Job | None:
-        async with self.ground.pools["planner"].acquire() as conn:
-            return await planner_main.QUEUE.lease(conn, lease_s)
 
     def planner(self, drafter: Drafter | None = None) -> Planner:
         return Planner(replace(self.parts, drafter=drafter) if drafter is not None else self.parts)
@@ -50,18 +39,16 @@ class Site:
 
 @pytest.fixture
 async def site(ground: Ground) -> Site:
-    async with ground.pools["planner"].acquire() as conn:
-        await conn.execute("DELETE FROM planner.jobs")
     ledger = ground.ledger("planner")
-    return Site(
-        ground,
-        workers.Parts(
-            pool=ground.pools["planner"],
-            ledger=ledger,
-            current=Current(ledger),
-            store=planner_main.STORE,
-            queue=planner_main.QUEUE,
-            drafter=PlaybookDrafter(),
-            on_commit=lambda: None,
-        ),
+    parts = workers.Parts(
+        pool=ground.pools["planner"],
+        ledger=ledger,
+        current=Current(ledger),
+        store=planner_main.STORE,
+        queue=planner_main.QUEUE,
+        drafter=PlaybookDrafter(),
+        on_commit=lambda: None,
     )
+    made = Site(ground, "planner", planner_main.QUEUE, parts)
+    await made.clear()
+    return made

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from common.errors import Permanent, Transient
-from common.ledger import AppendRefused, NewEvent, Recorded
+from common.ledger import AppendRefused, Ledger, NewEvent, Recorded
 from common.ledger.progress import pending
 from executor.core import records
 from planner import main as planner_main
@@ -214,7 +214,7 @@ async def test_pending_work_is_what_waits(site: Any) -> None:
 
 
 async def recorded(site: Any, case_id: str) -> Sequence[Recorded]:
-    ledger = site.ground.ledger("auditor")
+    ledger: Ledger = site.ground.ledger("auditor")
     return await ledger.read_case(site.ground.pools["auditor"], case_id)
 
 

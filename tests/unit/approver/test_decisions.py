@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from common import signing
@@ -16,7 +17,7 @@ from support.desk import decided, reacted, short, signed, ticketed
 from support.walk import Walk, at, keys, opened
 
 
-def refused(walk: Walk, kind: str, person: str, role: str, **more: object) -> str:
+def refused(walk: Walk, kind: str, person: str, role: str, **more: Any) -> str:
     """The reason code with which a properly signed decision is refused."""
     with pytest.raises(Refused) as caught:
         decided(walk, *signed(walk, kind, person, role, **more))

@@ -11,6 +11,7 @@ from common.canonical import digest
 from common.events import approver, auditor, differ, executor, observer, planner
 from common.events.approver import Decision
 from support import walk as walks
+from support.casework import AUTHOR
 from support.walk import Walk, at, directory, keys
 
 from .forging import altered, failures, forged, index_of, issued, original, resealed
@@ -46,7 +47,8 @@ def test_an_edited_statement_fails() -> None:
 def test_an_edited_head_fails(name: str) -> None:
     document = original()
     other = {"realm": "prod", "issued": "2023-10-21T12:00:00Z", "simulated": False, "declarations": []}
-    assert "head" in failures(resealed(document, **{name: other[name]}))
+    change: dict[str, Any] = {name: other[name]}
+    assert "head" in failures(resealed(document, **change))
 
 
 @pytest.mark.parametrize("nth", [0, 1])
@@ -174,7 +176,7 @@ def test_a_part_in_a_plan_that_no_longer_stands_counts_too() -> None:
 def test_an_author_who_activates_fails(walk: Walk) -> None:
     own = Walk(catalogue=walk.catalogue)
     own.found()
-    own.declare(activator=walks.AUTHOR)
+    own.declare(activator=AUTHOR)
     events = [*own.ledger, *walk.ledger[len(own.ledger) :]]
     assert "declarations" in failures(forged(walk, events))
 
@@ -330,12 +332,13 @@ def test_a_case_closed_on_something_else_fails(walk: Walk) -> None:
 
 def test_events_of_the_wrong_writer_stream_or_case_fail(walk: Walk) -> None:
     document = original()
-    for change in (
+    changes: list[dict[str, Any]] = [
         {"source": "planner"},
         {"subject": "execution/somebody-elses/1/1"},
         {"caseid": "money-findings-closed/2022-001/1"},
         {"type": "trueup.case.praised.v1"},
-    ):
+    ]
+    for change in changes:
         item = document.exhibits[-1]
         event = replace(item.event, **change)
         exhibits = [*document.exhibits[:-1], replace(item, event=event, raw=event.encode())]

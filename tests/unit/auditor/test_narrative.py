@@ -95,7 +95,7 @@ def test_two_pages_hold_the_longest_case() -> None:
     walk.asof = at("2023-08-31 12:00")
     for number in range(12):
         changes = {"corrective_action_status": COMPLETE if number % 2 else "Corrective action in progress"}
-        walk.report(f"2023-08-31 09:{number:02}", title="long " * 200, **changes)
+        walk.report(f"2023-08-31 09:{number:02}", simulated=False, title="long " * 200, **changes)
         walk.open_gap()
     walk.report("2023-08-31 10:00", corrective_action_status=COMPLETE)
     walk.retest("2023-08-31 10:00")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from cli.main import main
-from cli.observe import feeds
+from cli.stack import state
 from common.directory import Directory, WatchedDirectory
 from common.signing import new_key, public_of
 from observer.adapters.feeds import WatchedFeeds
@@ -22,7 +22,7 @@ def realm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     config.mkdir(parents=True)
     (config / "directory.json").write_text('{"realm": "demo", "people": [], "agents": ["playbook"]}')
     monkeypatch.setenv("TRUEUP_CONFIG_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(feeds.state, "read", lambda _folder: SimpleNamespace(realm="demo"))
+    monkeypatch.setattr(state, "read", lambda _folder: SimpleNamespace(realm="demo"))
     return tmp_path / "stack"
 
 

@@ -13,11 +13,12 @@ from common.canonical import canonical
 from common.events import MODELS, approver, auditor, differ, executor, observer, planner
 from common.events.envelope import Event
 from common.events.model import Fact, Part, Value
+from google.protobuf.descriptor import FieldDescriptor
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from observer.core.protobuf_data import LAYOUTS
 from pydantic import BaseModel
-
-from . import wire
+from support import wire
 
 PARTS = sorted(
     {
@@ -99,3 +100,18 @@ def test_the_envelope_has_the_fields_of_the_message() -> None:
     assert {field.name for field in message.DESCRIPTOR.fields} == set(json)
     assert wire.read(message) == json
     assert Event.decode(canonical(wire.read(message))) == event
+
+
+WRITTEN = {"string": "length", "message": "length", "int64": "integer", "bool": "flag"}
+
+
+def test_the_observer_reads_upstream_messages_as_they_are_described() -> None:
+    described = {
+        "Entry": TYPES.FindMessageTypeByName("trueup.v1.Object").nested_types_by_name["FieldsEntry"],
+        **{name: TYPES.FindMessageTypeByName(f"trueup.v1.{name}") for name in LAYOUTS if name != "Entry"},
+    }
+    kinds = {getattr(FieldDescriptor, f"TYPE_{kind.upper()}"): written for kind, written in WRITTEN.items()}
+    assert described.keys() == LAYOUTS.keys()
+    for name, message in described.items():
+        fields = {field.name: (field.number, kinds[field.type]) for field in message.fields}
+        assert fields == LAYOUTS[name], name

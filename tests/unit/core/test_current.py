@@ -61,6 +61,5 @@ class SlowLedger:
 async def test_a_question_that_waits_for_the_clock_does_not_lose_what_another_one_read() -> None:
     current = Current(SlowLedger([1, 50]))  # type: ignore[arg-type]  # the two reads that are asked for
     answers = await asyncio.gather(current.catalogue(None), current.catalogue(None))
-    answers.append(await current.catalogue(None))
-    for catalogue in answers:
+    for catalogue in (*answers, await current.catalogue(None)):
         assert set(catalogue.documents) == set(findings_catalogue().documents)

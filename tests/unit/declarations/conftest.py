@@ -93,11 +93,17 @@ def codes() -> Callable[..., list[tuple[str, int]]]:
         for old, new in replacements:
             assert old in text, old
             text = text.replace(old, new)
-        loaded = load(text, "page.yaml")
-        problems = [*loaded.problems] or check(loaded.documents)
-        return [(problem.reason_code, problem.line) for problem in problems]
+        return list(_codes(text))
 
     return found
+
+
+@cache
+def _codes(text: str) -> tuple[tuple[str, int], ...]:
+    """Read once: many tests begin with the same text, and reading YAML with lines takes longest of all."""
+    loaded = load(text, "page.yaml")
+    problems = [*loaded.problems] or check(loaded.documents)
+    return tuple((problem.reason_code, problem.line) for problem in problems)
 
 
 @pytest.fixture

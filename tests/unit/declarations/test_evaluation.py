@@ -188,7 +188,7 @@ CHECKED = "    - {name: ruled, expect: \"check.result == 'passed' && reminded ==
 
 
 def passed(fresh_until: datetime | None) -> Related:
-    values = {"invoice": "I-1", "result": "passed", "made_on": date(2023, 6, 1)}
+    values: dict[str, Slot] = {"invoice": "I-1", "result": "passed", "made_on": date(2023, 6, 1)}
     return Related("C-1", values, Origin("entity/check/C-1", "e-2", fresh_until))
 
 

@@ -145,5 +145,5 @@ def test_the_latest_is_undecided_while_one_date_is_unknown(candidates: list[Cand
     elif any(isinstance(item.values["made_on"], Unknown) for item in candidates):
         assert isinstance(latest, Unknown) and latest.kind == "undecided"
     else:
-        newest = max(candidates, key=lambda item: (item.values["made_on"], item.key))  # type: ignore[arg-type,return-value]
+        newest = max(candidates, key=lambda item: (item.values["made_on"], item.key))
         assert latest.key == newest.key  # type: ignore[union-attr]

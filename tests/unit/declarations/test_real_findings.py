@@ -6,7 +6,7 @@ from typing import Any
 
 from common.declarations.catalogue import Catalogue
 from common.declarations.evaluation import EntityView, Evaluation, Origin, Related, evaluate
-from common.declarations.values import Status
+from common.declarations.values import Slot, Status
 
 STATE = "money-findings-closed"
 ASOF = datetime(2023, 7, 3, 4, tzinfo=UTC)
@@ -64,7 +64,7 @@ def test_a_completed_fix_with_an_independent_retest_is_met(
 ) -> None:
     row = next(row for row in finding_rows if row["reference"] == "2022-090")
     done = {**row, "corrective_action_status": "Corrective action complete"}
-    values = {
+    values: dict[str, Slot] = {
         "finding": "2022-090",
         "result": "passed",
         "team": "internal-audit",

@@ -1,11 +1,12 @@
 """Each trap of the language's table, and its neighbours."""
 
 from datetime import UTC, date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from common.declarations.expressions import Language, Outcome
-from common.declarations.problems import Wrong
+from common.declarations.expressions import METHODS, Language, Outcome
+from common.declarations.problems import Wrong, did_you_mean
 from common.declarations.values import Decimal, Slot, Status, Unknown
 
 SCOPE = {
@@ -57,6 +58,14 @@ REFUSED = [
     ("unchanged(status)", "not_offered_yet", ""),
     ("type(status) == string", "no_type", ""),
     ("sizee(status)", "unknown_function", "size"),
+    ("size(status) > 3", "unknown_function", "areas.size() > 1"),
+    ("tags.size > 1", "unknown_function", "areas.size() > 1"),
+    ("'a'.size > 1", "unknown_function", "areas.size() > 1"),
+    ("copies.size() > 1", "type", "of a text or a list"),
+    ("copies.contains('1')", "type", "of a text and takes a text"),
+    ("tags.contains('A')", "type", "'A' in areas"),
+    ("status.startsWith()", "type", "takes a text"),
+    ("status.size(1) > 1", "type", "takes nothing"),
     ("due.getMonth() == 6", "unknown_function", ""),
     ("status = 'open'", "syntax", "Write =="),
     ("paid and paid", "syntax", "&&"),
@@ -80,6 +89,25 @@ def test_what_the_language_does_not_mean_is_refused_in_words(source: str, code: 
     assert refused.value.reason_code == code
     assert hint in refused.value.hint
     assert refused.value.message and "RuntimeError" not in refused.value.message
+
+
+def test_a_word_that_is_known_is_not_suggested_in_its_own_place() -> None:
+    assert did_you_mean("sizee", ["size", "sizes"]) == "Did you mean size?"
+    assert did_you_mean("size", ["size", "sizes"]) == ""
+
+
+def test_a_method_asked_of_the_wrong_type_is_told_what_it_goes_with() -> None:
+    with pytest.raises(Wrong) as refused:
+        LANGUAGE.compile("copies.size() > 1")
+    assert refused.value.message == "size does not go with whole number in 'copies.size() > 1'."
+    assert refused.value.hint == "size() is asked of a text or a list and takes nothing: areas.size() > 1."
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_example_given_for_each_method_compiles(method: str) -> None:
+    language = Language({"reference": "text", "title": "text", "areas": "list"}, ZoneInfo("UTC"))
+    for example in METHODS[method].split(": ")[1:]:
+        language.compile(example.partition(". Of a list")[0].rstrip("."))
 
 
 def test_a_missing_value_is_never_bound_so_unequal_is_not_true() -> None:
@@ -139,7 +167,8 @@ def test_known_is_missed_when_there_is_none_and_unknown_when_nobody_can_tell(slo
 
 
 def test_days_are_calendar_days_also_across_summer_time() -> None:
-    march_13 = {"today": date(2023, 3, 13), "due": date(2023, 3, 12)}  # clocks went forward on the 12th
+    # clocks went forward on the 12th
+    march_13: dict[str, Any] = {"today": date(2023, 3, 13), "due": date(2023, 3, 12)}
     assert decide("due == today - days(1)", **march_13).status is Status.MET
     assert decide("due > today - days(1)", **march_13).status is Status.MISSED
 

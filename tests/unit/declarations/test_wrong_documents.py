@@ -3,9 +3,11 @@
 from collections.abc import Callable
 
 import pytest
+from common.declarations import sql
 from common.declarations.catalogue import Catalogue
 from common.declarations.checks import check
 from common.declarations.loader import LARGEST_BYTES, load
+from pydantic_core import PydanticCustomError
 
 Codes = Callable[..., list[tuple[str, int]]]
 
@@ -99,7 +101,7 @@ BYTES = [
     (b"a: 1\nb: \xff", "not_utf8", 2),
     (b"a: " + b"x" * LARGEST_BYTES, "too_large", 1),
     (b"- " * 60 + b"x", "too_deep", 1),
-    (b"a: [" + b"1," * 20_100 + b"1]", "too_large", 1),
+    (b"a:\n" + b"-\n" * 20_100, "too_large", 19_997),  # five events come before the entries
     (b"", "empty", 1),
     (b"# only a comment\n---\n", "empty", 1),
     (b"just words", "not_a_declaration", 1),
@@ -111,7 +113,7 @@ BYTES = [
 ]
 
 
-@pytest.mark.parametrize(("data", "code", "line"), BYTES, ids=[row[0][:20] for row in BYTES])
+@pytest.mark.parametrize(("data", "code", "line"), BYTES, ids=[repr(row[0][:20]) for row in BYTES])
 def test_hostile_bytes_are_refused_and_nothing_is_raised(data: bytes, code: str, line: int) -> None:
     loaded = load(data, "page.yaml")
     assert loaded.documents == ()
@@ -152,6 +154,16 @@ ACTIONS = [
     (":reason)", ":reason); drop table notes", "bad_sql", 13),
     ("insert into", "drop table", "bad_sql", 13),
     (":reason)", ":reason) -- x", "bad_sql", 13),
+    (":reason)", ":reason || E'\\\\'')", "bad_sql", 13),
+    (":reason)", ":reason || u&'x')", "bad_sql", 13),
+    (
+        "insert into notes (id, reason)",
+        "insert into trueup_receipts (idempotency_key, case_id)",
+        "receipts_named",
+        13,
+    ),
+    (":reason)", ":reason) returning (select 1 from public.TRUEUP_RECEIPTS)", "receipts_named", 13),
+    (":reason)", ":reason) returning query_to_xml('delete from trueup_receipts')", "receipts_named", 13),
     ("reason: text", "reason: json", "bad_value", 11),
 ]
 
@@ -160,6 +172,19 @@ ACTIONS = [
 def test_a_wrong_action_is_refused_at_its_line(codes: Codes, old: str, new: str, code: str, line: int) -> None:
     assert codes(text=ACTION) == []
     assert (code, line) in codes((old, new), text=ACTION)
+
+
+def test_a_name_that_only_begins_like_the_receipts_is_fine() -> None:
+    sql.check("insert into trueup_receipts_copy (id) values (:entity_key)", {})
+    sql.check("update notes set state = 'open', date = date'2023-01-01' where id = :entity_key", {})
+
+
+def test_the_receipts_cannot_be_named_in_quotes_or_in_disguise() -> None:
+    for name in ('"trueup_receipts"', '"public"."trueup_receipts"', "trueup_receipts*"):
+        with pytest.raises(PydanticCustomError, match="only the executor"):
+            sql.check(f"delete from {name} where case_id = :case_id", {})
+    with pytest.raises(PydanticCustomError, match="not allowed"):
+        sql.check(r'delete from U&"trueup\005Freceipts" where case_id = :case_id', {})
 
 
 PLAYBOOK = "autonomy: L1, actions: [mend], playbook: {ruled: [{action: mend, with: WITH}]}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Sequence
 
 import asyncpg
@@ -101,13 +103,13 @@ def test_a_failpoint_that_is_written_wrong_is_refused(text: str) -> None:
 
 def test_a_failpoint_kills_at_its_hit_only(monkeypatch: pytest.MonkeyPatch) -> None:
     killed: list[int] = []
-    monkeypatch.setattr(failpoints.os, "kill", lambda pid, number: killed.append(number))
+    monkeypatch.setattr(os, "kill", lambda pid, number: killed.append(number))
     failpoints.arm("a.b=2, c.d=1")
     try:
         for name in ("a.b", "x.y", "a.b", "a.b"):
             failpoints.failpoint(name)
             if name == "x.y":
                 assert killed == []
-        assert killed == [failpoints.signal.SIGKILL]
+        assert killed == [signal.SIGKILL]
     finally:
         failpoints.arm("")

@@ -9,7 +9,7 @@ import orjson
 from common.clock import RealmClock, parse_instant
 from common.events.envelope import Event
 from common.ledger import Answer, Appended, AppendRefused, Recorded
-from observer.core.messages import OBSERVED
+from observer.core.envelopes import OBSERVED
 from observer.core.observations import Incoming
 from observer.core.rejections import Rejection
 from observer.core.settling import Stored

@@ -11,8 +11,9 @@ import pytest
 from common.canonical import canonical
 from hypothesis import given
 from hypothesis import strategies as st
+from observer.core.envelopes import OBSERVED, WITHDRAWN
 from observer.core.limits import MAX_CELL_BYTES, MAX_COLUMNS, MAX_MESSAGE_BYTES
-from observer.core.messages import OBSERVED, WITHDRAWN, Message, read
+from observer.core.messages import Message, read
 from observer.core.moments import Moment
 from observer.core.observations import observation
 from observer.core.rejections import Rejected

@@ -11,8 +11,8 @@ import pytest
 from common.errors import Transient
 from common.events import typed
 from common.events.observer import EntityObserved, EntityWithdrawn, ObservationRejected
+from observer.core.envelopes import WITHDRAWN
 from observer.core.limits import MAX_KEPT_PAYLOAD_BYTES
-from observer.core.messages import WITHDRAWN
 from observer.core.observations import Answer, Incoming
 from observer.handlers import Recorder
 

@@ -11,8 +11,8 @@ from common.events.observer import EntityObserved, SourceReported
 from hypothesis import given
 from hypothesis import strategies as st
 from observer.core import snapshots
+from observer.core.envelopes import WITHDRAWN
 from observer.core.limits import MAX_HISTORY, MAX_PART_KEYS
-from observer.core.messages import WITHDRAWN
 from observer.core.moments import Moment
 from observer.core.observations import Answer, Incoming
 from observer.core.snapshots import Report, SnapshotRow

@@ -232,7 +232,8 @@ def test_problems_are_listed_with_file_line_and_hint(tmp_path: Path) -> None:
     page.write_text(
         PAGE.read_text(encoding="utf-8").replace("expect: known(due)", "expect: known(deu)"), encoding="utf-8"
     )
-    for command in (["validate", page], ["diff", page, "--state", f"finding={ROWS}"]):
+    commands: list[list[str | Path]] = [["validate", page], ["diff", page, "--state", f"finding={ROWS}"]]
+    for command in commands:
         result = run(*command)
         assert result.exit_code == 1
         assert re.search(

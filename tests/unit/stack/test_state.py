@@ -8,6 +8,7 @@ import pytest
 from cli.stack import state
 from cli.stack.errors import StackError
 from cli.stack.state import ProcessState, StackState
+from common.errors import Refused
 
 
 def some_state(**processes: ProcessState) -> StackState:
@@ -38,6 +39,27 @@ def test_a_pid_with_another_start_time_is_not_ours() -> None:
     assert mine.living() is not None
     assert reused.living() is None
     assert state.running(some_state(observer=mine, differ=reused)) == [mine]
+
+
+def test_the_one_stack_that_runs_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    mine = ProcessState.current()
+    folders = [tmp_path / state.STACKS / name for name in ("main", "demo", "ended")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    state.write(folders[2], some_state(auditor=mine.model_copy(update={"started_s": mine.started_s - 60})))
+    with pytest.raises(Refused, match="no stack runs here, so it is not clear which auditor is meant") as refusal:
+        state.find_url("auditor")
+    assert refusal.value.reason_code == "which_url"
+
+    state.write(folders[0], some_state(auditor=mine.model_copy(update={"port": 4711})))
+    assert state.find_url("auditor") == "http://127.0.0.1:4711"
+    with pytest.raises(Refused, match="no stack"):
+        state.find_url("observer")
+
+    state.write(folders[1], some_state(auditor=mine))
+    with pytest.raises(Refused, match=r"several stacks run here \(\.trueup/demo, \.trueup/main\)"):
+        state.find_url("auditor")
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:

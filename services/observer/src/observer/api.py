@@ -81,8 +81,16 @@ class ReportedType(BaseModel):
     key: str
 
 
+class RefusalHeader(BaseModel):
+    """A header that stood beside a refused message; the value's bytes in base64."""
+
+    name: str
+    value: str
+
+
 class RefusalItem(BaseModel):
-    """One refused message. `payload` (base64) is given only when one refusal is asked for, and if it was kept."""
+    """One refused message. `payload` (base64) and `headers` are given only when one refusal is asked for, and if they
+    were kept."""
 
     number: int
     id: str
@@ -98,6 +106,7 @@ class RefusalItem(BaseModel):
     key: str | None = None
     erased: bool = False
     payload: str | None = None
+    headers: list[RefusalHeader] = []
 
 
 class Refusals(BaseModel):
@@ -232,8 +241,15 @@ def _item(answer: Answer) -> dict[str, Any]:
 def _refusal(found: Refusal) -> RefusalItem:
     data = {name: value for name, value in found.data.items() if name != "quarantine"}
     payload = None if found.payload is None else base64.b64encode(found.payload).decode()
+    headers = [RefusalHeader(name=name, value=base64.b64encode(value).decode()) for name, value in found.headers]
     return RefusalItem(
-        number=found.number, id=found.id, refused_at=found.refused_at, erased=found.erased, payload=payload, **data
+        number=found.number,
+        id=found.id,
+        refused_at=found.refused_at,
+        erased=found.erased,
+        payload=payload,
+        headers=headers,
+        **data,
     )
 
 

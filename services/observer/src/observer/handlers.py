@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -92,7 +93,7 @@ class Recorder:
         """Record that a message failed in a way that no check foresaw."""
         if self.known.clock is None:
             await self.refresh(connection)
-        refused = rejection(item.raw, Rejected(reason_code, reason), item.origin, self._moment())
+        refused = rejection(item.raw, Rejected(reason_code, reason), item.origin, self._moment(), item.headers)
         await self._append(connection, Settled({0: refused}, {}, {}), 1)
 
     async def report(self, connection: Connection, report: Report) -> list[int]:
@@ -125,12 +126,18 @@ class Recorder:
     ) -> tuple[Read, Moment]:
         if self.known.clock is None:
             await self.refresh(connection)
-        moment = self._moment()
-        read = observations.read_all(incoming, self.known.rules, moment, sender)
+        read, moment = await self._read_now(incoming, sender)
         if observations.may_be_stale(read):
             await self.refresh(connection)
-            moment = self._moment()
-            read = observations.read_all(incoming, self.known.rules, moment, sender)
+            read, moment = await self._read_now(incoming, sender)
+        return read, moment
+
+    async def _read_now(self, incoming: Sequence[Incoming], sender: str | None) -> tuple[Read, Moment]:
+        moment, rules = self._moment(), self.known.rules
+        read: Read = []
+        for part in observations.parts(incoming):
+            read += observations.read_all(part, rules, moment, sender)
+            await asyncio.sleep(0)  # who makes many seconds' work must not keep this consumer from its heartbeats
         return read, moment
 
     def _moment(self) -> Moment:

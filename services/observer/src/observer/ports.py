@@ -13,7 +13,7 @@ from common.ledger import Answer as LedgerAnswer
 from common.ledger import Connection, Recorded
 
 from observer.core.observations import Answer, Incoming
-from observer.core.rejections import Rejection
+from observer.core.rejections import Headers, Rejection
 from observer.core.settling import Stored
 from observer.core.snapshots import Report, SnapshotRow
 from observer.core.sources import EntityRules
@@ -110,7 +110,7 @@ class Transactions(Protocol):
 class Refusal:
     """A rejection as the quarantine lists it. `number` orders them; `data` is the ObservationRejected event's.
 
-    `payload` is None when it was too large to keep, and when it was `erased`.
+    `payload` is None when it was too large to keep, and when it was `erased`; `headers` are kept and erased with it.
     """
 
     number: int
@@ -119,6 +119,7 @@ class Refusal:
     refused_at: datetime
     erased: bool
     payload: bytes | None = None
+    headers: Headers = ()
 
 
 class Quarantine(Protocol):

@@ -23,6 +23,7 @@ from rich.text import Text
 from cli.audit import service
 from cli.audit.comparing import compare
 from cli.people.screen import As, Json, cell, clean, console, print_json, table
+from cli.stack.state import find_url
 
 EXIT_FAILED = 1
 EXIT_COULD_NOT = 2
@@ -46,7 +47,10 @@ Digest = Annotated[
     str | None, typer.Option("--digest", metavar="SHA256", help="The digest that you were given another way.")
 ]
 Address = Annotated[
-    str | None, typer.Option("--url", metavar="URL", help="The auditor; else the stack that runs here.")
+    str | None,
+    typer.Option(
+        "--url", metavar="URL", help="The auditor; else the stack that runs here.", envvar="TRUEUP_AUDITOR_URL"
+    ),
 ]
 
 
@@ -155,7 +159,7 @@ def show_command(
 ) -> None:
     """A case as an examiner sees it: everything that happened, and the attestation's narrative once there is one."""
     try:
-        with service.Auditor(url or service.find_url(), service.token(as_person)) as auditor:
+        with service.Auditor(url or find_url("auditor"), service.token(as_person)) as auditor:
             name = _case(auditor, case)
             timeline = auditor.timeline(name)
             page = auditor.case(name)

@@ -11,30 +11,10 @@ import httpx
 from common.errors import Refused
 
 from cli.people import sessions
-from cli.stack import state
 
 TIMEOUT_S = 30.0
 POSITIONS = 200
 JSONObject = dict[str, Any]
-
-
-def find_url() -> str:
-    """The auditor's address: TRUEUP_AUDITOR_URL, else the one stack that runs below this folder.
-
-    Raises `Refused` (`which_url`).
-    """
-    if url := os.environ.get("TRUEUP_AUDITOR_URL"):
-        return url
-    ports = []
-    for path in sorted(sessions.STACKS.glob("*/state.json")):
-        known = state.read(path.parent)
-        process = known.services.get("auditor") if known is not None else None
-        if process is not None and process.living() is not None:
-            ports.append(process.port)
-    if len(ports) == 1:
-        return f"http://127.0.0.1:{ports[0]}"
-    reason = "several stacks run here" if ports else "no stack runs here"
-    raise Refused("which_url", f"{reason}, so it is not clear which auditor is meant", "Say: --url http://HOST:PORT")
 
 
 def token(person: str | None) -> str:

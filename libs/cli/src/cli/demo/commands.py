@@ -129,7 +129,7 @@ def _show_attestation(screen: Screen, actors: Actors, stage: Scene) -> None:
 
 def _show_figures(screen: Screen, story: Story, stage: Scene) -> None:
     counts = Counter(stage.counts())
-    stages = Counter(line["stage"] for line in story.all_cases())
+    stages = story.stages()
     attested = stages.pop("attested", 0)
     screen.table(
         "Figures",

@@ -95,7 +95,7 @@ class Story:
         count = self._report(FINDINGS)
         self.screen.step("observe", f"{count} findings imported from the published audit")
         self.actors.settle(CLOCK)
-        stages = self._stages()
+        stages = self.stages()
         self.open_before = stages.total()
         self.screen.step(
             "diff",
@@ -113,7 +113,7 @@ class Story:
             "confirm", f"{done['confirm']} gaps confirmed by {len(CONFIRMERS)} people {SIMULATED} who know them"
         )
         self.actors.settle(CLOCK)
-        stages = self._stages()
+        stages = self.stages()
         self.screen.step(
             "plan",
             f"{stages['to-approve']} plans drafted, {stages['withheld']} withheld"
@@ -145,7 +145,9 @@ class Story:
         self.actors.settle(CLOCK)
 
     def carry_out(self) -> None:
-        self.screen.step("execute", f"{self._requests()} requests written into the ticketing database at Level 3")
+        self.screen.step(
+            "execute", f"{self.feeds.requests()} requests written into the ticketing database at Level 3"
+        )
         released = 0
         for _ in range(20):  # limits let through only so many at once: release, do, release again
             done = self._work((RELEASER,), ("release",), lambda *_: ("release", "Inside the window."))
@@ -173,21 +175,22 @@ class Story:
         self._to("2023-09-20T13:00:00Z", f"20 September: Internal Audit retests {SIMULATED}")
         self.reality.retest(sorted(self.reality.touched), "2023-09-20")
         self._snapshots()
-        stages = self._stages()
+        stages = self.stages()
         self.screen.step("verify", f"{stages['soaking']} proofs seen by the auditor; each must hold for 30 days")
         before = stages.total()
         self._to("2023-10-02T13:00:00Z", "2 October: two more promises ran out, and no message came")
-        self.by_clock = self._stages().total() - before
+        self.by_clock = self.stages().total() - before
         self.screen.step("diff", f"{self.by_clock} cases opened by the clock alone")
         self._snapshots()
         self._to("2023-10-23T13:00:00Z", "23 October: the soak is over")
         self._snapshots()
-        stages = self._stages()
+        stages = self.stages()
         self.screen.step("attest", f"{stages['attested']} cases closed and attested")
 
     def _late(self) -> list[str]:
         """Findings with an executed plan whose fix was late or unproven: these come to be fixed (simulated)."""
-        pages = [self.actors["e.weber"].case(line["case"]) for line in self._cases("to-verify")]
+        examiner = self.actors["e.weber"]
+        pages = [examiner.case(line["case"]) for line in examiner.cases(stage="to-verify")]
         return sorted(
             page["gap"]["data"]["key"]
             for page in pages
@@ -221,14 +224,6 @@ class Story:
         self.decisions += done
         return done
 
-    def all_cases(self) -> list[dict[str, Any]]:
-        return self._cases()
-
-    def _cases(self, stage: str | None = None) -> list[dict[str, Any]]:
-        return list(self.actors["e.weber"].cases(stage=stage))
-
-    def _stages(self) -> Counter[str]:
-        return Counter(line["stage"] for line in self._cases())
-
-    def _requests(self) -> int:
-        return self.feeds.requests()
+    def stages(self) -> Counter[str]:
+        """How many cases stand at each stage now."""
+        return Counter(line["stage"] for line in self.actors["e.weber"].cases())

@@ -19,8 +19,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cli.observe.feeds import kept_token
 from cli.observe.sending import Import, Observer, Outcome, count_rows, send
 from cli.people.screen import clean, print_json, say
+from cli.stack.state import find_url
 
-STACKS = Path(".trueup")
 SHOWN = 20
 EXIT_COULD_NOT = 1
 EXIT_LEFT_OUT = 2
@@ -47,7 +47,7 @@ def observe(  # noqa: PLR0913, PLR0917 - a command has as many parameters as opt
     """Report the rows of a file to the observer, as one snapshot of one entity type."""
     try:
         wanted = Import(_existing(file), _given(entity_type, "--type"), _instant(as_of), not partial, simulated)
-        outcome = _send(wanted, feed, url or find_url(), token or kept_token(feed), as_json)
+        outcome = _send(wanted, feed, url or find_url("observer"), token or kept_token(feed), as_json)
     except Refused as refused:
         _say_refusal(refused, as_json)
         raise typer.Exit(EXIT_COULD_NOT) from refused
@@ -80,22 +80,6 @@ def _same_feed(observer: Observer, entity_type: str, feed: str) -> None:
                 f"{entity_type} is reported by {known['source']}, as its EntityType says, not by {feed}",
                 f"Use --feed {known['source']} and that feed's token.",
             )
-
-
-def find_url() -> str:
-    """The observer's address: that of the one stack that runs below this folder. Raises `Refused` (`which_url`)."""
-    from cli.stack import state  # noqa: PLC0415 - slow to import; only needed without --url
-
-    found: list[str] = []
-    for path in sorted(STACKS.glob("*/state.json")):
-        known = state.read(path.parent)
-        process = known.services.get("observer") if known is not None else None
-        if process is not None and process.living() is not None:
-            found.append(f"http://127.0.0.1:{process.port}")
-    if len(found) == 1:
-        return found[0]
-    reason = f"{len(found)} stacks run here" if found else "no stack runs here"
-    raise Refused("which_url", f"{reason}, so it is not clear where to report", "Say where: --url http://HOST:PORT")
 
 
 def _existing(file: Path | None) -> Path:

@@ -12,7 +12,6 @@ from common.errors import Refused
 
 from cli.client import Client, Session
 
-STACKS = Path(".trueup")
 _SIGN_IN = "Sign in first: trueup login --person YOU"
 
 
@@ -47,33 +46,6 @@ def connect(person: str | None = None) -> Client:
     stored["roles"] = tuple(stored["roles"])
     session = Session(**stored)
     return Client(session.url, session.person, key, session=session)
-
-
-def find_url() -> str:
-    """The approver's address: TRUEUP_URL, else the one stack that runs below this folder.
-
-    Raises `Refused` (`which_url`) when there is none, or several.
-    """
-    if url := os.environ.get("TRUEUP_URL"):
-        return url
-    found = {folder: port for folder in _stacks() if (port := _approver_port(folder))}
-    if len(found) == 1:
-        return f"http://127.0.0.1:{next(iter(found.values()))}"
-    several = ", ".join(str(folder) for folder in found)
-    reason = f"several stacks run here ({several})" if found else "no stack runs here"
-    raise Refused("which_url", f"{reason}, so it is not clear where to sign in", "Say where: --url http://HOST:PORT")
-
-
-def _stacks() -> list[Path]:
-    return sorted(path.parent for path in STACKS.glob("*/state.json"))
-
-
-def _approver_port(folder: Path) -> int | None:
-    from cli.stack import state  # noqa: PLC0415 - slow to import; only a login without --url needs it
-
-    known = state.read(folder)
-    process = known.services.get("approver") if known is not None else None
-    return process.port if process is not None and process.living() is not None else None
 
 
 def _session_path(realm: str, person: str) -> Path:

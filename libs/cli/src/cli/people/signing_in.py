@@ -23,7 +23,7 @@ def login(
 ) -> None:
     """Sign in with your own key, which never leaves this computer. Lasts twelve hours."""
     with answering(as_json):
-        address = url or sessions.find_url()
+        address = url or _approver()
         with Client(address, person, key or Path()) as stranger:
             realm = stranger.asked_realm()
         path = key or sessions.key_path(realm, person)
@@ -43,6 +43,12 @@ def login(
             f"Roles: {', '.join(session.roles) or 'none'}.",
         ]
     )
+
+
+def _approver() -> str:
+    from cli.stack.state import find_url  # noqa: PLC0415 - slow to import; only a login without --url needs it
+
+    return find_url("approver")
 
 
 def _made(path: Path, person: str, realm: str, as_json: bool) -> None:

@@ -10,12 +10,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cli.stack import operations
+from cli.stack import operations, state
 from cli.stack.errors import StackError
 from cli.stack.operations import StackStatus
 from cli.stack.signals import orderly_exit
 
-DEFAULT_FOLDER = Path(".trueup") / "main"
+DEFAULT_FOLDER = state.STACKS / "main"
 EXIT_REFUSED = 2
 EXIT_NOT_READY = 3
 
@@ -97,8 +97,7 @@ def the_running_one() -> Path:
 
     Raises `StackError` (`several_stacks`) when it can't be told which one is meant.
     """
-    kept = sorted(path.parent for path in DEFAULT_FOLDER.parent.glob("*/state.json"))
-    running = [folder for folder in kept if operations.status(folder).running]
+    running = [folder for folder in state.kept() if operations.status(folder).running]
     if len(running) > 1:
         names = ", ".join(str(folder) for folder in running)
         raise StackError("several_stacks", f"Several stacks run here: {names}.", "Say which one: --data FOLDER")

@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Literal
 
 import psutil
+from common.errors import Refused
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cli.stack.children import Child
 from cli.stack.errors import StackError
 
+STACKS = Path(".trueup")
+"""The folder of stacks below which commands look for the one that is meant: each in a folder of its own."""
 FILE = "state.json"
 
 
@@ -99,6 +102,31 @@ def clear(folder: Path) -> None:
 def running(state: StackState) -> list[ProcessState]:
     """Those of its processes that are alive, and really are the ones that were started."""
     return [process for process in state.processes() if process.living() is not None]
+
+
+def kept() -> list[Path]:
+    """The folders of the stacks below this one, whether they run or not."""
+    return sorted(path.parent for path in STACKS.glob(f"*/{FILE}"))
+
+
+def find_url(service: str) -> str:
+    """The address of a service of the one stack that runs below this folder.
+
+    Raises `Refused` (`which_url`) when none does, or several, and `StackError` for a state file it can't read.
+    """
+    found: dict[Path, int] = {}
+    for folder in kept():
+        known = read(folder)
+        process = known.services.get(service) if known is not None else None
+        if process is not None and process.living() is not None:
+            found[folder] = process.port
+    if len(found) == 1:
+        return f"http://127.0.0.1:{next(iter(found.values()))}"
+    several = ", ".join(str(folder) for folder in found)
+    reason = f"several stacks run here ({several})" if found else "no stack runs here"
+    raise Refused(
+        "which_url", f"{reason}, so it is not clear which {service} is meant", "Say where: --url http://HOST:PORT"
+    )
 
 
 @contextmanager

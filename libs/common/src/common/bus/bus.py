@@ -44,9 +44,10 @@ class Timing:
     session_timeout_ms: int
 
 
-# Kafka answers a fetch as soon as there is something. The embedded broker only looks four times in that time:
-# latency against idle load. It also makes whoever joins a group wait for half the session timeout.
-KAFKA = Timing(250, 10_000)
+# A client has one fetch under way: what arrives on a partition that it did not ask for waits until that one is
+# answered. The embedded broker only looks four times in that time, and makes whoever joins a group wait for half the
+# session timeout. Latency against idle load.
+KAFKA = Timing(20, 10_000)
 EMBEDDED = Timing(40, 4_000)
 
 
@@ -127,17 +128,15 @@ class Bus:
         letters = DeadLetters(self._address, producer)
         relay = Relay(self._address, self._database_url, producer, self._woken)
         duties: list[Coroutine[Any, Any, None]] = [relay.run()]
-        address, pool, wake = self._address, self._pool, self.wake_relay
+        address, pool = self._address, self._pool
         if self._consumers:
             topics = [topic for consumer in self._consumers for topic in consumer.topics]
             joining = self._subscribe(stack, topics, address.group, MAX_RECORDS)
-            duties.append(
-                LedgerConsumer(address, pool, self._consumers, letters, wake, self._fetching[0]).run(joining)
-            )
+            duties.append(LedgerConsumer(address, pool, self._consumers, letters, self._fetching[0]).run(joining))
         if self._raw is not None:
             group = f"{address.group}.{self._raw.topic}"
             joining = self._subscribe(stack, [self._raw.topic], group, self._raw.max_records)
-            duties.append(ForeignConsumer(address, pool, self._raw, letters, wake, self._fetching[1]).run(joining))
+            duties.append(ForeignConsumer(address, pool, self._raw, letters, self._fetching[1]).run(joining))
         return duties
 
     async def _subscribe(self, stack: AsyncExitStack, topics: list[str], group: str, max_records: int) -> Any:

@@ -67,7 +67,6 @@ class LedgerConsumer:
         pool: Any,
         consumers: Sequence[Consumer],
         dead_letters: DeadLetters,
-        on_commit: Callable[[], None],
         fetching: Fetching,
     ) -> None:
         self._address = address
@@ -82,7 +81,6 @@ class LedgerConsumer:
         categories = {category for topic in self._handlers for category in BY_NAME[topic].categories}
         self._types = sorted({type_ for _, category, type_ in rights() if category in categories})
         self._dead_letters = dead_letters
-        self._on_commit = on_commit
         self._inbox = Inbox()
         self._stalled = Stalled()
 
@@ -266,7 +264,6 @@ class LedgerConsumer:
             raise
         failpoint(f"{self._service}.after_commit")
         self._inbox.moved(moves)
-        self._on_commit()
 
     async def _bury(self, item: Item, error: BaseException) -> None:
         """Put one event aside, then pass it. In this order: a crash in between sends a second letter."""

@@ -4,20 +4,28 @@ The client library reads records in batches and raises on the first that it can'
 and after having dropped others that it had read by then. So the session that met one is given up, nothing of it
 having been handled, and for a while the next one fetches record by record: then it is known which one is bad, and
 it can be put aside and passed.
+
+What is fetched at once is bounded in bytes, too: a hundred kilobytes of compressed records can be gigabytes.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka.errors import CorruptRecordException, KafkaError, RecordTooLargeError, UnsupportedCodecError
 
+from common.bus import unpacking
 from common.errors import Permanent, Transient
 
 CAREFUL_S = 60.0
 """How long after the last unreadable record fetching stays careful."""
+MAX_BYTES = 2 * 1024 * 1024
+"""Of records fetched at once, what the last step adds aside."""
+STEP = 8
+"""Records taken from the client at a time: each may be as large as an unpacked batch."""
 REASON = "unreadable_record"
 _PAUSE_S = 0.01
 _UNREADABLE = (CorruptRecordException, UnsupportedCodecError, RecordTooLargeError)
@@ -45,13 +53,18 @@ class Fetched:
 
 
 class Fetching:
-    """How one consumer of a service fetches. It outlives sessions: it remembers when to be careful."""
+    """How one consumer of a service fetches. It outlives sessions: it remembers when to be careful.
+
+    From the first on, all of the process unpack compressed batches within a bound.
+    """
 
     def __init__(self) -> None:
+        unpacking.bound()
         self._careful_until = 0.0
 
     async def fetch(self, kafka: Any, timeout_ms: int, max_records: int) -> Fetched:
-        """What has come within `timeout_ms`, at most `max_records` (careful: one more round over the partitions).
+        """What has come within `timeout_ms`, at most `max_records` (careful: one more round over the partitions),
+        and no more once it is `MAX_BYTES`.
 
         Raises `Transient` (`unreadable_record`) when something could not be read while not careful: nothing since
         the last offsets committed may be taken as handled, begin the session again. Raises what the client raises
@@ -60,19 +73,18 @@ class Fetching:
         if asyncio.get_running_loop().time() < self._careful_until:
             return await self._one_by_one(kafka, timeout_ms / 1000, max_records)
         try:
-            fetched = await kafka.getmany(timeout_ms=timeout_ms, max_records=max_records)
+            return await _in_steps(kafka, timeout_ms, max_records)
         except Exception as error:
             if not _is_unreadable(error):
                 raise
             self._be_careful()
             raise Transient(REASON, f"a record can't be read, looking for it one by one: {_told(error)}") from error
-        return Fetched([record for records in fetched.values() for record in records])
 
     async def _one_by_one(self, kafka: Any, timeout_s: float, max_records: int) -> Fetched:
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout_s
         found = Fetched()
-        while len(found.records) + len(found.unreadable) < max_records:
+        while len(found.records) + len(found.unreadable) < max_records and _bytes(found.records) < MAX_BYTES:
             before = len(found.records) + len(found.unreadable)
             for at in sorted(kafka.assignment()):
                 await self._one(kafka, at, found)
@@ -101,6 +113,32 @@ class Fetching:
 
     def _be_careful(self) -> None:
         self._careful_until = asyncio.get_running_loop().time() + CAREFUL_S
+
+
+async def _in_steps(kafka: Any, timeout_ms: int, max_records: int) -> Fetched:
+    found = Fetched()
+    size = 0
+    while len(found.records) < max_records and size < MAX_BYTES:
+        step = min(STEP, max_records - len(found.records))
+        got = await kafka.getmany(timeout_ms=0 if found else timeout_ms, max_records=step)
+        if not got:
+            break
+        taken = [record for records in got.values() for record in records]
+        found.records += taken
+        size += _bytes(taken)
+    return found
+
+
+def _bytes(records: Sequence[Any]) -> int:
+    return sum(_length(record.value) + _length(record.key) + _headers(record) for record in records)
+
+
+def _headers(record: Any) -> int:
+    return sum(len(name) + _length(value) for name, value in record.headers or ())
+
+
+def _length(data: bytes | None) -> int:
+    return 0 if data is None else len(data)
 
 
 def _is_unreadable(error: Exception) -> bool:

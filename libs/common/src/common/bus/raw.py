@@ -13,7 +13,7 @@ from typing import Any
 
 from common.bus.connection import Address
 from common.bus.deadletters import DeadLetters, Letter
-from common.bus.engine import commit_offsets, headers_of, in_halves, patiently
+from common.bus.engine import commit_offsets, in_halves, patiently
 from common.bus.fetching import Fetched, Fetching
 from common.bus.pauses import Metronome
 from common.failpoints import failpoint
@@ -28,14 +28,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RawRecord:
-    """A message as it came. `topic` is the short name; of several headers with one name, the last counts."""
+    """A message as it came. `topic` is the short name; `headers` are in order, and a name may be there twice."""
 
     value: bytes
     topic: str
     partition: int
     offset: int
     key: bytes | None
-    headers: dict[str, bytes]
+    headers: tuple[tuple[str, bytes], ...]
 
 
 RawHandler = Callable[[Connection, Sequence[RawRecord]], Awaitable[None]]
@@ -68,7 +68,6 @@ class ForeignConsumer:
         pool: Any,
         consumer: RawConsumer,
         dead_letters: DeadLetters,
-        on_commit: Callable[[], None],
         fetching: Fetching,
     ) -> None:
         self._service = address.service
@@ -77,7 +76,6 @@ class ForeignConsumer:
         self._pool = pool
         self._consumer = consumer
         self._dead_letters = dead_letters
-        self._on_commit = on_commit
 
     async def run(self, joining: Awaitable[Any]) -> None:
         """Consume until cancelled; takes and raises what `LedgerConsumer.run` takes and raises."""
@@ -108,13 +106,13 @@ class ForeignConsumer:
                 record.partition,
                 record.offset,
                 record.key,
-                headers_of(record),
+                tuple((name, value) for name, value in record.headers or () if value is not None),
             )
             for record in fetched.records
         ]
         await in_halves(raws, self._patiently, self._bury)
         for bad in fetched.unreadable:
-            await self._bury(RawRecord(b"", self._consumer.topic, bad.partition, bad.offset, None, {}), bad.error)
+            await self._bury(RawRecord(b"", self._consumer.topic, bad.partition, bad.offset, None, ()), bad.error)
 
     async def _patiently(self, records: Sequence[RawRecord]) -> None:
         async def attempt() -> None:
@@ -124,7 +122,6 @@ class ForeignConsumer:
 
         await patiently(self._service, attempt)
         failpoint(f"{self._service}.after_commit")
-        self._on_commit()
 
     async def _bury(self, record: RawRecord, error: BaseException) -> None:
         rejected = self._consumer.rejected
@@ -138,7 +135,6 @@ class ForeignConsumer:
                 await rejected(connection, record, error)
 
         await patiently(self._service, attempt)
-        self._on_commit()
 
 
 class _Batches:

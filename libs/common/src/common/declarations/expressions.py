@@ -21,7 +21,14 @@ from common.declarations.values import Decimal, Slot, Status, Unknown, Value, Va
 Scope: TypeAlias = Mapping[str, ValueType]
 """The variables an expression may read, by dotted name."""
 
-METHODS = frozenset({"matches", "startsWith", "endsWith", "contains", "size"})
+METHODS = {
+    "matches": "matches(...) is asked of a text and takes a pattern in quotes: reference.matches('[ABC]').",
+    "startsWith": "startsWith(...) is asked of a text and takes a text: reference.startsWith('A').",
+    "endsWith": "endsWith(...) is asked of a text and takes a text: reference.endsWith('A').",
+    "contains": "contains(...) is asked of a text and takes a text: title.contains('A'). Of a list: 'A' in areas.",
+    "size": "size() is asked of a text or a list and takes nothing: areas.size() > 1.",
+}
+"""What may be asked of a value, and how: of which types, with what."""
 CLOCK: dict[str, ValueType] = {"today": "date", "now": "moment"}
 
 _CEL_TYPES = {
@@ -179,8 +186,10 @@ class Language:
             return f"({text})"
         if word in _REFUSED_WORDS:
             raise Wrong(*_REFUSED_WORDS[word])
-        name, _, method = word.rpartition(".") if after == "(" else (word, "", "")
-        if after == "(" and not name:
+        owner, _, last = word.rpartition(".")
+        asked = after == "(" or (last in METHODS and owner in self.scope and word not in self.scope)
+        name, method = (owner, last) if asked else (word, "")
+        if asked and not name:
             raise _function(method)
         if method:
             _method(method, after)
@@ -254,6 +263,8 @@ _MACROS = frozenset({"all", "exists", "exists_one", "map", "filter", "existsOne"
 def _function(name: str) -> Wrong:
     if name in _FUNCTIONS:
         return Wrong(*_FUNCTIONS[name])
+    if name in METHODS:
+        return Wrong("unknown_function", f"{name}(...) does not stand alone: it is asked of a value.", METHODS[name])
     known = {"known", "days", *METHODS}
     return Wrong("unknown_function", f"There is no function {name!r}.", did_you_mean(name, known))
 
@@ -265,11 +276,14 @@ def _method(name: str, after: str) -> None:
             f"{name}(...) over a list is not offered: over nothing it would be true.",
             "Declare a count or the latest under related, and compare that.",
         )
-    if name not in METHODS or after != "(":
+    if name not in METHODS:
         raise Wrong("unknown_function", f"There is no {name!r} of a value.", did_you_mean(name, METHODS))
+    if after != "(":
+        raise Wrong("unknown_function", f"{name} stands without its brackets.", METHODS[name])
 
 
-_OVERLOAD = re.compile(r"no matching overload for '([^']*)' applied to '\(([^)]*)\)?")
+_OVERLOAD = re.compile(r"no matching overload for '([^']*)' applied to '\((.*)\)'")
+_UNDECLARED = re.compile(r"undeclared reference to '(\w+)'")
 _PLAIN_TYPES = {
     "string": "text", "int": "whole number", "double": "decimal", "bool": "yes/no",
     "google.protobuf.Timestamp": "date", "timestamp": "date", "google.protobuf.Duration": "number of days",
@@ -278,20 +292,33 @@ _PLAIN_TYPES = {
 
 
 def _human(message: str, source: str) -> Wrong:
-    found = re.search(r"no matching overload for '([^']*)' applied to '\((.*)\)'", message)
+    found = _OVERLOAD.search(message)
     if found is None:
-        first = re.sub(r"^.*ERROR: <input>:\d+:\d+: ", "", message.splitlines()[0])
-        return Wrong("syntax", f"{source!r} cannot be read: {first}.", "Check brackets, quotes and operators.")
+        return _unreadable(message, source)
     operator = found[1].strip("_").replace("@in", "in").replace("_", " ").strip()
     kinds = [_PLAIN_TYPES.get(part.strip(), part.strip()) for part in found[2].split(", ")]
-    told = f"{operator} does not go with {' and '.join(kinds)} in {source!r}."
+    return Wrong("type", f"{operator} does not go with {' and '.join(kinds)} in {source!r}.", _goes(operator, kinds))
+
+
+def _unreadable(message: str, source: str) -> Wrong:
+    name = _UNDECLARED.search(message)
+    if name is not None and name[1] in METHODS:
+        return Wrong("type", f"{name[1]}(...) is given too few or too many values in {source!r}.", METHODS[name[1]])
+    first = re.sub(r"^.*ERROR: <input>:\d+:\d+: ", "", message.splitlines()[0])
+    return Wrong("syntax", f"{source!r} cannot be read: {first}.", "Check brackets, quotes and operators.")
+
+
+def _goes(operator: str, kinds: list[str]) -> str:
+    """What to write where the operator does not take these kinds of value."""
     if set(kinds) == {"whole number", "decimal"}:
-        return Wrong("type", told, "Write decimals with a point on both sides: amount > 100.0.")
+        return "Write decimals with a point on both sides: amount > 100.0."
     if operator == "matches" and kinds[0] == "list":
-        return Wrong("type", told, "Ask whether it contains one value: 'A' in areas.")
+        return "Ask whether it contains one value: 'A' in areas."
+    if operator in METHODS:
+        return METHODS[operator]
     if "date" in kinds and "text" in kinds:
-        return Wrong("type", told, "Compare a date with a date attribute, today, or today - days(90).")
-    return Wrong("type", told, "Compare values of the same kind.")
+        return "Compare a date with a date attribute, today, or today - days(90)."
+    return "Compare values of the same kind."
 
 
 def _cel_value(value: Value, zone: ZoneInfo) -> object:

@@ -59,8 +59,13 @@ def path_text(path: Path) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint naming the nearest known word, or all of them when they are few, or nothing."""
+    """A hint naming the nearest known word, or all of them when they are few, or nothing.
+
+    Nothing also when `word` itself is known: then something else is wrong with it.
+    """
     names = sorted(set(known))
+    if word in names:
+        return ""
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     if near:
         return f"Did you mean {near[0]}?"

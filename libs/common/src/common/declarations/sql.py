@@ -8,10 +8,14 @@ from common.declarations.problems import did_you_mean, refuse
 CASE_PARAMETERS = frozenset({"case_id", "entity_key"})
 """Parameters that the executor fills from the case itself, beside the declared ones."""
 LONGEST_STATEMENT = 4000
+RECEIPTS = "trueup_receipts"
+"""The executor's own table in every target: the proof that an action happened, or did not."""
 
+# Escape strings (E'...', U&"...") come first: they end elsewhere than plain ones, and can spell a name in disguise.
 _PIECE = re.compile(
-    r"(?P<skip>'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|::)|(?P<bad>--|/\*|;|\$\$|\$\w*\$|\\|')|:(?P<name>[a-z_][a-z0-9_]*)"
+    r"(?P<escaped>\b(?:[eE]|[uU]&)['\"])|(?P<skip>'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|::)|(?P<bad>--|/\*|;|\$\$|\$\w*\$|\\|')|:(?P<name>[a-z_][a-z0-9_]*)"
 )
+_RECEIPTS = re.compile(rf"(?<![\w$]){RECEIPTS}(?![\w$])", re.IGNORECASE)
 _AT = ("sql", "statement")
 _VERBS = ("insert", "update", "delete", "merge", "with", "select")
 
@@ -24,13 +28,20 @@ def check(statement: str, declared: Mapping[str, str]) -> None:
             "bad_sql", "The statement must insert, update, delete or merge.", "Start it with one of these words.", _AT
         )
     for piece in _PIECE.finditer(body):
-        if piece["bad"]:
+        if bad := piece["bad"] or piece["escaped"]:
             refuse(
                 "bad_sql",
-                f"{piece['bad']!r} is not allowed in a statement.",
-                "Write one statement, without comments, semicolons or dollar quotes.",
+                f"{bad!r} is not allowed in a statement.",
+                "Write one statement, without comments, semicolons, dollar quotes or escape strings.",
                 _AT,
             )
+    if _RECEIPTS.search(body):  # also inside quotes: a text may be run by a function of the target
+        refuse(
+            "receipts_named",
+            f"The statement names {RECEIPTS}, which only the executor writes and reads.",
+            "Leave it out: the receipt is written in the same transaction, by itself.",
+            _AT,
+        )
     for name in names(body):
         if name not in declared and name not in CASE_PARAMETERS:
             refuse(

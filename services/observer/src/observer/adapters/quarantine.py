@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -24,7 +25,7 @@ class PostgresQuarantine:
 
     async def refusals(self, feed: str | None, after: int, limit: int) -> list[Refusal]:
         rows = await self._pool.fetch(
-            f"SELECT {_COLUMNS}, NULL::bytea AS payload FROM observer.rejections "  # noqa: S608 - constants
+            f"SELECT {_COLUMNS}, NULL::bytea AS payload, NULL::text AS headers FROM observer.rejections "  # noqa: S608 - constants
             f"WHERE {_MINE} AND number > $2 ORDER BY number LIMIT $3",
             feed,
             after,
@@ -34,7 +35,7 @@ class PostgresQuarantine:
 
     async def refusal(self, feed: str | None, identity: str) -> Refusal | None:
         row = await self._pool.fetchrow(
-            f"SELECT {_COLUMNS}, payload FROM observer.rejections WHERE {_MINE} AND id = $2",  # noqa: S608
+            f"SELECT {_COLUMNS}, payload, headers FROM observer.rejections WHERE {_MINE} AND id = $2",  # noqa: S608
             feed,
             identity,
         )
@@ -42,7 +43,7 @@ class PostgresQuarantine:
 
     async def erase(self, feed: str | None, identity: str) -> bool:
         found = await self._pool.fetchval(
-            "UPDATE observer.rejections SET payload = NULL, erased = true "  # noqa: S608 - constants
+            "UPDATE observer.rejections SET payload = NULL, headers = NULL, erased = true "  # noqa: S608 - constants
             f"WHERE {_MINE} AND id = $2 RETURNING 1",
             feed,
             identity,
@@ -51,8 +52,15 @@ class PostgresQuarantine:
 
 
 def _refusal(row: Any) -> Refusal:
+    headers = tuple((name, base64.b64decode(value)) for name, value in orjson.loads(row["headers"] or "[]"))
     return Refusal(
-        row["number"], row["id"], orjson.loads(row["event"]), row["refused_at"], row["erased"], row["payload"]
+        row["number"],
+        row["id"],
+        orjson.loads(row["event"]),
+        row["refused_at"],
+        row["erased"],
+        row["payload"],
+        headers,
     )
 
 

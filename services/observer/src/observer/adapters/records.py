@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 
 import orjson
@@ -12,7 +13,7 @@ from common.ids import REALM_STREAM
 from common.ledger import Answer, Connection, Ledger, NewEvent, Recorded
 from common.realm import fold_clock
 
-from observer.core.rejections import Rejection
+from observer.core.rejections import Headers, Rejection
 from observer.core.settling import Stored
 from observer.core.snapshots import SnapshotRow
 from observer.ports import SnapshotName
@@ -27,8 +28,8 @@ _HISTORIES = (
     " SELECT event, version FROM ledger.events e WHERE e.stream = u.stream ORDER BY version DESC LIMIT $2) e"
 )
 _QUARANTINE = (
-    "INSERT INTO observer.rejections (id, feed, event, payload) "
-    "SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[]) ON CONFLICT (id) DO NOTHING"
+    "INSERT INTO observer.rejections (id, feed, event, payload, headers) "
+    "SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[]) ON CONFLICT (id) DO NOTHING"
 )
 _KEEP = (
     "INSERT INTO observer.snapshot_rows (feed, entity_type, snapshot, key, row_digest, stored) "
@@ -36,6 +37,15 @@ _KEEP = (
     "ON CONFLICT (feed, entity_type, snapshot, key) DO UPDATE "
     "SET row_digest = excluded.row_digest, stored = excluded.stored OR snapshot_rows.stored"
 )
+
+
+def _kept(headers: Headers) -> str | None:
+    """Any name and any bytes, as text that the database can hold."""
+    return (
+        orjson.dumps([(name, base64.b64encode(value).decode()) for name, value in headers]).decode()
+        if headers
+        else None
+    )
 
 
 class Checked(NewEvent):
@@ -89,6 +99,7 @@ class PostgresRecords:
                 [item.event.data["feed"] for item in ordered],
                 [orjson.dumps(item.event.data).decode() for item in ordered],
                 [item.payload for item in ordered],
+                [_kept(item.headers) for item in ordered],
             )
 
     async def append(self, connection: Connection, requests: Sequence[Sequence[Event]]) -> list[Answer]:

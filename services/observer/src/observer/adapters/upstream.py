@@ -31,4 +31,4 @@ def upstream(recorder: Recording) -> RawConsumer:
 
 
 def _incoming(record: RawRecord) -> Incoming:
-    return Incoming(record.value, f"{record.topic}/{record.partition}/{record.offset}")
+    return Incoming(record.value, f"{record.topic}/{record.partition}/{record.offset}", record.headers)

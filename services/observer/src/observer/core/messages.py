@@ -1,4 +1,4 @@
-"""An upstream message, read: a CloudEvent in structured JSON that reports one entity's row or its withdrawal.
+"""An upstream message, read: a CloudEvent that reports one entity's row or its withdrawal.
 
 Everything in it is hostile until checked. The checks run from the outside in, so that a refusal can say as much
 as is known about the message by then.
@@ -6,25 +6,23 @@ as is known about the message by then.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any
 
-from common.canonical import MAX_INTEGER, parse_strict
+from common.canonical import MAX_INTEGER
 from common.clock import instant, parse_instant
 from common.errors import Permanent
 from common.ids import is_key
 
 from observer.core.cells import stored_row
-from observer.core.limits import MAX_FEED, MAX_MESSAGE_BYTES, MAX_NAME
-from observer.core.rejections import UNIDENTIFIED, Identity, Rejected
+from observer.core.envelopes import OBSERVED, WITHDRAWN, Envelope, opened
+from observer.core.limits import MAX_FEED, MAX_NAME
+from observer.core.rejections import UNIDENTIFIED, Headers, Identity, Rejected
 from observer.core.sources import EntityRule, EntityRules
 
-OBSERVED = "trueup.upstream.observed.v1"
-WITHDRAWN = "trueup.upstream.withdrawn.v1"
 MAX_WITHDRAWAL_REASON = 2_000
 
 _FEED = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_FEED - 1}}}", re.ASCII)
@@ -55,15 +53,17 @@ class Message:
     reason: str
 
 
-def read(raw: bytes, rules: EntityRules, latest: datetime, sender: str | None = None) -> Message:
-    """The message that `raw` holds. Raises `Rejected`, and nothing else, for any bytes.
+def read(
+    raw: bytes, rules: EntityRules, latest: datetime, sender: str | None = None, headers: Headers = ()
+) -> Message:
+    """The message that `raw`, with its `headers`, holds. Raises `Rejected`, and nothing else, for any bytes.
 
     `latest` is the last source time that is believed. `sender` is the authenticated feed, None where the way in
     doesn't tell (the bus).
     """
     identity = Identity(feed=sender)
     try:
-        return _read(raw, rules, latest, identity, sender)
+        return _read(opened(raw, headers), rules, latest, identity, sender)
     except Rejected as rejected:
         rejected.identity = identity
         raise
@@ -71,11 +71,14 @@ def read(raw: bytes, rules: EntityRules, latest: datetime, sender: str | None = 
         raise Rejected(error.reason_code, error.message, identity) from error
 
 
-def _read(raw: bytes, rules: EntityRules, latest: datetime, identity: Identity, sender: str | None) -> Message:
-    envelope = _parsed(raw)
-    data = _envelope(envelope, identity, sender)
+def _read(
+    envelope: Envelope, rules: EntityRules, latest: datetime, identity: Identity, sender: str | None
+) -> Message:
+    attributes = envelope.attributes
+    _check_attributes(attributes, identity, sender)
+    data = _data(envelope)
     rule = _rule(data, rules, identity)
-    row = _row(envelope, data, raw)
+    row = None if attributes["type"] == WITHDRAWN else _row(data, envelope.raw)
     key = identity.key = _key(data, row, rule)
     sequence = data.get("sequence")
     if sequence is not None and (type(sequence) is not int or not -MAX_INTEGER <= sequence <= MAX_INTEGER):
@@ -86,75 +89,25 @@ def _read(raw: bytes, rules: EntityRules, latest: datetime, identity: Identity, 
         raise Rejected("data_malformed", "data.simulated must be true or false")
     if type(reason) is not str or len(reason) > MAX_WITHDRAWAL_REASON:
         raise Rejected("data_malformed", f"data.reason must be a text of at most {MAX_WITHDRAWAL_REASON} characters")
-    time = _time(envelope, latest)
+    time = _time(attributes.get("time"), latest)
     return Message(
-        envelope["source"], envelope["id"], data["entity_type"], key, time, row, sequence, simulated, reason
+        attributes["source"], attributes["id"], data["entity_type"], key, time, row, sequence, simulated, reason
     )
 
 
-def _parsed(raw: bytes) -> Any:
-    try:
-        value = parse_strict(raw, MAX_MESSAGE_BYTES)
-    except Permanent as error:
-        if error.reason_code == "malformed_json":
-            _explain_malformed(raw, error.message)
-        raise
-    if b"\\u0000" in raw and _holds_nul(value):
-        raise Rejected("nul_character", "a text holds U+0000, which no database text can hold")
-    return value
-
-
-def _explain_malformed(raw: bytes, message: str) -> None:
-    """Raise a reason that says more than "malformed" where there is one; return otherwise."""
-    if "depth limit" in message:
-        raise Rejected("too_deep", "the message is nested too deep")
-
-    def constant(name: str) -> NoReturn:
-        raise Rejected("nan", f"{name} is not a JSON value; leave the column out or send null")
-
-    def finite(literal: str) -> float:
-        value = float(literal)
-        if value in (float("inf"), float("-inf")):
-            raise Rejected("nan", f"the number {literal[:40]} is larger than any double; send it as a string")
-        return value
-
-    def whole(literal: str) -> int:
-        if len(literal) > 300:
-            raise Rejected("integer_too_large", "an integer has more than 300 digits; send it as a string")
-        return 0
-
-    try:
-        json.loads(raw, parse_constant=constant, parse_float=finite, parse_int=whole)
-    except RecursionError as error:
-        raise Rejected("too_deep", "the message is nested too deep") from error
-    except ValueError:
-        return
-
-
-def _holds_nul(value: Any) -> bool:
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, str):
-            if "\x00" in item:
-                return True
-        elif isinstance(item, dict):
-            waiting.extend(item)
-            waiting.extend(item.values())
-        elif isinstance(item, list):
-            waiting.extend(item)
-    return False
-
-
-def _envelope(envelope: Any, identity: Identity, sender: str | None) -> dict[str, Any]:
-    """Check the CloudEvent's own attributes; returns its data."""
-    if type(envelope) is not dict or envelope.get("specversion") != "1.0":
-        raise Rejected("not_a_cloudevent", 'the message is not a CloudEvent: an object with "specversion": "1.0"')
-    upstream_id = envelope.get("id")
+def _check_attributes(attributes: Any, identity: Identity, sender: str | None) -> None:
+    """Check the CloudEvent's own attributes, the time aside."""
+    if type(attributes) is not dict or attributes.get("specversion") != "1.0":
+        raise Rejected(
+            "not_a_cloudevent",
+            'the message is not a CloudEvent: neither an object with "specversion": "1.0" nor data with the header '
+            "ce_specversion: 1.0",
+        )
+    upstream_id = attributes.get("id")
     if type(upstream_id) is not str or not 0 < len(upstream_id) <= MAX_NAME or not upstream_id.isprintable():
         raise Rejected("not_a_cloudevent", f"id must be a printable text of 1 to {MAX_NAME} characters")
     identity.upstream_id = upstream_id
-    feed = envelope.get("source")
+    feed = attributes.get("source")
     if type(feed) is not str or not _FEED.fullmatch(feed) or feed == UNIDENTIFIED:
         raise Rejected(
             "not_a_cloudevent",
@@ -163,10 +116,13 @@ def _envelope(envelope: Any, identity: Identity, sender: str | None) -> dict[str
     if sender is not None and feed != sender:
         raise Rejected("feed_mismatch", f"the feed {sender} may not report as {feed}; it may only report itself")
     identity.feed = feed
-    fields = _FIELDS.get(envelope["type"]) if type(envelope.get("type")) is str else None
-    if fields is None:
+    if type(attributes.get("type")) is not str or attributes["type"] not in _FIELDS:
         raise Rejected("unknown_message_type", f"type must be {OBSERVED} or {WITHDRAWN}")
-    data = envelope.get("data")
+
+
+def _data(envelope: Envelope) -> dict[str, Any]:
+    data = envelope.data()
+    fields = _FIELDS[envelope.attributes["type"]]
     if type(data) is not dict:
         raise Rejected("data_malformed", "data must be an object")
     if not data.keys() <= fields:
@@ -192,9 +148,7 @@ def _rule(data: dict[str, Any], rules: EntityRules, identity: Identity) -> Entit
     return rule
 
 
-def _row(envelope: dict[str, Any], data: dict[str, Any], raw: bytes) -> dict[str, Any] | None:
-    if envelope["type"] == WITHDRAWN:
-        return None
+def _row(data: dict[str, Any], raw: bytes) -> dict[str, Any]:
     row = data.get("row")
     if type(row) is not dict or not row:
         raise Rejected("row_malformed", "data.row must be an object with at least the key's column")
@@ -234,8 +188,7 @@ def _as_key(value: Any, where: str) -> str | None:
     return key
 
 
-def _time(envelope: dict[str, Any], latest: datetime) -> str:
-    text = envelope.get("time")
+def _time(text: Any, latest: datetime) -> str:
     if text is None:
         raise Rejected("time_missing", "time must say when the source system held this to be so")
     if type(text) is not str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,13 +14,14 @@ from common.ids import entity_stream, event_id, source_stream
 from observer.core import messages
 from observer.core.messages import Message
 from observer.core.moments import Moment
-from observer.core.rejections import Identity, Rejected, Rejection, rejection
+from observer.core.rejections import Headers, Identity, Rejected, Rejection, rejection
 from observer.core.sources import EntityRules
 
 UPSTREAM = "trueup.upstream.message.v1"
 MAX_EVENT_BYTES = 900_000
 """What the ledger takes at most. Only a message that grows when floats become text can exceed it."""
 _COULD_GROW_BEYOND = 100_000
+PART_BYTES = 256 * 1024
 MAY_BE_STALE = frozenset(("unknown_entity_type", "feed_mismatch", "key_missing", "key_mismatch", "time_in_future"))
 """Refusals that a declaration or an advance of the clock, committed but not yet read here, would undo."""
 
@@ -31,6 +32,7 @@ class Incoming:
 
     raw: bytes
     origin: str
+    headers: Headers = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +88,21 @@ def read_all(
     read: list[Message | Rejected] = []
     for item in incoming:
         try:
-            read.append(messages.read(item.raw, rules, moment.latest, sender))
+            read.append(messages.read(item.raw, rules, moment.latest, sender, item.headers))
         except Rejected as rejected:
             read.append(rejected)
     return read
+
+
+def parts(incoming: Sequence[Incoming]) -> Iterator[Sequence[Incoming]]:
+    """`incoming`, in order, in parts that take a fraction of a second to read, whatever they hold."""
+    start = size = 0
+    for place, item in enumerate(incoming):
+        size += len(item.raw)
+        if size >= PART_BYTES:
+            yield incoming[start : place + 1]
+            start, size = place + 1, 0
+    yield incoming[start:]
 
 
 def may_be_stale(read: Sequence[Message | Rejected]) -> bool:
@@ -106,12 +119,12 @@ def to_record(
 
 def _planned(item: Incoming, result: Message | Rejected, moment: Moment) -> Event | Rejection:
     if isinstance(result, Rejected):
-        return rejection(item.raw, result, item.origin, moment)
+        return rejection(item.raw, result, item.origin, moment, item.headers)
     event = observation(result, item.origin, moment)
     if len(item.raw) > _COULD_GROW_BEYOND and len(event.encode()) > MAX_EVENT_BYTES:
         identity = Identity(result.feed, result.upstream_id, result.entity_type, result.key)
         too_large = Rejected("oversized", f"the event would have more than {MAX_EVENT_BYTES} bytes", identity)
-        return rejection(item.raw, too_large, item.origin, moment)
+        return rejection(item.raw, too_large, item.origin, moment, item.headers)
     return event
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from common.errors import Permanent
 from common.events.envelope import Event
@@ -16,6 +16,9 @@ from observer.core.moments import Moment
 
 UNIDENTIFIED = "unidentified"
 """The feed of messages that do not say where they come from. No feed may have this name."""
+
+Headers: TypeAlias = tuple[tuple[str, bytes], ...]
+"""What stands beside a message's bytes, in order; a name may be there more than once."""
 
 
 @dataclass(slots=True)
@@ -38,13 +41,15 @@ class Rejected(Permanent):
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A refused message: the event that records it and the payload for the quarantine (None when not kept)."""
+    """A refused message: the event that records it, and for the quarantine its payload (None when not kept) and the
+    headers that stood beside it."""
 
     event: Event
     payload: bytes | None
+    headers: Headers = ()
 
 
-def rejection(raw: bytes, rejected: Rejected, origin: str, moment: Moment) -> Rejection:
+def rejection(raw: bytes, rejected: Rejected, origin: str, moment: Moment, headers: Headers = ()) -> Rejection:
     """What is recorded of the refused message `raw`, which arrived by `origin`.
 
     The id derives from the bytes, the reason and the origin: a message that is delivered again is the same
@@ -56,7 +61,7 @@ def rejection(raw: bytes, rejected: Rejected, origin: str, moment: Moment) -> Re
     payload_digest = hashlib.sha256(raw).hexdigest()
     event_type = ObservationRejected.TYPE
     named = event_id(event_type, stream, payload_digest, rejected.reason_code, origin)
-    kept = len(raw) <= MAX_KEPT_PAYLOAD_BYTES
+    kept = len(raw) + size_of(headers) <= MAX_KEPT_PAYLOAD_BYTES
     data: dict[str, Any] = {
         "feed": feed,
         "reason_code": rejected.reason_code,
@@ -82,4 +87,9 @@ def rejection(raw: bytes, rejected: Rejected, origin: str, moment: Moment) -> Re
         actor=f"feed:{feed}",
         data=data,
     )
-    return Rejection(event, raw if kept else None)
+    return Rejection(event, raw, headers) if kept else Rejection(event, None)
+
+
+def size_of(headers: Headers) -> int:
+    """Bytes, about: a name's characters are counted."""
+    return sum(len(name) + len(value) for name, value in headers)

@@ -60,7 +60,8 @@ def settle(
         elif known is None and same_content(event, event_of(planned[first[event.id]])):
             settled.repeats[place] = first[event.id]
         else:
-            refused = rejection(incoming[place].raw, clash(event), incoming[place].origin, moment)
+            clashing = incoming[place]
+            refused = rejection(clashing.raw, clash(event), clashing.origin, moment, clashing.headers)
             if refused.event.id in first:
                 settled.repeats[place] = first[refused.event.id]
             else:

@@ -10,7 +10,7 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 VALUE = "trueup.v1.Value"
 
 
@@ -32,7 +32,12 @@ def message_class(types: descriptor_pool.DescriptorPool, name: str) -> type[Mess
 
 
 def is_map(field: Any) -> bool:
-    return field.message_type is not None and field.message_type.GetOptions().map_entry
+    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
+
+
+def has_plain_values(field: Any) -> bool:
+    """Whether the values of a map are no messages."""
+    return field.message_type.fields_by_name["value"].message_type is None
 
 
 def fill(message: Message, data: dict[str, Any]) -> Message:
@@ -42,7 +47,7 @@ def fill(message: Message, data: dict[str, Any]) -> Message:
         if is_map(field):
             target = getattr(message, name)
             for key, item in value.items():
-                if field.message_type.fields_by_name["value"].message_type is None:
+                if has_plain_values(field):
                     target[key] = item
                 else:
                     set_item(target[key], item)
@@ -60,7 +65,7 @@ def fill(message: Message, data: dict[str, Any]) -> Message:
     return message
 
 
-def set_item(message: Message, value: Any) -> None:
+def set_item(message: Any, value: Any) -> None:
     if message.DESCRIPTOR.full_name == VALUE:
         set_value(message, value)
     elif message.DESCRIPTOR.name == "TextList":
@@ -95,7 +100,7 @@ def read(message: Message) -> dict[str, Any]:
     for field in message.DESCRIPTOR.fields:
         value = getattr(message, field.name)
         if is_map(field):
-            plain = field.message_type.fields_by_name["value"].message_type is None
+            plain = has_plain_values(field)
             result[field.name] = {key: item if plain else read_item(item) for key, item in value.items()}
         elif field.is_repeated:
             result[field.name] = [item if field.message_type is None else read_item(item) for item in value]
@@ -104,7 +109,7 @@ def read(message: Message) -> dict[str, Any]:
     return result
 
 
-def read_item(message: Message) -> Any:
+def read_item(message: Any) -> Any:
     if message.DESCRIPTOR.full_name == VALUE:
         return read_value(message)
     return list(message.items) if message.DESCRIPTOR.name == "TextList" else read(message)

@@ -1,0 +1,90 @@
+"""What is fetched at once is bounded, in records and in bytes."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from aiokafka.errors import CorruptRecordException
+from common.bus.fetching import MAX_BYTES, STEP, Fetched, Fetching
+from common.errors import Transient
+
+
+@dataclass
+class Record:
+    value: bytes | None
+    key: bytes | None = None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+
+class Kafka:
+    """A client that holds `waiting`; remembers how it was asked."""
+
+    def __init__(self, waiting: list[Record]) -> None:
+        self.waiting = waiting
+        self.asked: list[tuple[int, int]] = []
+        self.failing = False
+
+    def assignment(self) -> set[str]:
+        return {"p"}
+
+    async def getmany(self, *_at: str, timeout_ms: int, max_records: int) -> dict[str, list[Any]]:
+        if self.failing:
+            raise CorruptRecordException("a test's")
+        self.asked.append((timeout_ms, max_records))
+        got, self.waiting = self.waiting[:max_records], self.waiting[max_records:]
+        return {"p": got} if got else {}
+
+
+def fetched(kafka: Kafka, max_records: int = 1_000) -> list[Any]:
+    return asyncio.run(Fetching().fetch(kafka, 250, max_records)).records
+
+
+def test_all_that_waits_is_fetched_in_order_and_only_the_first_step_waits() -> None:
+    records = [Record(b"%d" % number) for number in range(3 * STEP + 1)]
+    kafka = Kafka(list(records))
+    assert fetched(kafka) == records
+    assert [timeout for timeout, _ in kafka.asked] == [250, 0, 0, 0, 0]
+
+
+def test_no_more_records_are_taken_than_asked_for() -> None:
+    kafka = Kafka([Record(None)] * 100)
+    assert len(fetched(kafka, STEP + 3)) == STEP + 3
+    assert len(kafka.waiting) == 100 - STEP - 3
+
+
+def test_nothing_is_asked_for_twice_when_nothing_waits() -> None:
+    kafka = Kafka([])
+    assert not fetched(kafka)
+    assert kafka.asked == [(250, STEP)]
+
+
+@pytest.mark.parametrize(
+    "large",
+    [
+        Record(b"x" * MAX_BYTES),
+        Record(None, b"x" * MAX_BYTES),
+        Record(b"", None, (("none", None), ("h", b"x" * MAX_BYTES))),
+        Record(b"", None, (("x" * MAX_BYTES, b""),)),
+    ],
+)
+def test_large_records_end_the_fetch(large: Record) -> None:
+    kafka = Kafka([large] * 5 * STEP)
+    assert len(fetched(kafka)) == STEP
+    assert len(fetched(kafka)) == STEP
+
+
+def test_one_by_one_large_records_end_the_fetch_too() -> None:
+    kafka = Kafka([Record(b"x" * MAX_BYTES)] * 3)
+
+    async def carefully() -> Fetched:
+        fetching = Fetching()
+        kafka.failing = True
+        with pytest.raises(Transient):
+            await fetching.fetch(kafka, 0, 1_000)
+        kafka.failing = False
+        return await fetching.fetch(kafka, 0, 1_000)
+
+    assert len(asyncio.run(carefully()).records) == 1
