@@ -23,7 +23,7 @@ from approver.core.drafting import Draft, Signed, When
 from approver.core.lines import CaseLine, line
 from approver.core.proposals import Declarations, Numbered
 from approver.core.surroundings import Surroundings
-from approver.ports import Book, Deadlines, Facts, Lines, People, ReadFacts, Records, Subject
+from approver.ports import Book, Deadlines, Facts, Lines, People, ReadFacts, Records, Subject, Trusted
 
 _log = logging.getLogger(__name__)
 
@@ -82,6 +82,7 @@ class Desk:
         lines: Lines,
         deadlines: Deadlines,
         people: People,
+        trusted: Trusted,
         wall: Callable[[], datetime],
     ) -> None:
         self._records = records
@@ -90,6 +91,7 @@ class Desk:
         self._lines = lines
         self._deadlines = deadlines
         self._people = people
+        self._trusted = trusted
         self._wall = wall
 
     async def look(self, conn: Connection) -> Situation:
@@ -152,14 +154,14 @@ class Desk:
         when: When,
         read: ReadFacts,
     ) -> list[Opened]:
-        catalogue, directory = situation.declarations.catalogue, self._people()
+        catalogue, directory, trusted = situation.declarations.catalogue, self._people(), self._trusted()
         wanted = [subject for case, _ in folded if (subject := _subject(case)) is not None]
         known = await read(conn, catalogue, wanted, when.asof)
         return [
             Opened(
                 Draft(case, when),
                 recorded,
-                Surroundings(catalogue, directory, _facts_of(known, _subject(case))),
+                Surroundings(catalogue, directory, trusted, _facts_of(known, _subject(case))),
             )
             for case, recorded in folded
         ]

@@ -19,6 +19,7 @@ from common.ids import REALM_STREAM
 from common.ledger import Connection, NewEvent, append
 from common.ledger.progress import quiescent
 from common.runtime import Parts, Runtime, Service, run
+from common.service_keys import signing_of
 from common.timers import Timers, WallTimers
 
 from approver.adapters.book import LedgerBook
@@ -40,11 +41,12 @@ _LOG = logging.getLogger(__name__)
 
 
 async def compose(runtime: Runtime) -> Parts:
-    """The approver's parts. Raises `Permanent` when directory or issuer key can't be used."""
+    """The approver's parts. Raises `Permanent` when directory, issuer key or signing key can't be used."""
     settings = runtime.settings
     assert isinstance(settings, ApproverSettings)
     people = WatchedDirectory(_required(settings.directory, "TRUEUP_DIRECTORY"), settings.realm)
     tokens = Tokens(read_secret(_required(settings.issuer_key, "TRUEUP_ISSUER_KEY")), settings.realm)
+    signing = signing_of(SERVICE, settings, wall_now())
     timers, store = Timers(SERVICE), EntityStore(SERVICE)
     transactions = Transactions(runtime.pool, runtime.committed)
     await transactions.run(lambda conn: _install(conn, timers.ddl + store.ddl))
@@ -53,7 +55,7 @@ async def compose(runtime: Runtime) -> Parts:
     lines = PostgresLines()
     facts = StoredFacts(store, runtime.ledger)
     book = LedgerBook(runtime.ledger)
-    desk = Desk(LedgerRecords(), book, facts, lines, TimedDeadlines(timers), people, wall_now)
+    desk = Desk(LedgerRecords(signing.key), book, facts, lines, TimedDeadlines(timers), people, signing.keys, wall_now)
     handlers = Handlers(desk, lines, timers)
     duties = _Duties(transactions, desk, handlers, timers, people)
     context = Context(

@@ -55,10 +55,24 @@ BY_SERVICE: dict[str, tuple[type[EventData], ...]] = {
 MODELS: dict[str, type[EventData]] = {model.TYPE: model for models in BY_SERVICE.values() for model in models}
 WRITER: dict[str, str] = {model.TYPE: service for service, models in BY_SERVICE.items() for model in models}
 
+SIGNED: frozenset[str] = frozenset(
+    model.TYPE
+    for model in (
+        *BY_SERVICE["planner"],
+        *BY_SERVICE["executor"],
+        *BY_SERVICE["auditor"],
+        approver.TicketOpened,
+        approver.ApprovalVoided,
+        approver.PlanAuthorised,
+        approver.PlanExpired,
+    )
+)
+"""The types that their service signs with its own key (decisions/0008); those with a decision the person signs."""
+
 
 def typed(event: Event) -> EventData:
     """The event's data as its model. Raises KeyError for a type that is not in the registry."""
     return MODELS[event.type].of(event)
 
 
-__all__ = ["BY_SERVICE", "MODELS", "WRITER", "Event", "EventData", "Fact", "Origin", "new_event", "typed"]
+__all__ = ["BY_SERVICE", "MODELS", "SIGNED", "WRITER", "Event", "EventData", "Fact", "Origin", "new_event", "typed"]
