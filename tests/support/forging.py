@@ -13,11 +13,12 @@ from common.events.executor import ExecutionStarted
 from executor.core import records
 from executor.core.checks import Scene
 
+from support import service_keys
 from support.casework import Casework, people
 
 
 def scene(work: Casework, **changes: Any) -> Scene:
-    return replace(Scene(work.catalogue, work.directory, work.facts(), work.asof), **changes)
+    return replace(Scene(work.catalogue, work.directory, service_keys.trusted(), work.facts(), work.asof), **changes)
 
 
 def without(work: Casework, kind: type) -> Casework:

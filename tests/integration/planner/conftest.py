@@ -15,6 +15,7 @@ from planner import workers
 from planner.adapters.playbook import PlaybookDrafter
 from planner.ports import Drafter
 from planner.workers import Planner
+from support import service_keys
 from support.ground import Ground, ground_of
 
 
@@ -66,6 +67,7 @@ async def site(ground: Ground) -> Site:
             store=planner_main.STORE,
             queue=planner_main.QUEUE,
             drafter=PlaybookDrafter(),
+            key=lambda: service_keys.key("planner"),
             on_commit=lambda: None,
         ),
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from auditor.core import attestation
 from cli.audit.commands import app
+from support import service_keys
 from support import walk as walks
 from support.walk import directory
 from typer.testing import CliRunner
@@ -18,7 +19,9 @@ from typer.testing import CliRunner
 def raw() -> bytes:
     walk = walks.closed()
     people = walk.directory.people.values()
-    return attestation.issue("demo", walk.id, walk.ledger[-1].asof, walk.records, people).encode()
+    return attestation.issue(
+        "demo", walk.id, walk.ledger[-1].asof, walk.records, people, service_keys.trusted()
+    ).encode()
 
 
 @pytest.fixture

@@ -148,7 +148,7 @@ class ServiceKey:
         except (OSError, UnicodeDecodeError) as error:
             raise Permanent("signing_key_missing", f"the key of the {service} can't be read: {error}") from error
         if mode & stat.S_IRWXO:
-            raise Permanent("signing_key_exposed", f"anybody on this machine may use {path}: chmod 600 it, and rotate")
+            raise Permanent("signing_key_exposed", f"others may read {path}: chmod 600 it, and rotate the key")
         try:
             return cls.of(service, text)
         except ValueError as error:

@@ -23,7 +23,7 @@ from approver.core.drafting import Draft, Signed, When
 from approver.core.lines import CaseLine, line
 from approver.core.proposals import Declarations, Numbered
 from approver.core.surroundings import Surroundings
-from approver.ports import Book, Deadlines, Facts, Lines, People, ReadFacts, Records, Subject, Trusted
+from approver.ports import Believed, Book, Deadlines, Facts, Lines, ReadFacts, Records, Subject
 
 _log = logging.getLogger(__name__)
 
@@ -81,8 +81,7 @@ class Desk:
         facts: Facts,
         lines: Lines,
         deadlines: Deadlines,
-        people: People,
-        trusted: Trusted,
+        believed: Believed,
         wall: Callable[[], datetime],
     ) -> None:
         self._records = records
@@ -90,8 +89,7 @@ class Desk:
         self._facts = facts
         self._lines = lines
         self._deadlines = deadlines
-        self._people = people
-        self._trusted = trusted
+        self._believed = believed
         self._wall = wall
 
     async def look(self, conn: Connection) -> Situation:
@@ -154,7 +152,8 @@ class Desk:
         when: When,
         read: ReadFacts,
     ) -> list[Opened]:
-        catalogue, directory, trusted = situation.declarations.catalogue, self._people(), self._trusted()
+        catalogue, directory = situation.declarations.catalogue, self._believed.people()
+        trusted = self._believed.service_keys()
         wanted = [subject for case, _ in folded if (subject := _subject(case)) is not None]
         known = await read(conn, catalogue, wanted, when.asof)
         return [

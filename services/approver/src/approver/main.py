@@ -34,6 +34,7 @@ from approver.core import clocks
 from approver.core.drafting import SERVICE
 from approver.desk import Desk
 from approver.handlers import CASE_TOPICS, CHUNK, Handlers
+from approver.ports import Believed
 from approver.settings import ApproverSettings
 
 LOOK_AT_DIRECTORY_S = 1.0
@@ -55,7 +56,8 @@ async def compose(runtime: Runtime) -> Parts:
     lines = PostgresLines()
     facts = StoredFacts(store, runtime.ledger)
     book = LedgerBook(runtime.ledger)
-    desk = Desk(LedgerRecords(signing.key), book, facts, lines, TimedDeadlines(timers), people, signing.keys, wall_now)
+    records, believed = LedgerRecords(signing.key), Believed(people, signing.keys)
+    desk = Desk(records, book, facts, lines, TimedDeadlines(timers), believed, wall_now)
     handlers = Handlers(desk, lines, timers)
     duties = _Duties(transactions, desk, handlers, timers, people)
     context = Context(

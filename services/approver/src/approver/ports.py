@@ -31,6 +31,14 @@ class Trusted(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Believed:
+    """Whose signatures count, as the files beside the service have it now."""
+
+    people: People
+    service_keys: Trusted
+
+
+@dataclass(frozen=True, slots=True)
 class Realm:
     """The realm's declarations and clock. `version` counts the events of its own stream."""
 

@@ -41,7 +41,7 @@ Trusted = Annotated[
 ]
 TrustedKeys = Annotated[
     Path | None,
-    typer.Option("--service-keys", metavar="FILE", help="Your own copy of the services' keys: what must have signed."),
+    typer.Option("--service-keys", metavar="FILE", help="Your own copy of the services' keys."),
 ]
 Against = Annotated[
     str | None,

@@ -55,17 +55,16 @@ BY_SERVICE: dict[str, tuple[type[EventData], ...]] = {
 MODELS: dict[str, type[EventData]] = {model.TYPE: model for models in BY_SERVICE.values() for model in models}
 WRITER: dict[str, str] = {model.TYPE: service for service, models in BY_SERVICE.items() for model in models}
 
+_OF_APPROVER: tuple[type[EventData], ...] = (
+    approver.TicketOpened,
+    approver.ApprovalVoided,
+    approver.PlanAuthorised,
+    approver.PlanExpired,
+)
 SIGNED: frozenset[str] = frozenset(
     model.TYPE
-    for model in (
-        *BY_SERVICE["planner"],
-        *BY_SERVICE["executor"],
-        *BY_SERVICE["auditor"],
-        approver.TicketOpened,
-        approver.ApprovalVoided,
-        approver.PlanAuthorised,
-        approver.PlanExpired,
-    )
+    for models in (BY_SERVICE["planner"], _OF_APPROVER, BY_SERVICE["executor"], BY_SERVICE["auditor"])
+    for model in models
 )
 """The types that their service signs with its own key (decisions/0008); those with a decision the person signs."""
 

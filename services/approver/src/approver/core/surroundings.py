@@ -16,7 +16,8 @@ from common.service_keys import ServiceKeys
 
 @dataclass(frozen=True)
 class Surroundings:
-    """The active declarations, who may do what, whose signatures count, and the facts of the case's entity as they are now, by name.
+    """The active declarations, who may do what, which services' keys count, and the facts of the case's entity as
+    they are now, by name.
 
     `facts` is empty when the entity is not known (any more) or its desired state is not active: all is Unknown.
     """

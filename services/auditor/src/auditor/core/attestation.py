@@ -1,12 +1,13 @@
 """The attestation document: one line of canonical JSON that carries its own evidence.
 
-    {trueup, realm, case, issued, simulated, statement, narrative, evidence, people, service_keys, declarations, digest}
+    {trueup, realm, case, issued, simulated, statement, narrative, evidence, people, service_keys, declarations,
+     digest}
 
 `evidence` is the index: `{n, position, event, sha256}`, ascending positions, `event` being the exact bytes as text.
-`people` are the directory's entries, with public keys, of everybody who decided something in it; `service_keys` the public keys that services signed records with, each with the
-time for which it counts. `digest` is the
-SHA-256 of the canonical bytes of everything else. The head (all but evidence, narrative and digest) is what
-AttestationIssued carries, so that the document can be written again from the ledger at any time.
+`people` are the directory's entries, with public keys, of everybody who decided something in it; `service_keys` the
+public keys that services signed records with, each with the time for which it counts. `digest` is the SHA-256 of the
+canonical bytes of everything else. The head (all but evidence, narrative and digest) is what AttestationIssued
+carries, so that the document can be written again from the ledger at any time.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from datetime import datetime
 
 from common.cases import Case, Said
 from common.clock import instant, parse_instant
+from common.errors import Refused
 from common.events import Origin, new_event, typed
 from common.events.auditor import (
     CaseClosed,
@@ -29,7 +30,6 @@ from common.events.auditor import (
 from common.events.envelope import Event
 from common.events.executor import ExecutionFinished
 from common.events.model import EventData, Value
-from common.errors import Refused
 from common.service_keys import ServiceKeys, check_service_signature
 
 from auditor.core import proving
@@ -146,9 +146,7 @@ def _unsigned(story: Story, said: Said[EventData], refusal: Refused) -> list[Fin
     if known is not None and known.position > said.position and known.data.reason_code == refusal.reason_code:
         return []
     reason = f"What is recorded as executed is not the executor's: {refusal.message}"
-    data = VerificationInconclusive(
-        case=story.case.id, reason_code=refusal.reason_code, reason=reason, facts=[]
-    )
+    data = VerificationInconclusive(case=story.case.id, reason_code=refusal.reason_code, reason=reason, facts=[])
     return [Finding(data, said.event)]
 
 

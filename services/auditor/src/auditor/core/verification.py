@@ -1,7 +1,7 @@
 """Verifying an attestation: offline, from the file alone, in the order in which its parts rest on each other.
 
-The order is LEDGER.md's: bytes, digest, records; then people's and services' signatures; then whether the records show what an
-attested case must show. A later question is asked only when the earlier ones hold.
+The order is LEDGER.md's: bytes, digest, records; then people's and services' signatures; then whether the records
+show what an attested case must show. A later question is asked only when the earlier ones hold.
 """
 
 from __future__ import annotations
@@ -51,8 +51,9 @@ def verify(
 ) -> list[Check]:
     """Every check of the file `raw`, in order. Never raises for what is in the file.
 
-    `directory` and `service_keys` are the verifier's own: they say whose keys these are. `expected_digest` comes from elsewhere (the
-    ledger's AttestationIssued). Without them the file can only be consistent with itself, and the checks say so.
+    `directory` and `service_keys` are the verifier's own: they say whose keys these are. `expected_digest` comes
+    from elsewhere (the ledger's AttestationIssued). Without them the file can only be consistent with itself, and
+    the checks say so.
     """
     try:
         document = attestation.parse(raw)
