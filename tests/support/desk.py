@@ -21,9 +21,8 @@ CONFIRM_ROLE = "head-of-compliance"
 
 
 def around(walk: Walk, **changes: Any) -> Surroundings:
-    return replace(
-        Surroundings(walk.catalogue, walk.directory, service_keys.trusted(walk.realm), walk.facts()), **changes
-    )
+    keys = service_keys.trusted(walk.realm)
+    return replace(Surroundings(walk.catalogue, walk.directory, keys, walk.facts()), **changes)
 
 
 def draft(walk: Walk, asof: datetime | None = None) -> Draft:

@@ -207,7 +207,6 @@ def test_the_same_records_give_the_same_document() -> None:
     walk = walks.closed()
     people = list(walk.directory.people.values())
     one = attestation.issue("demo", walk.id, walk.ledger[-1].asof, walk.records, people, trusted())
-    two = attestation.issue(
-        "demo", walk.id, walk.ledger[-1].asof, reversed(walk.records), reversed(people), trusted()
-    )
+    records, everybody = reversed(walk.records), reversed(people)
+    two = attestation.issue("demo", walk.id, walk.ledger[-1].asof, records, everybody, trusted())
     assert one.encode() == two.encode()
