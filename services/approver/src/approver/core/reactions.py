@@ -46,8 +46,10 @@ def react(draft: Draft, around: Surroundings, left: Left | None = None) -> str:
         _void_stale(draft, around)
         _open(draft, around)
         _authorise(draft, around)
-    except (Permanent, Refused) as error:
+    except Permanent as error:
         return error.message
+    except Refused as refusal:
+        return str(refusal)
     return ""
 
 
