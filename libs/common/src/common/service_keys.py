@@ -17,6 +17,7 @@ import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +33,7 @@ from common.settings import SigningSettings
 from common.watching import Watched
 
 SIGNERS = ("planner", "approver", "executor", "auditor")
-"""The services that have a key. What observer and differ write is checked by deciding it again (decisions/0008)."""
+"""The services that have a key. What observer and differ write is checked by deciding it again (decisions/0010)."""
 MAX_BYTES = 1024 * 1024
 _SIGNATURE = re.compile(r"service:([a-z]+)/([0-9a-f]{16}):([A-Za-z0-9+/]{86}==)")
 
@@ -47,8 +48,13 @@ def _instant(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=256)
+def _public_key(text: str) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(base64.b64decode(text, validate=True))
+
+
 def _public(text: str) -> str:
-    Ed25519PublicKey.from_public_bytes(base64.b64decode(text, validate=True))
+    _public_key(text)
     return text
 
 
@@ -201,8 +207,7 @@ def _verifies(event: Event, encoded: str, public: str) -> bool:
         signature = base64.b64decode(encoded, validate=True)
         if base64.b64encode(signature).decode() != encoded:  # spare bits: two texts for one signature
             return False
-        key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public, validate=True))
-        key.verify(signature, replace(event, signature=None).encode())
+        _public_key(public).verify(signature, replace(event, signature=None).encode())
     except (InvalidSignature, Permanent, ValueError, binascii.Error):
         return False
     return True

@@ -66,7 +66,7 @@ SIGNED: frozenset[str] = frozenset(
     for models in (BY_SERVICE["planner"], _OF_APPROVER, BY_SERVICE["executor"], BY_SERVICE["auditor"])
     for model in models
 )
-"""The types that their service signs with its own key (decisions/0008); those with a decision the person signs."""
+"""The types that their service signs with its own key (decisions/0010); those with a decision the person signs."""
 
 
 def typed(event: Event) -> EventData:
