@@ -16,6 +16,7 @@ from common.events.approver import PlanAuthorised, TicketOpened
 from common.events.executor import ActionSucceeded, ExecutionStarted
 from common.events.planner import PlanDrafted
 from common.service_keys import ServiceKey, ServiceKeys, check_service_signature
+from executor.core import records
 from executor.main import QUEUE
 from support import service_keys
 from support.casework import Casework
@@ -124,3 +125,19 @@ async def test_keys_are_rotated_in_a_running_realm(running: Ground, tmp_path: Pa
         assert halted.data["reason_code"] == "service_key_expired"
     finally:
         service.stop()
+
+
+async def test_an_end_that_the_executor_did_not_record_finishes_nothing(site: Any) -> None:
+    """The last success is somebody else's word: the executor doesn't put its name under the whole."""
+    work = started(authorised(casework("K-7")))
+    for number, step in enumerate(work.plan.steps, 1):
+        intent = records.intended(work.case, step, work.case.releases.get(number))
+        work.add(intent, "executor", "service:executor", str(number))
+        work.add(records.succeeded(intent, {}), "executor", "service:executor", f"{number} done")
+    last = work.events[-1]
+    assert last.type == ActionSucceeded.TYPE
+    work.events[-1] = replace(last, signature="service:executor")
+    await site.ground.bring(work)
+    await site.look(work.id)
+    case = await site.ground.case(work.id)
+    assert (case.finished, case.halted.data.reason_code) == (None, "service_signature_missing")
