@@ -23,6 +23,7 @@ from cli.stack.stack import AnyBroker, Stack
 from common.clock import instant, parse_instant, wall_now
 from common.directory import Directory
 from common.events import Event
+from common.service_keys import ServiceKeys
 from support.processes import until
 from typer.testing import CliRunner
 
@@ -64,7 +65,7 @@ def test_the_story_ends_with_an_attestation_that_verifies(
     directory = Directory.read(here.stack.config / "directory.json")
     issued = [event for _, event in told["events"] if event.type == "trueup.attestation.issued.v1"]
     digest = next(event.data["digest"] for event in issued if event.caseid == CASE)
-    checks = verify(document, directory, digest)
+    checks = verify(document, directory, digest, ServiceKeys.read(here.stack.config / "service-keys.json"))
     assert [check for check in checks if check.ok is not True] == []
     assert run_verify(document, here.stack.folder / "whole.json") == 0
 

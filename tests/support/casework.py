@@ -20,7 +20,7 @@ from common.declarations.values import Status
 from common.directory import Directory, Person
 from common.entities.rows import StoredEntity
 from common.entities.views import candidate_of, related_view, view_of
-from common.events import Event, EventData, Fact, Origin, new_event
+from common.events import SIGNED, Event, EventData, Fact, Origin, new_event
 from common.events.approver import (
     ApprovalGiven,
     Decision,
@@ -37,6 +37,8 @@ from common.events.observer import EntityObserved
 from common.events.planner import PlanDrafted
 from common.facts import attribute_values, entity_facts
 from common.ids import case_id, entity_stream, event_id
+
+from support import service_keys
 
 FINDINGS = Path(__file__).parents[2] / "examples" / "findings" / "findings.yaml"
 AUTHOR = "c.adeyemi"
@@ -185,6 +187,8 @@ class Casework:
         origin = Origin(source=source, actor=actor, time=self.wall, asof=self.asof, cause=cause)
         stream = f"{data.CATEGORY}/{self.id}"
         event = new_event(data, stream, origin, *unique, case=self.id, signature=signature)
+        if event.type in SIGNED:
+            event = service_keys.numbered(event, 1 + sum(other.subject == stream for other in self.events))
         self.events.append(event)
         return event
 

@@ -14,13 +14,15 @@ from approver.core.surroundings import Surroundings
 from common.events import Event
 from common.events.approver import Decision
 
+from support import service_keys
 from support.walk import Walk, at, opened
 
 CONFIRM_ROLE = "head-of-compliance"
 
 
 def around(walk: Walk, **changes: Any) -> Surroundings:
-    return replace(Surroundings(walk.catalogue, walk.directory, walk.facts()), **changes)
+    keys = service_keys.trusted(walk.realm)
+    return replace(Surroundings(walk.catalogue, walk.directory, keys, walk.facts()), **changes)
 
 
 def draft(walk: Walk, asof: datetime | None = None) -> Draft:
@@ -28,10 +30,12 @@ def draft(walk: Walk, asof: datetime | None = None) -> Draft:
 
 
 def keep(walk: Walk, made: Draft) -> Sequence[Event]:
-    """What the draft added becomes part of the walk."""
-    walk.ledger.extend(made.events)
-    walk.events.extend(made.events)
-    return made.events
+    """What the draft added becomes part of the walk, as it would be appended."""
+    versions = zip(made.events, made.versions, strict=True)
+    kept = [service_keys.numbered(event, version) for event, version in versions]
+    walk.ledger.extend(kept)
+    walk.events.extend(kept)
+    return kept
 
 
 def reacted(walk: Walk, **changes: Any) -> list[str]:

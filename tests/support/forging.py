@@ -7,17 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 from common import signing
-from common.events import Event, EventData
+from common.events import SIGNED, Event, EventData
 from common.events.approver import Decision
 from common.events.executor import ExecutionStarted
 from executor.core import records
 from executor.core.checks import Scene
 
+from support import service_keys
 from support.casework import Casework, people
 
 
 def scene(work: Casework, **changes: Any) -> Scene:
-    return replace(Scene(work.catalogue, work.directory, work.facts(), work.asof), **changes)
+    return replace(Scene(work.catalogue, work.directory, service_keys.trusted(), work.facts(), work.asof), **changes)
 
 
 def without(work: Casework, kind: type[EventData]) -> Casework:
@@ -27,10 +28,14 @@ def without(work: Casework, kind: type[EventData]) -> Casework:
 
 
 def changed(work: Casework, kind: type[EventData], change: Callable[[Event], Event]) -> Casework:
-    """The case with its events of `kind` forged."""
+    """The case with its events of `kind` forged, by somebody who has the key of the service that signs them."""
     assert any(event.type == kind.TYPE for event in work.events)
-    work.events = [change(event) if event.type == kind.TYPE else event for event in work.events]
+    work.events = [_again(change(event)) if event.type == kind.TYPE else event for event in work.events]
     return work
+
+
+def _again(event: Event) -> Event:
+    return event if event.type not in SIGNED else service_keys.numbered(event, event.streamversion or 1)
 
 
 def with_decision(event: Event, **fields: Any) -> Event:

@@ -19,12 +19,13 @@ from cli.stack.realm import Realm
 from common.cases import Case
 from common.clock import instant, parse_instant, wall_now
 from common.declarations.loader import load
-from common.events import Event, Origin, new_event
+from common.events import SIGNED, Event, Origin, new_event
 from common.events.approver import ClockAdvanced, Decision, DeclarationActivated, RealmCreated
 from common.ids import REALM_STREAM, declaration_stream
 from common.ledger import Appended, Ledger, NewEvent
 from common.ledger.progress import pending
 
+from support import service_keys
 from support.casework import AUTHOR, FINDINGS, Casework
 
 TICKETING = Path(__file__).parents[2] / "examples" / "findings" / "ticketing.sql"
@@ -47,9 +48,13 @@ class Ground:
         return self.ledgers.setdefault(service, Ledger(self.pools[service]))
 
     async def put(self, events: Iterable[Event]) -> None:
-        """Append events, each as its source's own role, in order."""
+        """Append events, each as its source's own role, in order; what services sign, at the version it then has."""
         for event in events:
-            (answer,) = await self.ledger(event.source).append([[NewEvent(event)]])
+            ledger, version = self.ledger(event.source), None
+            if event.type in SIGNED:
+                version = 1 + len(await ledger.read_stream(ledger.pool, event.subject))
+                event = service_keys.numbered(event, version)  # noqa: PLW2901 - the same one, as it is appended
+            (answer,) = await ledger.append([[NewEvent(event, version)]])
             assert isinstance(answer, Appended), answer
 
     async def declare(self, text: str) -> None:

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from cli.stack.realm import Realm
+from common.service_keys import SIGNERS
 
+from support import service_keys
 from support.casework import people
 from support.ground import Ground
 
@@ -61,6 +63,9 @@ class ServiceProcess:
             "TRUEUP_HTTP_PORT": "0",
             "TRUEUP_LEASE_S": "1",
         }
+        if self.name in SIGNERS:
+            files = service_keys.write(self.folder, self.name, realm.name)
+            given |= {f"TRUEUP_{name.upper()}": str(path) for name, path in files.items()}
         login = realm.bus.credentials(self.name)
         if login is not None:
             given |= {"TRUEUP_KAFKA_USER": login.user, "TRUEUP_KAFKA_PASSWORD": login.password}

@@ -7,7 +7,7 @@ with their proposals, positions and stream versions, the execution, and the audi
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Literal
@@ -29,6 +29,7 @@ from common.proposals import proposal_id, set_digest
 from planner.core import playbook
 from planner.core.situation import Situation
 
+from support import service_keys
 from support.casework import AUTHOR, FINDINGS, Casework, documents, findings_catalogue, people
 
 ACTIVATOR = "t.brandt"
@@ -105,7 +106,7 @@ class Walk(Casework):
         """Append, with the next version of its stream."""
         self.wall += timedelta(seconds=1)
         version = 1 + sum(event.subject == other.subject for other in self.ledger)
-        event = replace(event, streamversion=version)
+        event = service_keys.numbered(event, version)
         self.ledger.append(event)
         return event
 

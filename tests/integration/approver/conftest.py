@@ -19,6 +19,7 @@ from common.clock import wall_now
 from common.ledger import Ledger
 from common.runtime import Runtime, application
 from pydantic import SecretStr
+from support import service_keys
 from support.office import Office, Served, with_roles, write_directory
 from support.walk import Walk, at, directory, real_row
 
@@ -46,6 +47,7 @@ async def opened_office(
         brokers="127.0.0.1:1",
         directory=folder / "directory.json",
         issuer_key=folder / "issuer.key",
+        **service_keys.write(folder, "approver", realm.name),
         clock=clock,
         timezone="America/New_York",
     )

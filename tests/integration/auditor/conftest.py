@@ -24,7 +24,9 @@ from common.http_auth import Tokens
 from common.jobs import JobQueue
 from common.ledger import Ledger
 from common.runtime import Runtime, application
+from common.service_keys import WatchedServiceKeys
 from pydantic import SecretStr
+from support import service_keys
 from support.audit_room import AuditRoom
 from support.office import Served, write_directory
 from support.walk import Walk, directory
@@ -51,6 +53,7 @@ async def enter(stack: AsyncExitStack, realm: Realm, folder: Path) -> AuditRoom:
         brokers="127.0.0.1:1",
         directory=folder / "directory.json",
         issuer_key=folder / "issuer.key",
+        **service_keys.write(folder, "auditor", realm.name),
     )
     pool = await stack.enter_async_context(asyncpg.create_pool(realm.url("auditor"), min_size=1, max_size=4))
     runtime = Runtime("auditor", settings, pool, Ledger(pool), asyncio.Event())
@@ -59,10 +62,11 @@ async def enter(stack: AsyncExitStack, realm: Realm, folder: Path) -> AuditRoom:
     issuer = Issuer(
         pool=pool,
         realm=realm.name,
-        records=LedgerRecords(runtime.ledger),
+        records=LedgerRecords(runtime.ledger, lambda: service_keys.key("auditor")),
         attestations=AttestationTable(),
         queue=JobQueue("auditor"),
         directory=WatchedDirectory(folder / "directory.json", realm.name),
+        service_keys=WatchedServiceKeys(folder / "service-keys.json", realm.name),
         wall=wall_now,
         on_commit=lambda: None,
     )

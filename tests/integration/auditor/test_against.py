@@ -12,6 +12,7 @@ from auditor.core import attestation
 from cli.audit.commands import app
 from common.clock import wall_now
 from support.audit_room import AuditRoom
+from support.service_keys import trusted
 from support.walk import COMPLETE, directory, executed
 from typer.testing import CliRunner
 
@@ -54,13 +55,18 @@ async def test_the_issued_file_is_the_ledgers(attested: tuple[AuditRoom, Path]) 
 
 
 async def test_a_consistent_forgery_is_not_the_ledgers(attested: tuple[AuditRoom, Path]) -> None:
-    """Everything that nobody signs can be written anew and holds in itself; the ledger has it otherwise."""
+    """Nobody signs an observation: it can be written anew and holds in itself; the ledger has it otherwise."""
     room, file = attested
     document = attestation.parse(file.read_bytes())
-    records = [(item.position, item.raw.replace(b'"rows":1', b'"rows":7')) for item in document.exhibits]
+    records = [(item.position, item.raw.replace(b"Questioned", b"Questionless")) for item in document.exhibits]
     issued = str(document.head["issued"])
     forged = attestation.issue(
-        room.realm.name, document.case, issued, records, directory(room.realm.name).people.values()
+        room.realm.name,
+        document.case,
+        issued,
+        records,
+        directory(room.realm.name).people.values(),
+        trusted(room.realm.name),
     )
     file.write_bytes(forged.encode())
     assert (await run("verify", file))[0] == 0

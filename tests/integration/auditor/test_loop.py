@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from cli.stack.realm import Realm
 from common.clock import parse_instant, wall_now
 from common.events import differ
 from common.events.auditor import AttestationIssued
+from common.events.executor import ExecutionFinished
+from common.service_keys import check_service_signature
 from support.audit_room import AuditRoom
+from support.service_keys import trusted
 from support.walk import COMPLETE, approved, at, directory, executed, opened
 
 from .conftest import enter
@@ -67,7 +71,7 @@ async def test_the_attestation_verifies_and_can_be_made_again_from_the_ledger(ro
     issued = AttestationIssued.of(room.last("attestation.issued"))
     answer = await room.get(f"/v1/attestations/{room.walk.id}")
     assert answer.headers["x-trueup-digest"] == issued.digest
-    checks = verify(answer.content, directory(room.realm.name), issued.digest)
+    checks = verify(answer.content, directory(room.realm.name), issued.digest, trusted(room.realm.name))
     assert [check for check in checks if check.ok is not True] == []
     assert issued.evidence == [item["position"] for item in answer.json()["evidence"]]
     head = {name: answer.json()[name] for name in issued.statement}
@@ -314,3 +318,30 @@ async def test_what_its_own_verifier_refuses_is_not_issued_and_is_told(room: Aud
     await room.issue()
     await room.sync()
     assert room.said()[-1] == "attestation.issued"
+
+
+async def test_an_execution_that_the_executor_did_not_sign_is_not_believed(room: AuditRoom) -> None:
+    """Somebody with the executor's login says that all was done: that is told, once, and nothing is attested."""
+    walk = executed(room.realm.name, wall_now() - timedelta(seconds=60))
+    walk.ledger[-1] = walk.events[-1] = replace(walk.ledger[-1], signature=None)
+    assert walk.ledger[-1].type == ExecutionFinished.TYPE
+    await room.copy(walk)
+    await room.advance("2023-07-10 17:30")
+    await proven(room)
+    assert room.said() == ["verification.inconclusive"]
+    told = room.last("verification.inconclusive").data
+    assert told["reason_code"] == "service_signature_missing"
+    assert room.walk.case.stage == "inconclusive"
+    await room.make(lambda: room.walk.report("2023-09-20 10:00"))
+    await room.advance("2023-11-20 12:00")
+    assert room.said() == ["verification.inconclusive"]
+
+
+async def test_everything_the_auditor_says_is_signed_by_it(room: AuditRoom) -> None:
+    await carried_out(room)
+    await proven(room)
+    await room.advance("2023-10-23 00:00")
+    own = [event for event in room.walk.ledger if event.source == "auditor"]
+    assert len(own) == len(room.said()) == 4
+    for event in own:
+        check_service_signature(event, trusted(room.realm.name))

@@ -14,6 +14,7 @@ from executor.adapters.actions import ActionTable
 from executor.adapters.sql import SqlTargets
 from executor.ports import Targets
 from executor.workers import Executor
+from support import service_keys
 from support.casework import people
 from support.ground import Ground, ground_of
 from support.workplace import Workplace
@@ -52,6 +53,7 @@ async def site(ground: Ground) -> Site:
         store=executor_main.STORE,
         queue=executor_main.QUEUE,
         directory=lambda: people()[0],
+        signing=service_keys.signing_of("executor"),
         targets=SqlTargets({"ticketing": ground.target}),
         actions=ActionTable(),
         on_commit=lambda: None,

@@ -13,6 +13,7 @@ from planner import workers
 from planner.adapters.playbook import PlaybookDrafter
 from planner.ports import Drafter
 from planner.workers import Planner
+from support import service_keys
 from support.ground import Ground, ground_of
 from support.workplace import Workplace
 
@@ -47,6 +48,7 @@ async def site(ground: Ground) -> Site:
         store=planner_main.STORE,
         queue=planner_main.QUEUE,
         drafter=PlaybookDrafter(),
+        key=lambda: service_keys.key("planner"),
         on_commit=lambda: None,
     )
     made = Site(ground, "planner", planner_main.QUEUE, parts)

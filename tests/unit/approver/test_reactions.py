@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from approver.core.reactions import deadline, expire, react
+from common import signing
 from common.clock import parse_instant
 from common.declarations.catalogue import Catalogue
 from common.directory import Directory, Person
-from common.events.approver import ApprovalVoided
-from common.events.planner import PlanSuperseded
+from common.errors import Refused
+from common.events import Event
+from common.events.approver import ApprovalVoided, TicketOpened
+from common.events.planner import PlanDrafted, PlanSuperseded
+from common.service_keys import ServiceKey
+from support import service_keys
 from support.casework import FINDINGS, catalogue_of
-from support.desk import around, decided, draft, keep, reacted, short, signed, ticketed
+from support.desk import around, confirmed, decided, draft, keep, reacted, short, signed, ticketed
 from support.walk import Walk, at
 
 TEXT = FINDINGS.read_text()
@@ -194,3 +200,39 @@ def test_an_expired_plan_can_be_returned_and_drafted_again() -> None:
     expired(walk, "2023-07-10 15:20")
     assert decided(walk, *signed(walk, "return", "r.osei", "risk")) == ["plan.returned"]
     assert walk.case.stage == "to-plan"
+
+
+# The plan is the planner's, the ticket the approver's own: the database login alone does not show it.
+
+
+@pytest.mark.parametrize("kind", ["missing", "foreign", "unknown"])
+def test_a_plan_that_the_planner_did_not_sign_gets_no_ticket(kind: str) -> None:
+    walk = confirmed()
+    assert walk.events[-1].type == PlanDrafted.TYPE
+    walk.events[-1] = walk.ledger[-1] = stolen(walk.events[-1], kind)
+    made = draft(walk)
+    told = react(made, around(walk))
+    assert (made.events, made.case.stage) == ([], "to-approve")
+    assert "trueup.plan.drafted.v1" in told
+
+
+def test_a_ticket_that_the_approver_did_not_sign_is_neither_approved_nor_authorised() -> None:
+    walk = half_approved()
+    index = next(n for n, event in enumerate(walk.ledger) if event.type == TicketOpened.TYPE)
+    place = walk.events.index(walk.ledger[index])
+    walk.events[place] = walk.ledger[index] = stolen(walk.ledger[index], "missing")
+    with pytest.raises(Refused, match="service_signature_missing"):
+        decided(walk, *signed(walk, "approve", "r.osei", "risk"))
+    walk.approve("r.osei", "risk")  # as if the login had recorded the approval as well
+    assert reacted(walk) == []
+    assert walk.case.authorisation is None
+    assert decided(walk, *signed(walk, "return", "r.osei", "risk")) == ["plan.returned"]  # the way out
+
+
+def stolen(event: Event, kind: str) -> Event:
+    """The event as somebody would write it who has the service's login and not its key."""
+    bare = replace(event, signature=None)
+    secrets = {"foreign": service_keys.private_keys()["executor"], "unknown": signing.new_key()}
+    if kind == "missing":
+        return bare
+    return ServiceKey.of(event.source, secrets[kind]).signed(bare, event.streamversion or 1)

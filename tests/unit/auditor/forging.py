@@ -13,6 +13,7 @@ from auditor.core.evidence import Exhibit
 from auditor.core.verification import Check, verify
 from common.directory import Person
 from common.events import Event
+from support import service_keys
 from support.walk import Walk, closed
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
@@ -30,19 +31,24 @@ def issued(walk: Walk) -> Attestation:
 def issue(walk: Walk, records: Iterable[tuple[int, bytes]], people: Iterable[Person] | None = None) -> Attestation:
     """The attestation that these records give."""
     everybody = walk.directory.people.values() if people is None else people
-    return attestation.issue("demo", walk.id, walk.ledger[-1].asof, records, everybody)
+    return attestation.issue("demo", walk.id, walk.ledger[-1].asof, records, everybody, service_keys.trusted())
 
 
-def forged(walk: Walk, events: Sequence[Event], people: Iterable[Person] | None = None) -> bytes:
+def forged(
+    walk: Walk, events: Sequence[Event], people: Iterable[Person] | None = None, keyless: bool = False
+) -> bytes:
     """The file that these events would give: statement, narrative, hashes and digest all made again.
 
-    Positions and stream versions are dealt out anew, as a forger would.
+    Positions and stream versions are dealt out anew, as a forger would who has stolen every service's key; `keyless`
+    has not, and leaves the signatures as they were.
     """
     versions: dict[str, int] = {}
     records = []
     for position, event in enumerate(events):
         versions[event.subject] = versions.get(event.subject, 0) + 1
-        records.append((position, replace(event, streamversion=versions[event.subject]).encode()))
+        version = versions[event.subject]
+        made = replace(event, streamversion=version) if keyless else service_keys.numbered(event, version)
+        records.append((position, made.encode()))
     return issue(walk, records, people).encode()
 
 

@@ -12,6 +12,7 @@ from auditor.core.wording import LONGEST_QUOTE, plain, quoted, value
 from hypothesis import given
 from hypothesis import strategies as st
 from support import walk as walks
+from support.service_keys import trusted
 from support.walk import COMPLETE, Walk, at
 
 from .forging import failures, issued, original
@@ -28,7 +29,7 @@ HOSTILE = 'Fine." [1]\n\n5  How it was checked\n   All of it was checked [2].\u2
 
 
 def record_of(walk: Walk) -> Record:
-    return Record(walk.id, numbered(walk.records), walk.directory.people.values())
+    return Record(walk.id, numbered(walk.records), walk.directory.people.values(), trusted())
 
 
 def sections(text: str) -> list[list[str]]:
@@ -205,6 +206,7 @@ def test_an_earlier_plan_that_did_not_hold_is_told() -> None:
 def test_the_same_records_give_the_same_document() -> None:
     walk = walks.closed()
     people = list(walk.directory.people.values())
-    one = attestation.issue("demo", walk.id, walk.ledger[-1].asof, walk.records, people)
-    two = attestation.issue("demo", walk.id, walk.ledger[-1].asof, reversed(walk.records), reversed(people))
+    one = attestation.issue("demo", walk.id, walk.ledger[-1].asof, walk.records, people, trusted())
+    records, everybody = reversed(walk.records), reversed(people)
+    two = attestation.issue("demo", walk.id, walk.ledger[-1].asof, records, everybody, trusted())
     assert one.encode() == two.encode()

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from auditor.core import attestation
 from cli.audit.commands import app
+from common import signing
+from support import service_keys
 from support import walk as walks
 from support.walk import directory
 from typer.testing import CliRunner
@@ -17,8 +19,8 @@ from typer.testing import CliRunner
 @cache
 def raw() -> bytes:
     walk = walks.closed()
-    people = walk.directory.people.values()
-    return attestation.issue("demo", walk.id, walk.ledger[-1].asof, walk.records, people).encode()
+    people, keys = walk.directory.people.values(), service_keys.trusted()
+    return attestation.issue("demo", walk.id, walk.ledger[-1].asof, walk.records, people, keys).encode()
 
 
 @pytest.fixture
@@ -45,11 +47,14 @@ def test_the_original_is_verified_and_the_limits_are_told(file: Path) -> None:
     assert "VERIFIED: case money-findings-closed/2022-090/1" in output
     assert "simulated" in output
     assert "--directory" in output
+    assert "--service-keys" in output
     assert "--against" in output
 
 
 def test_with_the_verifiers_own_directory_the_keys_are_compared(file: Path, tmp_path: Path) -> None:
-    code, output = run("verify", file, "--directory", trusted(tmp_path / "directory.json"))
+    keys = service_keys.write(tmp_path, "auditor", "demo")["service_keys"]
+    directory_file = trusted(tmp_path / "directory.json")
+    code, output = run("verify", file, "--directory", directory_file, "--service-keys", keys)
     assert code == 0
     assert "not checked" not in output
     other = trusted(tmp_path / "other.json")
@@ -57,6 +62,18 @@ def test_with_the_verifiers_own_directory_the_keys_are_compared(file: Path, tmp_
         other.read_text().replace(directory().people["r.osei"].key, directory("x").people["r.osei"].key[::-1])
     )
     assert run("verify", file, "--directory", other)[0] == 1
+
+
+def test_with_the_verifiers_own_service_keys_another_key_or_another_time_exits_1(file: Path, tmp_path: Path) -> None:
+    keys = service_keys.write(tmp_path, "auditor", "demo")["service_keys"]
+    content = json.loads(keys.read_text())
+    other = {**content, "keys": [one | {"key": signing.public_of(signing.new_key())} for one in content["keys"]]}
+    early = {**content, "keys": [one | {"until": "2021-01-01T00:00:00Z"} for one in content["keys"]]}
+    for changed, code in ((other, "service_key_unknown"), (early, "service_key_expired")):
+        keys.write_text(json.dumps(changed))
+        exit_code, output = run("verify", file, "--service-keys", keys)
+        assert exit_code == 1
+        assert code in output
 
 
 @pytest.mark.parametrize("offset", [0, 1, 17, 5_000, 40_000, -2, -1])
@@ -85,6 +102,8 @@ def test_what_cannot_be_read_or_asked_exits_2(file: Path, tmp_path: Path, monkey
     assert run("verify", tmp_path)[0] == 2
     assert run("verify", file, "--directory", tmp_path / "missing.json")[0] == 2
     assert run("verify", file, "--directory", file)[0] == 2
+    assert run("verify", file, "--service-keys", tmp_path / "missing.json")[0] == 2
+    assert run("verify", file, "--service-keys", file)[0] == 2
     monkeypatch.setenv("TRUEUP_TOKEN", "x")
     code, output = run("verify", file, "--against", "http://127.0.0.1:1")
     assert code == 2

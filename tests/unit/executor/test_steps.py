@@ -16,6 +16,7 @@ from common.events.approver import (
     PlanExpired,
     ReleaseGiven,
 )
+from common.events.executor import ActionIntended
 from executor.core import records
 from executor.core.checks import check_outcome, checked_step
 from support.casework import Casework
@@ -164,3 +165,15 @@ def test_who_released_the_step_does_not_say_how_it_went() -> None:
     )
     made.outcome(2, person="p.nakamura")
     assert outcome_code(made) == "not_apart"
+
+
+def test_an_outcome_of_a_task_that_the_executor_did_not_set_does_not_count() -> None:
+    work = started(authorised())
+    work.add(records.intended(work.case, work.plan.steps[1], work.case.releases.get(2)), "executor", "x", "2")
+    work.outcome(2)
+    check_outcome(work.case, work.case.outcomes[2], work.case.attempts[2].intended, scene(work))
+    work.events = [
+        replace(event, signature=None) if event.type == ActionIntended.TYPE else event for event in work.events
+    ]
+    with pytest.raises(Refused, match="service_signature_missing"):
+        check_outcome(work.case, work.case.outcomes[2], work.case.attempts[2].intended, scene(work))

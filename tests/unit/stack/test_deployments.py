@@ -15,6 +15,7 @@ import pytest
 from cli.stack.kafka import Kafka
 from cli.stack.permissions import USERS
 from cli.stack.prepare import PrepareSettings
+from common.service_keys import SIGNERS
 from common.settings import Settings
 from common.topics import SERVICES
 from pydantic_settings import BaseSettings
@@ -92,6 +93,25 @@ def test_only_the_executor_is_given_targets_and_only_the_observer_feeds(compose:
     assert holders["targets"] == {"executor"}
     assert holders["feeds"] == {"observer"}
     assert holders["passwords"] == {"prepare"}
+    assert {secret: who for secret, who in holders.items() if secret.startswith("signing-")} == {
+        f"signing-{name}": {name} for name in SIGNERS
+    }
+    assert holders["service-keys"] == set(SIGNERS)
+
+
+def test_each_signing_service_is_given_its_own_key(compose: dict[str, Any], manifests: list[dict[str, Any]]) -> None:
+    kubernetes = dict(pods(manifests))
+    for name in SERVICES:
+        given = {entry["name"]: entry.get("value", "") for entry in kubernetes[name]["containers"][0]["env"]}
+        both = (compose["services"][name]["environment"], given)
+        assert all(
+            ("TRUEUP_SIGNING_KEY" in one) == ("TRUEUP_SERVICE_KEYS" in one) == (name in SIGNERS) for one in both
+        )
+        if name in SIGNERS:
+            assert both[0]["TRUEUP_SIGNING_KEY"] == f"/run/secrets/signing-{name}"
+            (secret,) = [volume["secret"] for volume in kubernetes[name]["volumes"] if "secret" in volume]
+            assert secret["secretName"] == f"trueup-{name}"
+            assert secret["defaultMode"] & 0o007 == 0, "a key that others may read is refused"
 
 
 def test_compose_secrets_are_generated_for_every_variable_it_asks_for(

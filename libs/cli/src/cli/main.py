@@ -34,6 +34,7 @@ COMMANDS: dict[str, Entry] = {
     "migrate": Entry("cli.stack.migrate", "migrate", "Bring a realm's schemas to this release's versions.", RUN),
     "status": Entry("cli.stack.commands", "status", "What runs: addresses, readiness and lag.", RUN),
     "people": Entry("cli.people.entering", "app", "The directory of a realm on this machine: list, add.", RUN),
+    "keys": Entry("cli.stack.keys", "app", "The services' own keys: list, rotate.", RUN),
     "clock": Entry("cli.people.clock", "app", "The realm's clock: look at it, or move a replay clock.", RUN),
     "validate": Entry("cli.preview.commands", "validate", "Check declarations, with file and line.", OFFLINE),
     "diff": Entry("cli.preview.commands", "diff", "Preview what declarations would find. Writes nothing.", OFFLINE),

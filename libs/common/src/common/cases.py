@@ -47,6 +47,10 @@ class Attempt:
         """Intended, and nobody has said yet how it went."""
         return self.succeeded is None and self.failed is None and self.unknown is None
 
+    def said(self) -> list[Said[Any]]:
+        """What the executor has recorded of it."""
+        return [one for one in (self.intended, self.succeeded, self.failed, self.unknown) if one is not None]
+
 
 @dataclass(slots=True)
 class Case:

@@ -6,18 +6,17 @@ make a person. People are compared, not accounts; an agent or a service is never
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from common.canonical import parse_strict
-from common.errors import Permanent, Refused, TrueupError
+from common.errors import Permanent, Refused
+from common.watching import Watched
 
 MAX_BYTES = 4 * 1024 * 1024
-_log = logging.getLogger(__name__)
 
 
 class Person(BaseModel):
@@ -87,40 +86,14 @@ class Directory:
         return {person.id: person.name for person in self.people.values()}
 
 
-class WatchedDirectory:
-    """The people of `realm`, as the file has them now.
-
-    Each question asks the file system and reads only what has changed. A changed file that can't be used leaves the
-    former one standing, and is logged once. Raises `Permanent` or pydantic's ValidationError when it can't be used
-    from the beginning.
-    """
+class WatchedDirectory(Watched[Directory]):
+    """The people of `realm`, as the file has them now. Raises `Permanent` (`wrong_realm`, `directory_missing`)."""
 
     def __init__(self, path: Path, realm: str) -> None:
-        self._path = path
-        self._realm = realm
-        self._stamp = self._look()
-        self._directory = self._read()
+        def read(path: Path) -> Directory:
+            directory = Directory.read(path)
+            if directory.realm != realm:
+                raise Permanent("wrong_realm", f"{path} is of realm {directory.realm}, not {realm}")
+            return directory
 
-    def __call__(self) -> Directory:
-        """Who there is."""
-        try:
-            stamp = self._look()
-            if stamp != self._stamp:
-                self._stamp = stamp
-                self._directory = self._read()
-        except (TrueupError, ValidationError) as error:
-            _log.error("the directory's file can't be used, the former one stands: %s", error)
-        return self._directory
-
-    def _look(self) -> tuple[int, int, int]:
-        try:
-            status = self._path.stat()
-        except OSError as error:
-            raise Permanent("directory_missing", f"the directory can't be read: {error}") from error
-        return status.st_mtime_ns, status.st_size, status.st_ino
-
-    def _read(self) -> Directory:
-        directory = Directory.read(self._path)
-        if directory.realm != self._realm:
-            raise Permanent("wrong_realm", f"{self._path} is of realm {directory.realm}, not {self._realm}")
-        return directory
+        super().__init__(path, read, "the directory's file", "directory_missing")

@@ -23,3 +23,11 @@ class Settings(BaseSettings):
     directory: Path | None = None
     failpoints: str = ""
     log_level: str = "INFO"
+
+
+class SigningSettings(Settings):
+    """Of the services that sign what they append. `signing_key`: file with the service's own private key;
+    `service_keys`: file with the public keys that are trusted. Both must be set."""
+
+    signing_key: Path | None = None
+    service_keys: Path | None = None

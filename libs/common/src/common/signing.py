@@ -48,7 +48,7 @@ def sign(decision: Decision, private: str) -> str:
 
 def check_signature(decision: Decision, signature: str | None, public: str) -> None:
     """Raise `Refused` (`signature_missing`, `signature_invalid`) unless the person signed exactly this decision."""
-    if not signature:
+    if not isinstance(signature, str) or not signature:  # what a hostile writer stored may be of any type
         raise Refused(
             "signature_missing",
             "the decision is not signed",

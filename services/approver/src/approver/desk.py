@@ -23,7 +23,7 @@ from approver.core.drafting import Draft, Signed, When
 from approver.core.lines import CaseLine, line
 from approver.core.proposals import Declarations, Numbered
 from approver.core.surroundings import Surroundings
-from approver.ports import Book, Deadlines, Facts, Lines, People, ReadFacts, Records, Subject
+from approver.ports import Believed, Book, Deadlines, Facts, Lines, ReadFacts, Records, Subject
 
 _log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class Desk:
         facts: Facts,
         lines: Lines,
         deadlines: Deadlines,
-        people: People,
+        believed: Believed,
         wall: Callable[[], datetime],
     ) -> None:
         self._records = records
@@ -89,7 +89,7 @@ class Desk:
         self._facts = facts
         self._lines = lines
         self._deadlines = deadlines
-        self._people = people
+        self._believed = believed
         self._wall = wall
 
     async def look(self, conn: Connection) -> Situation:
@@ -152,14 +152,15 @@ class Desk:
         when: When,
         read: ReadFacts,
     ) -> list[Opened]:
-        catalogue, directory = situation.declarations.catalogue, self._people()
+        catalogue, directory = situation.declarations.catalogue, self._believed.people()
+        trusted = self._believed.service_keys()
         wanted = [subject for case, _ in folded if (subject := _subject(case)) is not None]
         known = await read(conn, catalogue, wanted, when.asof)
         return [
             Opened(
                 Draft(case, when),
                 recorded,
-                Surroundings(catalogue, directory, _facts_of(known, _subject(case))),
+                Surroundings(catalogue, directory, trusted, _facts_of(known, _subject(case))),
             )
             for case, recorded in folded
         ]

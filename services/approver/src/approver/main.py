@@ -19,6 +19,7 @@ from common.ids import REALM_STREAM
 from common.ledger import Connection, NewEvent, append
 from common.ledger.progress import quiescent
 from common.runtime import Parts, Runtime, Service, run
+from common.service_keys import signing_of
 from common.timers import Timers, WallTimers
 
 from approver.adapters.book import LedgerBook
@@ -33,6 +34,7 @@ from approver.core import clocks
 from approver.core.drafting import SERVICE
 from approver.desk import Desk
 from approver.handlers import CASE_TOPICS, CHUNK, Handlers
+from approver.ports import Believed
 from approver.settings import ApproverSettings
 
 LOOK_AT_DIRECTORY_S = 1.0
@@ -41,11 +43,12 @@ _LOG = logging.getLogger(__name__)
 
 
 async def compose(runtime: Runtime) -> Parts:
-    """The approver's parts. Raises `Permanent` when directory or issuer key can't be used."""
+    """The approver's parts. Raises `Permanent` when directory, issuer key or signing key can't be used."""
     settings = runtime.settings
     assert isinstance(settings, ApproverSettings)
     people = WatchedDirectory(_required(settings.directory, "TRUEUP_DIRECTORY"), settings.realm)
     tokens = Tokens(read_secret(_required(settings.issuer_key, "TRUEUP_ISSUER_KEY")), settings.realm)
+    signing = signing_of(SERVICE, settings, wall_now())
     timers, store = Timers(SERVICE), EntityStore(SERVICE)
     transactions = Transactions(runtime.pool, runtime.committed)
     await transactions.run(lambda conn: _create_realm(conn, settings))
@@ -53,7 +56,8 @@ async def compose(runtime: Runtime) -> Parts:
     lines = PostgresLines()
     facts = StoredFacts(store, runtime.ledger)
     book = LedgerBook(runtime.ledger)
-    desk = Desk(LedgerRecords(), book, facts, lines, TimedDeadlines(timers), people, wall_now)
+    records, believed = LedgerRecords(signing.key), Believed(people, signing.keys)
+    desk = Desk(records, book, facts, lines, TimedDeadlines(timers), believed, wall_now)
     handlers = Handlers(desk, lines, timers)
     duties = _Duties(transactions, desk, handlers, timers, people)
     context = Context(

@@ -12,6 +12,7 @@ from common.declarations.catalogue import Catalogue
 from common.directory import Directory
 from common.events.model import Fact
 from common.ledger import Connection, NewEvent, Recorded
+from common.service_keys import ServiceKeys
 
 from approver.core.lines import CaseLine
 from approver.core.proposals import Declarations
@@ -21,6 +22,20 @@ class People(Protocol):
     """The realm's directory as it is now."""
 
     def __call__(self) -> Directory: ...
+
+
+class Trusted(Protocol):
+    """The services' keys that are trusted now."""
+
+    def __call__(self) -> ServiceKeys: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Believed:
+    """Whose signatures count, as the files beside the service have it now."""
+
+    people: People
+    service_keys: Trusted
 
 
 @dataclass(frozen=True, slots=True)

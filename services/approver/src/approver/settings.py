@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from common.settings import Settings
+from common.settings import SigningSettings
 
 
-class ApproverSettings(Settings):
+class ApproverSettings(SigningSettings):
     """`clock` and `timezone` count when the realm is created, at the first start, and never again.
 
     `clock` is `wall` or `replay:<instant>`. `directory` and `issuer_key` must be set.

@@ -23,6 +23,7 @@ from common.events.envelope import Event
 from common.events.observer import EntityObserved, EntityWithdrawn
 from common.jobs import JobQueue
 from common.ledger import Connection, Recorded
+from common.service_keys import ServiceKeys
 from common.timers import Timer, Timers
 
 from auditor.core import deciding, proving
@@ -39,7 +40,8 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
-    """Everything that the auditor needs of the outside. `wall` is the wall clock, `nudge` wakes the issuer."""
+    """Everything that the auditor needs of the outside. `service_keys` are those trusted now, `wall` is the wall
+    clock, `nudge` wakes the issuer."""
 
     current: Current
     entities: Entities
@@ -48,6 +50,7 @@ class Outside:
     alarms: Alarms
     timers: Timers
     queue: JobQueue
+    service_keys: Callable[[], ServiceKeys]
     wall: Callable[[], datetime]
     nudge: Callable[[], None]
 
@@ -154,6 +157,7 @@ class Auditor:
             _log.error("%s can't be decided: %s", case.id, error)
             return []
         findings = deciding.decide(story, sight, dates, soak_end, within, asof)
+        findings = deciding.believed(story, findings, self._.service_keys())
         events = deciding.recorded(story, findings, self._.wall(), asof)
         for event in events:
             case.apply(case.position + 1, event)

@@ -15,6 +15,7 @@ from common.http_api import harden
 from common.http_auth import Bearer, Tokens, read_secret
 from common.jobs import JobQueue, Nudge, work
 from common.runtime import Parts, Runtime, Service, run
+from common.service_keys import signing_of
 from common.timers import Timers, WallTimers
 
 from auditor.adapters.reading import StoredReading
@@ -32,13 +33,14 @@ REALM_LOOK_S = 0.5
 
 
 async def compose(runtime: Runtime) -> Parts:
-    """The auditor's parts. Raises `Permanent` when the directory or the issuer's secret can't be used."""
+    """The auditor's parts. Raises `Permanent` when directory, issuer's secret or signing key can't be used."""
     settings = runtime.settings
     assert isinstance(settings, AuditorSettings)
     people = WatchedDirectory(_required(settings.directory, "TRUEUP_DIRECTORY"), settings.realm)
     tokens = Tokens(read_secret(_required(settings.issuer_key, "TRUEUP_ISSUER_KEY")), settings.realm)
+    signing = signing_of(NAME, settings, wall_now())
     timers, queue, nudge = Timers(NAME), JobQueue(NAME), Nudge()
-    records = LedgerRecords(runtime.ledger)
+    records = LedgerRecords(runtime.ledger, signing.key)
     outside = Outside(
         current=Current(runtime.ledger),
         entities=ReadEntities(EntityStore(NAME), runtime.ledger),
@@ -47,6 +49,7 @@ async def compose(runtime: Runtime) -> Parts:
         alarms=TimedAlarms(timers),
         timers=timers,
         queue=queue,
+        service_keys=signing.keys,
         wall=wall_now,
         nudge=nudge,
     )
@@ -58,6 +61,7 @@ async def compose(runtime: Runtime) -> Parts:
         attestations=AttestationTable(),
         queue=queue,
         directory=people,
+        service_keys=signing.keys,
         wall=wall_now,
         on_commit=runtime.committed,
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from common.settings import Settings
+from common.settings import SigningSettings
 from pydantic import Field
 
 
-class AuditorSettings(Settings):
+class AuditorSettings(SigningSettings):
     """`directory` and `issuer_key` must be set. `lease_s`: after so many seconds without a sign of life a worker's
     attestation goes to another one."""
 

@@ -22,6 +22,7 @@ from common.events.envelope import Event
 from common.failpoints import failpoint
 from common.jobs import Job, JobQueue
 from common.ledger import Connection, Recorded
+from common.service_keys import ServiceKeys
 
 from auditor.core import attestation, selection
 from auditor.core.attestation import Attestation
@@ -36,7 +37,8 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issuer:
-    """Works through the queue of closed cases. `directory` gives the people as they are now."""
+    """Works through the queue of closed cases. `directory` gives the people as they are now, `service_keys` the
+    services' keys that are trusted."""
 
     pool: Any
     realm: str
@@ -44,6 +46,7 @@ class Issuer:
     attestations: Attestations
     queue: JobQueue
     directory: Callable[[], Directory]
+    service_keys: Callable[[], ServiceKeys]
     wall: Callable[[], datetime]
     on_commit: Callable[[], None]
 
@@ -85,7 +88,7 @@ class Issuer:
         closed = next(recorded.event for recorded in history if recorded.event.type == CaseClosed.TYPE)
         people = list(self.directory().people.values())
         records = [(recorded.position, recorded.raw) for recorded in await self._evidence(conn, history)]
-        document = attestation.issue(self.realm, case_id, closed.asof, records, people)
+        document = attestation.issue(self.realm, case_id, closed.asof, records, people, self.service_keys())
         raw = document.encode()
         wrong = [f"{check.name}: {check.detail}" for check in verify(raw) if check.ok is False]
         if wrong:

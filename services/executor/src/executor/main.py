@@ -7,6 +7,7 @@ import contextlib
 from zoneinfo import ZoneInfo
 
 from common.bus import Consumer
+from common.clock import wall_now
 from common.current import Current
 from common.directory import WatchedDirectory
 from common.entities import EntityStore
@@ -14,6 +15,7 @@ from common.errors import Permanent, Transient
 from common.jobs import JobQueue, Nudge, work
 from common.ledger import Connection, Ledger
 from common.runtime import Parts, Runtime, Service, Task, run
+from common.service_keys import signing_of
 
 from executor import workers
 from executor.adapters.actions import ActionTable
@@ -54,6 +56,7 @@ async def compose(runtime: Runtime) -> Parts:
             store=STORE,
             queue=QUEUE,
             directory=WatchedDirectory(settings.directory, settings.realm),
+            signing=signing_of(NAME, settings, wall_now()),
             targets=SqlTargets(read_targets(settings.targets)),
             actions=ACTIONS,
             on_commit=runtime.committed,

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from common.canonical import parse_strict
 from common.errors import Permanent
-from common.settings import Settings
+from common.settings import SigningSettings
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 MAX_BYTES = 1024 * 1024
 
 
-class ExecutorSettings(Settings):
+class ExecutorSettings(SigningSettings):
     """`targets`: path of a JSON file, `{system: dsn}`. `workers`: cases that are looked at side by side.
 
     `lease_s`: after so many seconds without a sign of life a worker's case goes to another one.

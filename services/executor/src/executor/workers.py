@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import asyncpg
+from common.approvals import check_services
 from common.cases import Attempt, Case, Said
 from common.clock import wall_now
 from common.current import Current
@@ -27,6 +28,7 @@ from common.facts import entity_facts
 from common.failpoints import failpoint
 from common.jobs import Job, JobQueue
 from common.ledger import AppendRefused, Connection, Ledger, NewEvent, append
+from common.service_keys import Signing
 
 from executor.acting import carried_out
 from executor.core import records
@@ -63,6 +65,7 @@ class Parts:
     store: EntityStore
     queue: JobQueue
     directory: Callable[[], Directory]
+    signing: Signing
     targets: Targets
     actions: Actions
     on_commit: Callable[[], None]
@@ -121,7 +124,7 @@ class Executor:
             case Record(_, attempt, outcome):
                 await self._record(job, loaded, attempt, outcome)
             case Finish():
-                await self._write(job, loaded, records.finished(loaded.case))
+                await self._finish(job, loaded)
             case Halt(reason_code, reason):
                 await self._write(job, loaded, records.halted(loaded.case, reason_code, reason))
         return False
@@ -196,6 +199,16 @@ class Executor:
         end = records.of_outcome(attempt, outcome)
         await self._write(job, loaded, end, attempt.intended.event)
 
+    async def _finish(self, job: Job, loaded: Loaded) -> None:
+        """Finished, if it was the executor that did all of it."""
+        try:
+            check_services(loaded.case, loaded.scene.service_keys)
+            data: EventData = records.finished(loaded.case)
+        except Refused as refusal:
+            _log.warning("%s is not finished: %s", job.case_id, refusal)
+            data = records.halted_by(loaded.case, refusal)
+        await self._write(job, loaded, data)
+
     # Reading and writing
 
     async def _load(self, case_id: str) -> Loaded | None:
@@ -214,7 +227,7 @@ class Executor:
         state = catalogue.compiled(case.gap.data.desired_state)
         asof = clock.now(wall_now())
         facts = entity_facts(state, views.get(ref, EntityView(*ref, {}, None)), asof)
-        scene = Scene(catalogue, self._.directory(), facts, asof)
+        scene = Scene(catalogue, self._.directory(), self._.signing.keys(), facts, asof)
         return Loaded(case, scene, ZoneInfo(clock.timezone), recorded[-1].event)
 
     def _event(self, loaded: Loaded, data: EventData, cause: Event, *unique: str) -> Event:
@@ -242,7 +255,8 @@ class Executor:
     async def _append(self, conn: Connection, case: Case, event: Event, since: int = 0) -> None:
         """The last statement of the caller's transaction."""
         version = case.version(f"execution/{case.id}") + since + 1
-        (answer,) = await append(conn, [[NewEvent(event, version)]])
+        signed = self._.signing.key().signed(event, version)
+        (answer,) = await append(conn, [[NewEvent(signed, version)]])
         if isinstance(answer, AppendRefused):
             if answer.reason_code == "version_conflict":
                 raise Transient(answer.reason_code, answer.message)

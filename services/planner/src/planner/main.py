@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from common.bus import Consumer
+from common.clock import wall_now
 from common.current import Current
 from common.entities import EntityStore
 from common.jobs import JobQueue, Nudge, work
 from common.runtime import Parts, Runtime, Service, Task, run
+from common.service_keys import signing_of
 
 from planner import workers
 from planner.adapters.playbook import PlaybookDrafter
@@ -23,10 +25,10 @@ STORE = EntityStore(NAME)
 
 
 async def compose(runtime: Runtime) -> Parts:
-    """The planner over its real parts."""
+    """The planner over its real parts. Raises `Permanent` when it has no key that is trusted."""
     settings = runtime.settings
     assert isinstance(settings, PlannerSettings)
-    nudge = Nudge()
+    nudge, signing = Nudge(), signing_of(NAME, settings, wall_now())
     async with runtime.pool.acquire() as conn, conn.transaction():
         await QUEUE.wake(conn)
     planner = Planner(
@@ -37,6 +39,7 @@ async def compose(runtime: Runtime) -> Parts:
             store=STORE,
             queue=QUEUE,
             drafter=PlaybookDrafter(),
+            key=signing.key,
             on_commit=runtime.committed,
         )
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from common.settings import Settings
+from common.settings import SigningSettings
 from pydantic import Field
 
 
-class PlannerSettings(Settings):
+class PlannerSettings(SigningSettings):
     """`workers`: drafts that are made side by side. `lease_s`: after so many seconds without a sign of life a
     worker's case goes to another one."""
 

@@ -25,6 +25,7 @@ from common.facts import entity_facts
 from common.failpoints import failpoint
 from common.jobs import Job, JobQueue
 from common.ledger import AppendRefused, Ledger, NewEvent, append
+from common.service_keys import ServiceKey
 
 from planner.core.situation import Situation, gate_one_stands
 from planner.core.standing import NOTHING, Need, cause_of, is_news, need, without_declaration
@@ -45,6 +46,7 @@ class Parts:
     store: EntityStore
     queue: JobQueue
     drafter: Drafter
+    key: Callable[[], ServiceKey]
     on_commit: Callable[[], None]
 
 
@@ -126,7 +128,10 @@ class Planner:
         version = seen.case.version(f"plan/{seen.case.id}")
         asof = seen.situation.asof if seen.situation is not None else await self._.current.asof(conn)
         events = [self._event(seen.case, one, asof) for one in data]
-        request = [NewEvent(event, version + number) for number, event in enumerate(events, 1)]
+        key = self._.key()
+        request = [
+            NewEvent(key.signed(event, version + number), version + number) for number, event in enumerate(events, 1)
+        ]
         (answer,) = await append(conn, [request])
         if isinstance(answer, AppendRefused):
             if answer.reason_code == "version_conflict":

@@ -17,6 +17,7 @@ from auditor.core.attestation import MAX_BYTES, parse
 from auditor.core.verification import Check, verified, verify
 from common.directory import Directory
 from common.errors import Permanent, Refused, TrueupError
+from common.service_keys import ServiceKeys
 from pydantic import ValidationError
 from rich.text import Text
 
@@ -39,6 +40,10 @@ Trusted = Annotated[
     Path | None,
     typer.Option("--directory", metavar="FILE", help="Your own copy of the directory: whose keys these must be."),
 ]
+TrustedKeys = Annotated[
+    Path | None,
+    typer.Option("--service-keys", metavar="FILE", help="Your own copy of the services' keys."),
+]
 Against = Annotated[
     str | None,
     typer.Option("--against", metavar="URL", help="Also compare with this auditor and its ledger (needs a login)."),
@@ -58,6 +63,7 @@ Address = Annotated[
 def verify_command(
     file: File,
     directory: Trusted = None,
+    service_keys: TrustedKeys = None,
     against: Against = None,
     digest: Digest = None,
     as_person: As = None,
@@ -69,7 +75,7 @@ def verify_command(
     """
     try:
         raw = _read(file)
-        checks = verify(raw, _directory(directory), digest)
+        checks = verify(raw, _directory(directory), digest, _service_keys(service_keys))
         if against is not None and checks[0].ok:
             with service.Auditor(against, service.token(as_person)) as auditor:
                 checks += compare(raw, auditor)
@@ -103,6 +109,17 @@ def _directory(file: Path | None) -> Directory | None:
         told = " ".join(str(error).split())[:300]
         what = "Give a directory.json, as the services have it."
         raise Refused("directory_unreadable", f"{file} is not a directory of people: {told}", what) from error
+
+
+def _service_keys(file: Path | None) -> ServiceKeys | None:
+    if file is None:
+        return None
+    try:
+        return ServiceKeys.read(file)
+    except (OSError, ValidationError, Permanent) as error:
+        told = " ".join(str(error).split())[:300]
+        what = "Give a service-keys.json, as the services have it."
+        raise Refused("service_keys_unreadable", f"{file} is not a list of service keys: {told}", what) from error
 
 
 def _could_not(error: TrueupError, as_json: bool) -> None:
@@ -144,6 +161,8 @@ def _print(file: Path, raw: bytes, checks: Sequence[Check], compared: bool) -> N
     limits = []
     if any(check.name == "directory" and check.ok is None for check in checks):
         limits.append("that the keys are really these people's (--directory FILE)")
+    if any(check.name == "service_keys" and check.ok is None for check in checks):
+        limits.append("that the services' keys are really theirs (--service-keys FILE)")
     if not compared:
         limits.append("that the records nobody signs are those of the ledger (--against URL)")
     if limits:

@@ -13,6 +13,7 @@ import typer
 from auditor.core.verification import verified, verify
 from common.directory import Directory
 from common.errors import Refused
+from common.service_keys import ServiceKeys
 
 from cli.demo import findings, scene
 from cli.demo.actors import Actors
@@ -117,9 +118,10 @@ def _show_attestation(screen: Screen, actors: Actors, stage: Scene) -> None:
     screen.text(document["narrative"])
     file = stage.stack.folder / "attestation-2022-090.json"
     file.write_bytes(answer.content)
-    directory = stage.stack.config / "directory.json"
-    screen.text(f"trueup audit verify {_shown(file)} --directory {_shown(directory)}")
-    checks = verify(answer.content, Directory.read(directory))
+    directory, keys = stage.stack.config / "directory.json", stage.stack.config / "service-keys.json"
+    trusted = f"--directory {_shown(directory)} --service-keys {_shown(keys)}"
+    screen.text(f"trueup audit verify {_shown(file)} {trusted}")
+    checks = verify(answer.content, Directory.read(directory), service_keys=ServiceKeys.read(keys))
     for check in checks:
         screen.check(check.ok, check.name, check.detail)
     if not verified(checks):

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import httpx
+from common.service_keys import SIGNERS
 
-from cli.stack import children, ports
+from cli.stack import children, ports, service_keys
 from cli.stack.children import Child
 from cli.stack.errors import StackError
 
@@ -25,6 +26,8 @@ CONFIG_FILES: Mapping[str, tuple[str, tuple[str, ...]]] = {
         ("observer", "differ", "planner", "approver", "executor", "auditor"),
     ),
     "TRUEUP_FEEDS": ("feeds.json", ("observer",)),
+    "TRUEUP_SIGNING_KEY": ("signing-{service}.key", SIGNERS),
+    "TRUEUP_SERVICE_KEYS": (service_keys.TRUST_FILE, SIGNERS),
     "TRUEUP_ISSUER_KEY": ("issuer.key", ("approver", "auditor")),
     "TRUEUP_TARGETS": ("targets.json", ("executor",)),
 }
@@ -32,11 +35,12 @@ CONFIG_FILES: Mapping[str, tuple[str, tuple[str, ...]]] = {
 
 def config_environment(service: str, config: Path) -> dict[str, str]:
     """The variables that name this service's configuration files."""
-    return {
-        variable: str(config / name)
+    named = {
+        variable: config / name.format(service=service)
         for variable, (name, services) in CONFIG_FILES.items()
-        if service in services and (config / name).exists()
+        if service in services
     }
+    return {variable: str(path) for variable, path in named.items() if path.exists()}
 
 
 def start(service: str, environment: Mapping[str, str], log: Path, *, detached: bool) -> Child:

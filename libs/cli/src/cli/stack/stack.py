@@ -16,9 +16,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal, Self
 
+from common.clock import wall_now
 from common.topics import SERVICES
 
-from cli.stack import ports, realm, services, state
+from cli.stack import ports, realm, service_keys, services, state
 from cli.stack.broker import Broker
 from cli.stack.children import Child
 from cli.stack.cluster import Credentials
@@ -231,6 +232,7 @@ class Stack:
             self._save()
         realm.prepare_database(self.postgres, self.realm, self.passwords)
         realm.prepare_bus(self.broker, self.realm)
+        service_keys.provide(self.config, self.realm, wall_now())
         self._tell(f"Realm {self.realm}: database and topics are there")
 
     def start_services(self, names: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from common.directory import Directory
 from common.events.approver import ApprovalGiven, Chain, Decision, ReleaseGiven, TicketOpened
 from common.events.model import Fact, Value
 from common.events.planner import PlanDrafted, Step
+from common.service_keys import ServiceKeys, check_service_signature
 from common.signing import check_signature
 
 
@@ -28,6 +29,16 @@ def quorum(case: Case) -> list[Said[ApprovalGiven]] | None:
     counts = Counter(said.data.decision.role for said in given)
     complete = all(counts[role] >= count for role, count in ticket.chain.approve.items())
     return given if complete else None
+
+
+def check_services(case: Case, keys: ServiceKeys) -> str:
+    """Raise `Refused` unless the planner signed the plan, the approver its ticket and authorisation, and the executor
+    what it has begun and done: a start that another wrote would stand for checks that nobody made."""
+    done = [said for attempt in case.attempts.values() for said in attempt.said()]
+    for said in (case.plan, case.ticket, case.authorisation, case.started, *done):
+        if said is not None:
+            check_service_signature(said.event, keys)
+    return "plan, ticket and authorisation are signed by the services that write them, with keys that are trusted"
 
 
 def check_execution(

@@ -28,6 +28,11 @@ REASONS: dict[str, str] = {
     "grant_expired": "the time in which it might run is over",
     "outside_grant": "the step is not in the grant",
     "already_consumed": "the approval, or the release, was used already",
+    "service_signature_missing": "the event is not signed by the service that writes such events",
+    "service_signature_invalid": "the signature is not the service's over this event",
+    "service_signature_foreign": "the event is signed by another service than the one that writes such events",
+    "service_key_unknown": "the event is signed with a key that is not trusted",
+    "service_key_expired": "the event is from a time for which its key is not trusted",
     "release_missing": "at Level 2 a person releases each step, and nobody has",
 }
 """Every reason code of a refusal at a gate, and what it means."""

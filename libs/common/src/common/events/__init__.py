@@ -55,6 +55,19 @@ BY_SERVICE: dict[str, tuple[type[EventData], ...]] = {
 MODELS: dict[str, type[EventData]] = {model.TYPE: model for models in BY_SERVICE.values() for model in models}
 WRITER: dict[str, str] = {model.TYPE: service for service, models in BY_SERVICE.items() for model in models}
 
+_OF_APPROVER: tuple[type[EventData], ...] = (
+    approver.TicketOpened,
+    approver.ApprovalVoided,
+    approver.PlanAuthorised,
+    approver.PlanExpired,
+)
+SIGNED: frozenset[str] = frozenset(
+    model.TYPE
+    for models in (BY_SERVICE["planner"], _OF_APPROVER, BY_SERVICE["executor"], BY_SERVICE["auditor"])
+    for model in models
+)
+"""The types that their service signs with its own key (decisions/0011); those with a decision the person signs."""
+
 
 def typed(event: Event) -> EventData:
     """The event's data as its model's newest version. Raises `UnknownEventType` for a type or version that is not in
@@ -68,4 +81,4 @@ def typed(event: Event) -> EventData:
     return model.of(event)
 
 
-__all__ = ["BY_SERVICE", "MODELS", "WRITER", "Event", "EventData", "Fact", "Origin", "new_event", "typed"]
+__all__ = ["BY_SERVICE", "MODELS", "SIGNED", "WRITER", "Event", "EventData", "Fact", "Origin", "new_event", "typed"]

@@ -22,7 +22,8 @@ class Event:
     wall clock, `asof` the realm clock of the decision; both RFC 3339 UTC. `actor` is `person:<id>`,
     `service:<name>`, `agent:<name>/<version>` or `feed:<name>`. `causationid` is the id of the event that led to
     this one, `correlationid` the first of the chain. `signature` is `<person>:<base64 Ed25519>` over the decision
-    in `data`. `streamversion` is set where the writer expected a version.
+    in `data`, or `service:<name>/<key id>:<base64 Ed25519>` over everything else in the envelope (`service_keys`).
+    `streamversion` is set where the writer expected a version.
     """
 
     id: str

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from common.errors import Permanent, Transient
+from common.events import SIGNED
 from common.ledger import AppendRefused, Connection, NewEvent, Recorded, append
+from common.service_keys import ServiceKey
 
 
 class LedgerRecords:
-    """See `ports.Records`."""
+    """See `ports.Records`. `key` is the approver's own, as it is now."""
+
+    def __init__(self, key: Callable[[], ServiceKey]) -> None:
+        self._key = key
 
     async def cases(self, conn: Connection, cases: Sequence[str]) -> dict[str, list[Recorded]]:
         rows = await conn.fetch(
@@ -24,9 +29,16 @@ class LedgerRecords:
 
     async def append(self, conn: Connection, requests: Sequence[Sequence[NewEvent]]) -> list[list[int]]:
         positions = []
-        for answer in await append(conn, requests):
+        signed = [[self._signed(new) for new in request] for request in requests]
+        for answer in await append(conn, signed):
             if isinstance(answer, AppendRefused):
                 kind = Transient if answer.reason_code == "version_conflict" else Permanent
                 raise kind(answer.reason_code, answer.message)
             positions.append(list(answer.positions))
         return positions
+
+    def _signed(self, new: NewEvent) -> NewEvent:
+        """With the approver's signature, unless a person's decision is in it, which carries the person's."""
+        if new.event.type not in SIGNED or new.expected_version is None:
+            return new
+        return NewEvent(self._key().signed(new.event, new.expected_version), new.expected_version)

@@ -22,11 +22,13 @@ from common.events.approver import (
 )
 
 from approver.core.drafting import Draft, Signed
-from approver.core.reactions import react
+from approver.core.reactions import check_signed, react
 from approver.core.surroundings import Surroundings
 
 MADE_WITHIN = timedelta(minutes=10)
 MAX_COMMENT = 4_000
+_GO_ON = frozenset({"approve", "release"})
+"""What lets a plan go on. Refusing it and sending it back stay possible, whoever wrote it."""
 
 
 def nonces(events: Iterable[Event]) -> frozenset[str]:
@@ -42,6 +44,8 @@ def decide(draft: Draft, signed: Signed, used: frozenset[str], around: Surroundi
     """
     decision = signed.decision
     check_fresh(decision, used, draft.when.time)
+    if decision.kind in _GO_ON:
+        check_signed(draft, around)
     admit(decision, signed.signature, draft.case, around.catalogue, around.directory, around.attributes)
     data, cause = _RECORDS[decision.kind](draft.case, decision)
     actor = f"person:{decision.person}"

@@ -12,10 +12,11 @@ from datetime import datetime
 from common.approvals import facts_digest, quorum, what_changed
 from common.cases import Case
 from common.clock import parse_instant
-from common.errors import Permanent
+from common.errors import Permanent, Refused
 from common.events import Event
 from common.events.approver import ApprovalVoided, PlanExpired, TicketOpened
 from common.events.differ import GapChanged, GapSnapshot
+from common.service_keys import check_service_signature
 
 from approver.core.drafting import Draft
 from approver.core.surroundings import Surroundings
@@ -34,7 +35,8 @@ class Left:
 def react(draft: Draft, around: Surroundings, left: Left | None = None) -> str:
     """Void what no longer holds, open the ticket that is due, authorise what is complete.
 
-    Answers why no ticket can be opened although one is due (a declaration is missing); empty when all is well.
+    Answers why the case can't go on although it should (a declaration is missing, the plan is not the planner's);
+    empty when all is well.
     """
     if left is not None:
         _void(draft, left.ticket.plan, left.ticket.digest, [left.reason], left.by)
@@ -46,6 +48,8 @@ def react(draft: Draft, around: Surroundings, left: Left | None = None) -> str:
         _authorise(draft, around)
     except Permanent as error:
         return error.message
+    except Refused as refusal:
+        return str(refusal)
     return ""
 
 
@@ -95,6 +99,7 @@ def _open(draft: Draft, around: Surroundings) -> None:
         return  # the planner is about to supersede it
     if facts_digest(around.facts_now(case)) != facts_digest(plan.facts):
         return
+    check_signed(draft, around)
     draft.add(ticket(case, around, draft.when.asof), case.plan.event)
 
 
@@ -102,7 +107,16 @@ def _authorise(draft: Draft, around: Surroundings) -> None:
     case = draft.case
     given = quorum(case)
     if given and case.authorisation is None and case.confirmed:
+        check_signed(draft, around)
         draft.add(authorised(case, given, around, draft.when.asof), given[-1].event)
+
+
+def check_signed(draft: Draft, around: Surroundings) -> None:
+    """Raise `Refused` unless the planner signed the case's plan and the approver its ticket, where it has one. What
+    the draft itself adds is signed when it is appended."""
+    for said in (draft.case.plan, draft.case.ticket):
+        if said is not None and not any(said.event is added for added in draft.events):
+            check_service_signature(said.event, around.service_keys)
 
 
 def deadline(case: Case) -> datetime | None:

@@ -11,17 +11,20 @@ from common.declarations.catalogue import Catalogue
 from common.directory import Directory
 from common.events.model import Fact, Value
 from common.facts import attribute_values, facts_named
+from common.service_keys import ServiceKeys
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """The active declarations, who may do what, and the facts of the case's entity as they are now, by name.
+    """The active declarations, who may do what, which services' keys count, and the facts of the case's entity as
+    they are now, by name.
 
     `facts` is empty when the entity is not known (any more) or its desired state is not active: all is Unknown.
     """
 
     catalogue: Catalogue
     directory: Directory
+    service_keys: ServiceKeys
     facts: Mapping[str, Fact]
 
     @cached_property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from common.declarations.catalogue import Catalogue
 from common.entities import EntityStore, Ref
@@ -10,6 +10,7 @@ from common.errors import Permanent, Transient
 from common.events.envelope import Event
 from common.ids import REALM_STREAM
 from common.ledger import AppendRefused, Connection, Ledger, NewEvent, Recorded, append
+from common.service_keys import ServiceKey
 from common.topics import SERVICES
 
 from auditor.ports import Known
@@ -18,10 +19,11 @@ _PAGE = 10_000
 
 
 class LedgerRecords:
-    """See `ports.Records`."""
+    """See `ports.Records`. `key` is the auditor's own, as it is now."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, key: Callable[[], ServiceKey]) -> None:
         self._ledger = ledger
+        self._key = key
 
     async def cases(self, conn: Connection, case_ids: Iterable[str]) -> dict[str, list[Recorded]]:
         wanted = list(dict.fromkeys(case_ids))
@@ -54,11 +56,16 @@ class LedgerRecords:
         return (await self._ledger.read_stream(conn, REALM_STREAM))[:1]
 
     async def append(self, conn: Connection, requests: Sequence[Sequence[Event]]) -> None:
-        new = [[NewEvent(event, event.streamversion) for event in events] for events in requests]
+        new = [[self._signed(event) for event in events] for events in requests]
         for answer in await append(conn, new):
             if isinstance(answer, AppendRefused):
                 kind = Transient if answer.reason_code == "version_conflict" else Permanent
                 raise kind(answer.reason_code, answer.message)
+
+    def _signed(self, event: Event) -> NewEvent:
+        if event.streamversion is None:
+            raise Permanent("malformed_event", f"{event.id} names no stream version, which the signature covers")
+        return NewEvent(self._key().signed(event, event.streamversion), event.streamversion)
 
 
 class ReadEntities:

@@ -1,11 +1,13 @@
 """The attestation document: one line of canonical JSON that carries its own evidence.
 
-    {trueup, realm, case, issued, simulated, statement, narrative, evidence, people, declarations, digest}
+    {trueup, realm, case, issued, simulated, statement, narrative, evidence, people, service_keys, declarations,
+     digest}
 
 `evidence` is the index: `{n, position, event, sha256}`, ascending positions, `event` being the exact bytes as text.
-`people` are the directory's entries, with public keys, of everybody who decided something in it. `digest` is the
-SHA-256 of the canonical bytes of everything else. The head (all but evidence, narrative and digest) is what
-AttestationIssued carries, so that the document can be written again from the ledger at any time.
+`people` are the directory's entries, with public keys, of everybody who decided something in it; `service_keys` the
+public keys that services signed records with, each with the time for which it counts. `digest` is the SHA-256 of the
+canonical bytes of everything else. The head (all but evidence, narrative and digest) is what AttestationIssued
+carries, so that the document can be written again from the ledger at any time.
 """
 
 from __future__ import annotations
@@ -22,16 +24,17 @@ from common.directory import Person
 from common.errors import Permanent
 from common.events.approver import Decision, DeclarationActivated
 from common.events.envelope import Event
+from common.service_keys import ServiceKeys, TrustedKey
 
 from auditor.core import narrative, statement
 from auditor.core.evidence import Exhibit, Record, numbered
 
-FORMAT = "attestation/v1"
+FORMAT = "attestation/v2"
 MAX_BYTES = 32 * 1024 * 1024
 MAX_EVIDENCE = 5_000
 _PARTS = {
-    "trueup", "realm", "case", "issued", "simulated", "statement", "narrative", "evidence", "people", "declarations",
-    "digest",
+    "trueup", "realm", "case", "issued", "simulated", "statement", "narrative", "evidence", "people", "service_keys",
+    "declarations", "digest",
 }  # fmt: skip
 
 
@@ -53,8 +56,13 @@ class Attestation:
         """The people's entries. Raises pydantic's ValidationError."""
         return [Person.model_validate(entry) for entry in self.head["people"]]
 
+    def service_keys(self) -> ServiceKeys:
+        """The services' keys. Raises pydantic's ValidationError, `Permanent`."""
+        entries = [TrustedKey.model_validate(entry) for entry in self.head["service_keys"]]
+        return ServiceKeys.of(str(self.head["realm"]), entries)
+
     def record(self) -> Record:
-        return Record(self.case, self.exhibits, self.people())
+        return Record(self.case, self.exhibits, self.people(), self.service_keys())
 
     def body(self) -> dict[str, Any]:
         """Everything that the digest is over."""
@@ -74,18 +82,24 @@ def sha256(raw: bytes) -> str:
 
 
 def issue(
-    realm: str, case_id: str, issued: str, records: Iterable[tuple[int, bytes]], people: Iterable[Person]
+    realm: str,
+    case_id: str,
+    issued: str,
+    records: Iterable[tuple[int, bytes]],
+    people: Iterable[Person],
+    service_keys: ServiceKeys,
 ) -> Attestation:
     """The attestation of a closed case from its records, (position, exact bytes), at the realm's instant `issued`.
 
-    `people` is the directory; those who decided nothing here are left out. Raises `Permanent` for bytes that are no
+    `people` is the directory; those who decided nothing here are left out, and so are keys of `service_keys` that
+    signed nothing here. Raises `Permanent` for bytes that are no
     event, ValueError when the case is not closed or too much evidence is given.
     """
     exhibits = numbered(records)
     if len(exhibits) > MAX_EVIDENCE:
         raise ValueError(f"{len(exhibits)} records; an attestation holds at most {MAX_EVIDENCE}")
     known = deciders(exhibits)
-    record = Record(case_id, exhibits, [person for person in people if person.id in known])
+    record = Record(case_id, exhibits, [person for person in people if person.id in known], service_keys)
     if record.case.closed is None:
         raise ValueError(f"case {case_id} is not closed")
     head = {
@@ -96,6 +110,7 @@ def issue(
         "simulated": simulated(record),
         "statement": statement.state(record),
         "people": people_used(record),
+        "service_keys": service_keys_used(record),
         "declarations": declarations_used(record),
     }
     return assemble(head, narrative.write(record, issued), exhibits)
@@ -115,6 +130,12 @@ def simulated(record: Record) -> bool:
 
 def people_used(record: Record) -> list[dict[str, Any]]:
     return [person.model_dump(mode="json") for _, person in sorted(record.people.items())]
+
+
+def service_keys_used(record: Record) -> list[dict[str, Any]]:
+    """The keys that services signed the records with."""
+    used = record.service_keys.used_by(item.event for item in record.exhibits)
+    return [key.model_dump(mode="json") for key in used]
 
 
 def declarations_used(record: Record) -> list[dict[str, Any]]:

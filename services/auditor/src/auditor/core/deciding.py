@@ -18,6 +18,7 @@ from datetime import datetime
 
 from common.cases import Case, Said
 from common.clock import instant, parse_instant
+from common.errors import Refused
 from common.events import Origin, new_event, typed
 from common.events.auditor import (
     CaseClosed,
@@ -29,6 +30,7 @@ from common.events.auditor import (
 from common.events.envelope import Event
 from common.events.executor import ExecutionFinished
 from common.events.model import EventData, Value
+from common.service_keys import ServiceKeys, check_service_signature
 
 from auditor.core import proving
 from auditor.core.seeing import Sight
@@ -48,23 +50,26 @@ class Dates:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A case and what its fold forgets: the end of its last execution, and what was known before that."""
+    """A case and what its fold forgets: the end of its last execution, what was known before that, and all that the
+    executor has `executed`."""
 
     case: Case
     finished: Said[ExecutionFinished] | None = None
     known: Mapping[str, Value] = field(default_factory=dict)
+    executed: tuple[Said[EventData], ...] = ()
 
     @classmethod
     def fold(cls, case_id: str, events: Iterable[tuple[int, Event]]) -> Story:
         """The story after `events`, (position, event), ascending."""
         listed = list(events)
         case = Case.fold(case_id, listed)
+        executed = tuple(Said(at, event, typed(event)) for at, event in listed if event.source == "executor")
         ends = [(position, event) for position, event in listed if event.type == ExecutionFinished.TYPE]
         if not ends:
-            return cls(case)
+            return cls(case, executed=executed)
         position, event = ends[-1]
         before = (typed(other) for at, other in listed if at < position)
-        return cls(case, Said(position, event, ExecutionFinished.of(event)), proving.known_before(before))
+        return cls(case, Said(position, event, ExecutionFinished.of(event)), proving.known_before(before), executed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +126,28 @@ def _fresh(story: Story, sight: Sight, dates: Mapping[str, Dates]) -> bool:
         and proving.is_newer(known.position, known.source_time, finished.position, finished.event.asof)
     ]
     return bool(newer) and not proving.not_newer(sight.facts, story.known, newer)
+
+
+def believed(story: Story, findings: list[Finding], keys: ServiceKeys) -> list[Finding]:
+    """`findings`, if the executor signed all that is recorded as executed; else, once, that nothing can be told:
+    what another wrote is neither done nor left undone by that. Asked only where something is to be recorded."""
+    if not findings:
+        return findings
+    for said in story.executed:
+        try:
+            check_service_signature(said.event, keys)
+        except Refused as refusal:
+            return _unsigned(story, said, refusal)
+    return findings
+
+
+def _unsigned(story: Story, said: Said[EventData], refusal: Refused) -> list[Finding]:
+    known = story.case.inconclusive
+    if known is not None and known.position > said.position and known.data.reason_code == refusal.reason_code:
+        return []
+    reason = f"What is recorded as executed is not the executor's: {refusal.message}"
+    data = VerificationInconclusive(case=story.case.id, reason_code=refusal.reason_code, reason=reason, facts=[])
+    return [Finding(data, said.event)]
 
 
 def _late(story: Story, sight: Sight, within_end: datetime | None, asof: datetime) -> list[Finding]:

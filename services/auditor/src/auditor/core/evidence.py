@@ -23,6 +23,7 @@ from common.events.executor import ExecutionFinished, ExecutionStarted
 from common.events.model import EventData, Fact
 from common.events.observer import EntityObserved, EntityWithdrawn
 from common.events.planner import PlanSuperseded
+from common.service_keys import ServiceKeys
 
 D = TypeVar("D", bound=EventData)
 Observed = EntityObserved | EntityWithdrawn
@@ -50,8 +51,11 @@ def numbered(records: Iterable[tuple[int, bytes]]) -> tuple[Exhibit, ...]:
 class Record:
     """One case's exhibits, read. Raises ValueError, KeyError or pydantic's ValidationError for what is no case."""
 
-    def __init__(self, case_id: str, exhibits: Sequence[Exhibit], people: Iterable[Person]) -> None:
+    def __init__(
+        self, case_id: str, exhibits: Sequence[Exhibit], people: Iterable[Person], service_keys: ServiceKeys
+    ) -> None:
         self.exhibits = tuple(exhibits)
+        self.service_keys = service_keys
         self.people = {person.id: person for person in people}
         self.said: tuple[Said[Any], ...] = tuple(
             Said(item.position, item.event, typed(item.event)) for item in self.exhibits

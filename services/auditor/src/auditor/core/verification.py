@@ -1,7 +1,7 @@
 """Verifying an attestation: offline, from the file alone, in the order in which its parts rest on each other.
 
-The order is LEDGER.md's: bytes, digest, records; then people's signatures; then whether the records show what an
-attested case must show. A later question is asked only when the earlier ones hold.
+The order is LEDGER.md's: bytes, digest, records; then people's and services' signatures; then whether the records
+show what an attested case must show. A later question is asked only when the earlier ones hold.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 
 from common.directory import Directory
 from common.errors import TrueupError
+from common.service_keys import ServiceKeys
 
 from auditor.core import attestation
 from auditor.core.attestation import Attestation
-from auditor.core.checks import file, gates, outcome, people
+from auditor.core.checks import file, gates, outcome, people, services
 from auditor.core.checks.answer import Check, Failed
 from auditor.core.evidence import Record
 
@@ -21,6 +22,7 @@ __all__ = ["Check", "verified", "verify"]
 
 _OF_RECORDS: tuple[tuple[str, Callable[[Record], str]], ...] = (
     ("signatures", people.signatures),
+    ("service_signatures", services.signatures),
     ("declarations", people.declarations),
     ("apart", people.apart),
     ("gate_1", gates.gate1),
@@ -41,11 +43,17 @@ def verified(checks: Sequence[Check]) -> bool:
     return bool(checks) and all(check.ok is not False for check in checks)
 
 
-def verify(raw: bytes, directory: Directory | None = None, expected_digest: str | None = None) -> list[Check]:
+def verify(
+    raw: bytes,
+    directory: Directory | None = None,
+    expected_digest: str | None = None,
+    service_keys: ServiceKeys | None = None,
+) -> list[Check]:
     """Every check of the file `raw`, in order. Never raises for what is in the file.
 
-    `directory` is the verifier's own: it says whose keys these are. `expected_digest` comes from elsewhere (the
-    ledger's AttestationIssued). Without them the file can only be consistent with itself, and the checks say so.
+    `directory` and `service_keys` are the verifier's own: they say whose keys these are. `expected_digest` comes
+    from elsewhere (the ledger's AttestationIssued). Without them the file can only be consistent with itself, and
+    the checks say so.
     """
     try:
         document = attestation.parse(raw)
@@ -64,15 +72,15 @@ def verify(raw: bytes, directory: Directory | None = None, expected_digest: str 
         record = document.record()
     except (ValueError, KeyError, TypeError, TrueupError) as error:
         return [*checks, Check("case", False, f"the records do not make a case: {_told(error)}")]
-    return [*checks, *_of_document(document, record, directory), *_of_records(record)]
+    trusted = [_directory(document, directory), _service_keys(document, record, service_keys)]
+    return [*checks, *_of_document(document, record), *trusted, *_of_records(record)]
 
 
-def _of_document(document: Attestation, record: Record, directory: Directory | None) -> list[Check]:
+def _of_document(document: Attestation, record: Record) -> list[Check]:
     return [
         _ask("head", lambda: file.head(document, record)),
         _ask("statement", lambda: file.same_statement(document, record)),
         _ask("narrative", lambda: file.same_narrative(document, record)),
-        _directory(document, directory),
     ]
 
 
@@ -81,6 +89,13 @@ def _directory(document: Attestation, directory: Directory | None) -> Check:
         told = "not checked: the keys are those in the file; give --directory to compare them with ones you trust"
         return Check("directory", None, told)
     return _ask("directory", lambda: file.directory(document, directory))
+
+
+def _service_keys(document: Attestation, record: Record, trusted: ServiceKeys | None) -> Check:
+    if trusted is None:
+        told = "not checked: the keys are those in the file; give --service-keys to compare them with ones you trust"
+        return Check("service_keys", None, told)
+    return _ask("service_keys", lambda: services.keys(document, record, trusted))
 
 
 def _of_records(record: Record) -> list[Check]:

@@ -10,7 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from common.approvals import chain_for, check_execution, check_step, digest_parts, parts_taken, refuse, what_changed
+from common.approvals import (
+    chain_for,
+    check_execution,
+    check_services,
+    check_step,
+    digest_parts,
+    parts_taken,
+    refuse,
+    what_changed,
+)
 from common.cases import Case, Said
 from common.clock import parse_instant
 from common.declarations.catalogue import Catalogue
@@ -21,6 +30,7 @@ from common.events.executor import ActionIntended
 from common.events.model import Fact
 from common.events.planner import PlanDrafted, Step
 from common.facts import attribute_values, facts_named
+from common.service_keys import ServiceKeys
 from common.signing import check_signature
 
 
@@ -30,6 +40,7 @@ class Scene:
 
     catalogue: Catalogue
     directory: Directory
+    service_keys: ServiceKeys
     facts: Mapping[str, Fact]
     asof: datetime
 
@@ -38,13 +49,13 @@ def checked_start(case: Case, scene: Scene) -> list[str]:
     """What was checked before the execution starts, in words; `Refused` when something does not hold."""
     if case.plan is None:
         raise refuse("gate2_missing")
-    plan = case.plan.data
+    plan, signed = case.plan.data, check_services(case, scene.service_keys)
     told = check_execution(
         case, scene.catalogue, scene.directory, _plan_facts(plan, scene), attribute_values(scene.facts), scene.asof
     )
     for step in plan.steps:
         action_of(case, step, scene)
-    return [*told, "every step is in the catalogue, on this case's own entity, with the facts it needs"]
+    return [signed, *told, "every step is in the catalogue, on this case's own entity, with the facts it needs"]
 
 
 def checked_step(case: Case, step: Step, scene: Scene) -> Said[ReleaseGiven] | None:
@@ -57,8 +68,10 @@ def checked_step(case: Case, step: Step, scene: Scene) -> Said[ReleaseGiven] | N
 def check_standing(case: Case, step: Step, scene: Scene) -> None:
     """Raise `Refused` unless what was approved still holds, and the grant with it, and `step` is in both.
 
-    Asked before each step, and again before a step that was intended and perhaps not done is done after all.
+    Asked before each step, and again before a step that was intended and perhaps not done is done after all. Who
+    signed what is asked first: nothing else in the case can be relied on before that.
     """
+    check_services(case, scene.service_keys)
     if case.expiry is not None:
         raise refuse("grant_expired")
     if case.plan is None or case.ticket is None or case.authorisation is None or case.gap is None:
@@ -99,7 +112,8 @@ def action_of(case: Case, step: Step, scene: Scene) -> ActionType:
 
 
 def check_outcome(case: Case, outcome: Said[OutcomeRecorded], intended: Said[ActionIntended], scene: Scene) -> None:
-    """Raise `Refused` unless a person who may has signed how this very task went."""
+    """Raise `Refused` unless a person who may has signed how this very task went, and the executor the task."""
+    check_services(case, scene.service_keys)
     decision = outcome.data.decision
     person = scene.directory.person(decision.person)
     check_signature(decision, outcome.event.signature, person.key)

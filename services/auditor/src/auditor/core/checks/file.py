@@ -11,7 +11,15 @@ from common.events.upcasting import newest
 from common.ids import category
 
 from auditor.core import narrative, statement
-from auditor.core.attestation import Attestation, deciders, declarations_used, people_used, sha256, simulated
+from auditor.core.attestation import (
+    Attestation,
+    deciders,
+    declarations_used,
+    people_used,
+    service_keys_used,
+    sha256,
+    simulated,
+)
 from auditor.core.checks.answer import Failed, demand
 from auditor.core.evidence import Record
 
@@ -95,12 +103,13 @@ def _dense(document: Attestation) -> None:
 
 
 def head(document: Attestation, record: Record) -> str:
-    """Realm, people, declarations and the label of simulation are what the records say."""
+    """Realm, people, services' keys, declarations and the label of simulation are what the records say."""
     told = document.head
     demand(record.realm is not None and told["realm"] == record.realm.realm, "the realm is not the records' realm")
     demand(told["simulated"] is simulated(record), "the label of what is simulated is not what the records say")
     demand(told["people"] == people_used(record), "the list of people is not in order")
     demand(set(record.people) == deciders(document.exhibits), "the people listed are not those who decided")
+    demand(told["service_keys"] == service_keys_used(record), "the keys listed are not those that signed")
     demand(told["declarations"] == declarations_used(record), "the list of declarations is not the records'")
     closed = record.case.closed
     demand(closed is not None and told["issued"] == closed.event.asof, "it was not issued when the case was closed")
