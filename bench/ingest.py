@@ -22,15 +22,28 @@ from aiokafka import AIOKafkaProducer
 from cli.stack.stack import KAFKA_PROJECT, BrokerKind, Stack
 from common.bus import Address
 from common.clock import parse_instant, wall_now
-from common.events import EventData, Origin, new_event
-from common.events.approver import Decision, DeclarationActivated, RealmCreated
-from common.ids import REALM_STREAM, declaration_stream
+from common.declarations.loader import load
+from common.events import Origin, new_event
+from common.events.approver import RealmCreated
+from common.ids import REALM_STREAM
 from common.ledger import Appended, Ledger, NewEvent
 from common.topics import BY_NAME
+
+from bench.declaring import declare
 
 COUNT = 60_000
 LIMIT_S = 120.0
 START = "2023-07-03T00:00:00Z"
+DECLARATIONS = """
+apiVersion: trueup/v1alpha1
+kind: EntityType
+metadata: {name: thing}
+spec:
+  about: A thing.
+  source: bench
+  key: id
+  attributes: {title: {from: title}}
+"""
 _TEXT = "Cash was drawn before it was needed, and the interest was not returned. " * 3
 
 
@@ -99,26 +112,15 @@ async def _measure(stack: Stack) -> list[dict[str, Any]]:
 
 
 async def _declare(stack: Stack) -> None:
-    decision = Decision(
-        kind="activate", realm=stack.realm, case="p", person="a.b", role="declaration-approver", subject="s",
-        made_at=START, nonce="n",
-    )  # fmt: skip
-    spec = {"about": "A thing.", "source": "bench", "key": "id", "attributes": {"title": {"from": "title"}}}
-    activated = DeclarationActivated(
-        proposal="p", kind="EntityType", name="thing", spec=spec, digest="d", set_digest="s", declared_version=1,
-        author="c.d", decision=decision,
-    )  # fmt: skip
     created = RealmCreated(realm=stack.realm, mode="replay", timezone="UTC", start=START)
-    events: list[tuple[str, EventData]] = [
-        (REALM_STREAM, created),
-        (declaration_stream("EntityType", "thing"), activated),
-    ]
+    origin = Origin(source="approver", actor="service:approver", time=wall_now(), asof=parse_instant(START))
     pool = await asyncpg.create_pool(stack.database_url("approver"), min_size=1, max_size=1)
-    for stream, data in events:
-        origin = Origin(source="approver", actor="person:a.b", time=wall_now(), asof=parse_instant(START))
-        (answer,) = await Ledger(pool).append([[NewEvent(new_event(data, stream, origin, "bench"))]])
-        assert isinstance(answer, Appended), answer
+    (answer,) = await Ledger(pool).append([[NewEvent(new_event(created, REALM_STREAM, origin, "bench"))]])
+    assert isinstance(answer, Appended), answer
     await pool.close()
+    loaded = load(DECLARATIONS, "bench")
+    assert not loaded.problems, loaded.problems
+    await declare(stack, loaded.documents, START)
 
 
 async def _publish(stack: Stack, batch: list[bytes]) -> None:

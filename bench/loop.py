@@ -29,16 +29,12 @@ from cel_expr_python import cel
 from cli.stack import cluster, development
 from cli.stack.stack import KAFKA_PROJECT, BrokerKind, Stack, silent
 from common.bus import Address
-from common.canonical import digest
-from common.clock import parse_instant, wall_now
 from common.declarations.loader import load
-from common.events import Origin, new_event
-from common.events.approver import Decision, DeclarationActivated
 from common.events.differ import GapOpened
-from common.ids import declaration_stream
-from common.ledger import Appended, Ledger, NewEvent
 from common.ledger.progress import quiescent
 from common.topics import BY_NAME, SERVICES
+
+from bench.declaring import declare
 
 COUNT = 20_000
 DRIFTS_EVERY = {"throughput": 50, "latency": 10}
@@ -137,7 +133,9 @@ def measure() -> list[dict[str, Any]]:
 
 
 async def _measure(stack: Stack) -> list[dict[str, Any]]:
-    await _declare(stack)
+    loaded = load(DECLARATIONS, "bench")
+    assert not loaded.problems, loaded.problems
+    await declare(stack, loaded.documents, START)
     reader = await asyncpg.connect(stack.database_url("reader"))
     producer = _producer(stack, "upstream")
     await producer.start()
@@ -249,30 +247,6 @@ async def _settled(reader: Any) -> None:
         if time.monotonic() > deadline:
             raise RuntimeError(f"the services are not done after {LIMIT_S:.0f} s: {answer[1]}")
         await asyncio.sleep(0.1)
-
-
-async def _declare(stack: Stack) -> None:
-    decision = Decision(
-        kind="activate", realm=stack.realm, case="p", person="a.b", role="declaration-approver", subject="s",
-        made_at=START, nonce="n",
-    )  # fmt: skip
-    loaded = load(DECLARATIONS, "bench")
-    assert not loaded.problems, loaded.problems
-    origin = Origin(source="approver", actor="person:a.b", time=wall_now(), asof=parse_instant(START))
-    events = [
-        new_event(
-            DeclarationActivated(
-                proposal="p", kind=item.kind, name=item.name, spec=item.spec, digest=item.digest,
-                set_digest=digest([item.digest]), declared_version=1, author="c.d", decision=decision,
-            ),
-            declaration_stream(item.kind, item.name), origin, "bench",
-        )
-        for item in loaded.documents
-    ]  # fmt: skip
-    pool = await asyncpg.create_pool(stack.database_url("approver"), min_size=1, max_size=1)
-    (answer,) = await Ledger(pool).append([[NewEvent(event) for event in events]])
-    assert isinstance(answer, Appended), answer
-    await pool.close()
 
 
 def _address(stack: Stack, user: str) -> Address:

@@ -18,13 +18,15 @@ from common.clock import instant, parse_instant, wall_now
 from common.declarations.loader import load
 from common.errors import Transient
 from common.events import Event, EventData, Origin, new_event
-from common.events.approver import ClockAdvanced, Decision, DeclarationActivated, RealmCreated
+from common.events.approver import ClockAdvanced, RealmCreated
 from common.events.auditor import CaseClosed
 from common.events.observer import EntityObserved, EntityWithdrawn, SourceReported
-from common.ids import REALM_STREAM, declaration_stream, entity_stream, source_stream
+from common.ids import REALM_STREAM, entity_stream, source_stream
 from common.ledger import Appended, Ledger, NewEvent, Recorded, append
 from differ.handlers import Differ
 from differ.main import assemble
+
+from support import declared
 
 FINDINGS = Path(__file__).parents[2] / "examples" / "findings" / "findings.yaml"
 START = parse_instant("2023-07-03T00:00:00Z")
@@ -96,6 +98,9 @@ class DifferRealm:
         origin = Origin(source=service, actor=f"service:{service}", time=wall_now(), asof=self.asof)
         parts = unique or (str(self.serial), secrets.token_hex(4))
         events = [new_event(data, stream, origin, *parts, case=case) for stream, data in said]
+        return await self._put(service, events)
+
+    async def _put(self, service: str, events: Iterable[Event]) -> list[Recorded]:
         connection = self.connections[service]
         async with connection.transaction():
             answers = await append(connection, [[NewEvent(event) for event in events]])
@@ -115,21 +120,9 @@ class DifferRealm:
         """Every document of `text`, activated together."""
         loaded = load(text, "test.yaml")
         assert not loaded.problems, loaded.problems
-        decision = Decision(
-            kind="activate", realm="r", case="p", person="t.brandt", role="declaration-approver",
-            subject="0", made_at=instant(START), nonce="0",
-        )  # fmt: skip
-        said: list[tuple[str, EventData]] = [
-            (
-                declaration_stream(item.kind, item.name),
-                DeclarationActivated(
-                    proposal="p", kind=item.kind, name=item.name, spec=item.spec, digest=item.digest, set_digest="0",
-                    declared_version=1, author="c.adeyemi", decision=decision,
-                ),
-            )
-            for item in loaded.documents
-        ]  # fmt: skip
-        return await self.append_all("approver", said)
+        proposed, activated = declared.events(loaded.documents, self.asof)
+        await self._put("approver", proposed)
+        return await self._put("approver", activated)
 
     async def observe(
         self, entity_type: str, row: dict[str, Any], at: datetime | None = None, sequence: int | None = None

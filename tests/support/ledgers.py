@@ -18,8 +18,8 @@ STREAM = {
     "observer": ("entity/thing/{}", OBSERVED),
     "differ": ("gap/{}", "trueup.gap.opened.v1"),
     "planner": ("plan/{}", "trueup.plan.drafted.v1"),
-    "approver": ("approval/{}", "trueup.approval.given.v1"),
-    "executor": ("execution/{}", "trueup.execution.started.v1"),
+    "approver": ("approval/{}", "trueup.ticket.opened.v1"),
+    "executor": ("execution/{}", "trueup.execution.finished.v1"),
     "auditor": ("attestation/{}", "trueup.case.closed.v1"),
 }
 

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,11 +19,12 @@ from cli.stack.stack import Stack
 from common.bus import Address
 from common.clock import parse_instant, wall_now
 from common.events import Event, EventData, Origin, new_event
-from common.events.approver import ClockAdvanced, Decision, DeclarationActivated, RealmCreated
-from common.ids import REALM_STREAM, declaration_stream
+from common.events.approver import ClockAdvanced, RealmCreated
+from common.ids import REALM_STREAM
 from common.ledger import Appended, Ledger, NewEvent
 from common.topics import BY_NAME
 
+from support import declared
 from support.upstream_modes import Sent
 
 START = "2023-07-03T00:00:00Z"
@@ -68,11 +69,13 @@ class ObserverRealm:
     # -- the approver's part
 
     async def append_as_approver(self, stream: str, *data: EventData) -> None:
+        origin = Origin(source="approver", actor="person:a.b", time=wall_now(), asof=parse_instant(START))
+        await self._put([new_event(item, stream, origin, str(time.monotonic_ns())) for item in data])
+
+    async def _put(self, events: Iterable[Event]) -> None:
         pool = await asyncpg.create_pool(self.stack.database_url("approver"), min_size=1, max_size=1)
         try:
-            for item in data:
-                origin = Origin(source="approver", actor="person:a.b", time=wall_now(), asof=parse_instant(START))
-                event = new_event(item, stream, origin, str(time.monotonic_ns()))
+            for event in events:
                 (answer,) = await Ledger(pool).append([[NewEvent(event)]])
                 assert isinstance(answer, Appended), answer
         finally:
@@ -83,15 +86,9 @@ class ObserverRealm:
         await self.append_as_approver(REALM_STREAM, created)
 
     async def declare(self, name: str, spec: dict[str, Any]) -> None:
-        decision = Decision(
-            kind="activate", realm=self.stack.realm, case="p", person="a.b", role="declaration-approver",
-            subject="s", made_at=START, nonce="n",
-        )  # fmt: skip
-        activated = DeclarationActivated(
-            proposal="p", kind="EntityType", name=name, spec=spec, digest="d", set_digest="s", declared_version=1,
-            author="c.d", decision=decision,
-        )  # fmt: skip
-        await self.append_as_approver(declaration_stream("EntityType", name), activated)
+        document = declared.Page("EntityType", name, spec)
+        for events in declared.events([document], parse_instant(START)):
+            await self._put(events)
 
     async def advance(self, to: str) -> None:
         await self.append_as_approver(REALM_STREAM, ClockAdvanced(was=START, now=to))

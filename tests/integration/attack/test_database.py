@@ -93,9 +93,9 @@ AS $$INSERT INTO ledger.events (position, event, source, id, stream, version, ty
     ("source", "stream", "type_", "allowed"),
     [
         ("planner", "plan/x/y/1", "trueup.plan.drafted.v1", True),
-        ("approver", "approval/x/y/1", "trueup.approval.given.v1", False),
+        ("approver", "approval/x/y/1", "trueup.ticket.opened.v1", False),
         ("planner", "approval/x/y/1", "trueup.plan.drafted.v1", False),
-        ("planner", "plan/x/y/1", "trueup.approval.given.v1", False),
+        ("planner", "plan/x/y/1", "trueup.ticket.opened.v1", False),
     ],
 )
 async def test_the_table_refuses_what_an_append_that_forgot_to_check_would_write(
