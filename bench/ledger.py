@@ -55,7 +55,7 @@ async def ledger_append(observer_url: str, admin_url: str) -> list[dict[str, Any
         await admin.execute("CREATE SCHEMA bench CREATE TABLE events (LIKE ledger.events INCLUDING ALL)")
         ours, theirs = [], []
         for number in range(ROUNDS):
-            events = [[_event() for _ in range(BATCH)] for _ in range(BATCHES)]
+            events = [[an_event() for _ in range(BATCH)] for _ in range(BATCHES)]
             ours.append(await _append(appender, events))
             theirs.append(await _copy(admin, events, number * BATCHES * BATCH))
         await admin.execute("DROP SCHEMA bench CASCADE")
@@ -75,7 +75,8 @@ async def ledger_append(observer_url: str, admin_url: str) -> list[dict[str, Any
     ]
 
 
-def _event() -> Event:
+def an_event() -> Event:
+    """A made-up observation of about `EVENT_BYTES` bytes, on a stream of its own."""
     now = instant(wall_now())
     event = Event(
         id=secrets.token_hex(16),
