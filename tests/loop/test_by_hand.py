@@ -66,6 +66,10 @@ def test_readmes_commands_lead_to_a_verified_attestation(folder: Path) -> None:
     assert "VERIFIED: case money-findings-closed/2022-090/1" in said
     assert not (folder / ".config").exists(), "everything of the realm is in its own folder"
 
+    other = run(folder, ["up", "--clock", "wall"])
+    assert other.returncode == 2 and "stack_differs" in other.stderr, "its clock was fixed when it was created"
+    assert "Nothing is running" in run(folder, ["status"]).stdout
+
 
 def attested(place: Path) -> None:
     """Wait until the case is; the clock has moved far enough."""

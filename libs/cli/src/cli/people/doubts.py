@@ -25,14 +25,14 @@ Declared = tuple[str, Mapping[str, Any]]
 
 def of_roles(stack: Path, given: Iterable[str]) -> list[str]:
     """A sentence for each role that nothing asks for in the realm that runs in the folder."""
-    declared = _declared(stack)
-    known = sorted({*OWN_ROLES, *roles(declared)})
-    return [said for role in given if (said := doubt("role", role, known, sure=bool(declared)))]
+    found = declared(stack)
+    known = sorted({*OWN_ROLES, *roles(found)})
+    return [said for role in given if (said := doubt("role", role, known, sure=bool(found)))]
 
 
 def of_feed(stack: Path, feed: str) -> str:
     """A sentence, if no entity type in force is reported by the feed."""
-    sources = sorted({str(spec["source"]) for kind, spec in _declared(stack) if kind == "EntityType"})
+    sources = sorted({str(spec["source"]) for kind, spec in declared(stack) if kind == "EntityType"})
     return doubt("feed", feed, sources, sure=bool(sources))
 
 
@@ -48,10 +48,10 @@ def doubt(what: str, given: str, known: list[str], *, sure: bool) -> str:
     return f"Note: no declaration in force names the {what} {given}; {meant}"
 
 
-def roles(declared: Iterable[Declared]) -> set[str]:
+def roles(specs: Iterable[Declared]) -> set[str]:
     """Every role that these declarations ask for, as (kind, spec). `a` stands for each role `a/...` too."""
     found: set[str] = set()
-    for kind, spec in declared:
+    for kind, spec in specs:
         if kind in ("System", "DesiredState"):
             found.add(str(spec["owner"]))
         if kind == "ApprovalPolicy":
@@ -62,7 +62,7 @@ def roles(declared: Iterable[Declared]) -> set[str]:
     return found - {""}
 
 
-def _declared(stack: Path) -> list[Declared]:
+def declared(stack: Path) -> list[Declared]:
     """Kind and spec of each declaration in force; none where the realm can't be asked."""
     try:
         return cluster.run(_read(Stack.attach(stack).database_url("reader")))
