@@ -93,7 +93,12 @@ def test_an_example_brings_whom_and_what_its_declarations_ask_for(
 ) -> None:
     monkeypatch.delenv("TRUEUP_CONFIG_HOME", raising=False)
     made: list[str] = []
-    monkeypatch.setattr(ticketing, "provide", lambda _postgres, realm, _ddl: made.append(realm) or "postgresql://x")
+
+    def provide(_postgres: Any, realm: str, _ddl: str) -> str:
+        made.append(realm)
+        return "postgresql://x"
+
+    monkeypatch.setattr(ticketing, "provide", provide)
     wanted = example.named("findings")
     stack: Any = Fake(folder)
     wanted.equip(stack)
