@@ -27,7 +27,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from cel_expr_python import cel
 from cli.stack import cluster, development
-from cli.stack.stack import KAFKA_PROJECT, BrokerKind, Stack, silent
+from cli.stack.stack import KAFKA_PROJECT, BrokerKind, Stack
 from common.bus import Address
 from common.declarations.loader import load
 from common.events.differ import GapOpened
@@ -124,7 +124,7 @@ def measure() -> list[dict[str, Any]]:
     folder.chmod(0o755)
     kind: BrokerKind = "kafka" if (KAFKA_PROJECT / "lib").is_dir() and shutil.which("java") else "embedded"
     stack = Stack(folder, realm="bench", broker=kind, clock=f"replay:{START}", run=SERVICES)
-    development.provide(stack.config, "bench", silent)
+    development.provide(stack.config, "bench")
     try:
         with stack:
             return asyncio.run(_measure(stack))

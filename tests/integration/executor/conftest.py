@@ -54,7 +54,7 @@ async def site(ground: Ground) -> Site:
         queue=executor_main.QUEUE,
         directory=lambda: people()[0],
         signing=service_keys.signing_of("executor"),
-        targets=SqlTargets({"ticketing": ground.target}),
+        targets=SqlTargets(lambda: {"ticketing": ground.target}),
         actions=ActionTable(),
         on_commit=lambda: None,
     )

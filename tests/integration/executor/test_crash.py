@@ -25,7 +25,7 @@ class Killed(BaseException):
 class Dying(SqlTargets):
     """The real target, and a process that dies `before` or `after` the action, or can't reach it any more."""
 
-    def __init__(self, dsns: dict[str, str], how: str) -> None:
+    def __init__(self, dsns: Callable[[], dict[str, str]], how: str) -> None:
         super().__init__(dsns)
         self.how = how
 
@@ -57,7 +57,7 @@ def killed(site: Any) -> Callable[..., Any]:
         work = authorised(casework(key))
         await site.ground.bring(work)
         with pytest.raises(Killed):
-            await site.look(work.id, Dying({"ticketing": site.ground.target}, how))
+            await site.look(work.id, Dying(lambda: {"ticketing": site.ground.target}, how))
         assert (await site.ground.types(work.id))[-2:] == ["execution.started", "action.intended"]
         await site.ground.pools["executor"].execute("UPDATE executor.jobs SET leased_until = clock_timestamp()")
         return work
@@ -86,7 +86,7 @@ async def test_a_target_that_cannot_be_asked_after_a_crash_halts_as_unknown(
     monkeypatch.setattr("executor.acting.PAUSES_S", (0, 0))
     work = await killed(f"U-{how}", how)
     before = len(await site.ground.requests(work.id))
-    await site.look_again(Away({}))
+    await site.look_again(Away(dict))
     case = await site.ground.case(work.id)
     assert case.attempts[1].unknown is not None
     assert case.halted.data.reason_code == "action_unknown"
@@ -101,7 +101,7 @@ async def test_a_target_that_is_away_before_anything_was_tried_fails_without_dou
     monkeypatch.setattr("executor.acting.PAUSES_S", (0, 0))
     work = authorised(casework("U-fresh"))
     await site.ground.bring(work)
-    await site.look(work.id, Away({}))
+    await site.look(work.id, Away(dict))
     case = await site.ground.case(work.id)
     assert case.attempts[1].failed.data.reason_code == "target_unreachable"
 
@@ -110,7 +110,7 @@ async def test_a_commit_in_doubt_is_settled_by_the_receipt(site: Any, monkeypatc
     monkeypatch.setattr("executor.acting.PAUSES_S", (0, 0))
     work = authorised(casework("U-doubt"))
     await site.ground.bring(work)
-    await site.look(work.id, Dying({"ticketing": site.ground.target}, "lost"))
+    await site.look(work.id, Dying(lambda: {"ticketing": site.ground.target}, "lost"))
     case = await site.ground.case(work.id)
     assert case.attempts[1].succeeded is not None
     assert len(await site.ground.requests(work.id)) == 1

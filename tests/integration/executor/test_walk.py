@@ -152,7 +152,7 @@ async def test_what_the_target_refuses_fails_and_leaves_no_receipt(site: Any) ->
         async def act(self, order: Any) -> dict[str, Any]:
             return await super().act(replace(order, statement="delete from requests where case_id = :case_id"))
 
-    await site.look(work.id, Mistaken({"ticketing": site.ground.target}))
+    await site.look(work.id, Mistaken(lambda: {"ticketing": site.ground.target}))
     case = await site.ground.case(work.id)
     assert case.attempts[1].failed.data.reason_code == "target_refused"
     assert "permission denied" in case.attempts[1].failed.data.reason
@@ -173,7 +173,7 @@ async def test_hostile_words_are_bound_and_never_run(site: Any) -> None:
 async def test_a_target_that_is_not_configured_fails_with_what_to_do(site: Any) -> None:
     work = authorised(casework("R-8"))
     await site.ground.bring(work)
-    await site.look(work.id, SqlTargets({}))
+    await site.look(work.id, SqlTargets(dict))
     case = await site.ground.case(work.id)
     assert case.attempts[1].failed.data.reason_code == "target_not_configured"
     assert "targets.json" in case.attempts[1].failed.data.reason

@@ -14,7 +14,7 @@ import asyncpg
 import httpx
 import psutil
 import pytest
-from cli.stack import operations, state
+from cli.stack import clocks, operations, state
 from cli.stack.errors import StackError
 from cli.stack.stack import Stack
 from common.topics import SERVICES
@@ -187,6 +187,25 @@ def test_up_status_down(session_folder: Path, stand_ins: dict[str, str]) -> None
     assert operations.down(folder) == left
     pids = [part.pid for part in found.services.values()]
     assert all(gone(pid) for pid in [*pids, found.database.pid or 0])
+
+
+def test_a_realm_that_is_there_keeps_its_clock_and_tells_the_services(
+    session_folder: Path, stand_ins: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = session_folder / "kept-clock"
+    monkeypatch.setattr(clocks, "of_realm", lambda _url: ("replay:2023-07-03T00:00:00Z", "Europe/Oslo"))
+    with pytest.raises(StackError, match="stack_differs"):
+        operations.up(folder, clock="wall", environment=stand_ins)
+    assert not operations.status(folder).running
+    try:
+        found = operations.up(folder, environment=stand_ins)
+        assert found.clock == "replay:2023-07-03T00:00:00Z"
+        told = httpx.get(f"{found.services['approver'].url}/status", trust_env=False).json()["environment"]
+        assert (told["TRUEUP_CLOCK"], told["TRUEUP_TIMEZONE"]) == (found.clock, "Europe/Oslo")
+        with pytest.raises(StackError, match="stack_differs"):
+            operations.up(folder, timezone="UTC", environment=stand_ins)
+    finally:
+        operations.down(folder)
 
 
 def test_passwords_are_the_owners_alone_and_differ_by_role(

@@ -24,6 +24,12 @@ def test_a_clock_that_says_nothing_clear_is_refused(clock: str) -> None:
         created("demo", clock, "UTC")
 
 
+@pytest.mark.parametrize("zone", ["Foo/Bar", "", "../etc/passwd"])
+def test_a_realm_is_never_created_in_a_zone_that_there_is_not(zone: str) -> None:
+    with pytest.raises(Permanent, match="bad_timezone"):
+        created("demo", "wall", zone)
+
+
 def test_a_replay_clock_moves_forward() -> None:
     moved = advanced(REPLAY, "2023-07-15T00:00:00Z")
     assert (moved.was, moved.now) == ("2023-07-03T00:00:00Z", "2023-07-15T00:00:00Z")

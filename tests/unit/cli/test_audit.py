@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from auditor.core import attestation
+from cli.audit import service
 from cli.audit.commands import app
 from common import signing
 from support import service_keys
@@ -129,3 +130,17 @@ def test_json_names_every_check(file: Path, tmp_path: Path) -> None:
     assert (code, json.loads(output)["verified"]) == (1, False)
     code, output = run("verify", tmp_path / "missing.json", "--json")
     assert (code, json.loads(output)["error"]) == (2, "file_unreadable")
+
+
+def test_an_attestation_is_saved_byte_for_byte_and_replaces_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRUEUP_TOKEN", "x")
+    monkeypatch.setattr(service.Auditor, "document", lambda _self, _case: raw())
+    asked = ("save", "money-findings-closed/2022-090/1", tmp_path / "case.json", "--url", "http://127.0.0.1:1")
+    assert run(*asked)[0] == 0
+    assert (tmp_path / "case.json").read_bytes() == raw()
+    assert run("verify", tmp_path / "case.json")[0] == 0
+    code, output = run(*asked)
+    assert code == 2 and "Not saved" in output
+    assert (tmp_path / "case.json").read_bytes() == raw()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 from cli import main
@@ -33,6 +34,16 @@ def test_help_imports_none_of_the_commands() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_version_is_told() -> None:
+    result = CliRunner().invoke(main.app, ["--version"])
+    assert (result.exit_code, result.output) == (0, f"trueup {version('cli')}\n")
+
+
+@pytest.mark.parametrize("name", ["people", "feeds", "targets", "clock", "keys", "audit"])
+def test_commands_of_commands_offer_nothing_but_help(name: str) -> None:
+    assert "--install-completion" not in CliRunner().invoke(main.app, [name, "--help"]).output
 
 
 def test_a_mistyped_command_is_told_what_was_meant() -> None:

@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 from cli.main import main
-from cli.stack import state
+from cli.observe import feeds
+from cli.people import doubts
+from cli.stack import state, targets
 from common.directory import Directory, WatchedDirectory
+from common.errors import Refused
 from common.signing import new_key, public_of
 from observer.adapters.feeds import WatchedFeeds
 
@@ -23,6 +26,7 @@ def realm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (config / "directory.json").write_text('{"realm": "demo", "people": [], "agents": ["playbook"]}')
     monkeypatch.setenv("TRUEUP_CONFIG_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(state, "read", lambda _folder: SimpleNamespace(realm="demo"))
+    monkeypatch.setattr(doubts, "declared", lambda _stack: [])
     return tmp_path / "stack"
 
 
@@ -31,6 +35,21 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> A
         main([*arguments, "--json"])
     assert ended.value.code == code
     return json.loads(capsys.readouterr().out)
+
+
+DECLARED = [
+    ("EntityType", {"source": "audit-tracker"}),
+    ("System", {"owner": "it-service"}),
+    (
+        "ApprovalPolicy",
+        {
+            "confirmGap": {"control-owner": 1},
+            "releaseStep": {"technology-operations": 1},
+            "approvePlan": [{"roles": {"compliance-lead": 1}}],
+            "owners": {"control-owner": "owner", "otherwise": "head-of-compliance"},
+        },
+    ),
+]
 
 
 def add(capsys: pytest.CaptureFixture[str], realm: Path, person: str, *more: str, code: int = 0) -> Any:
@@ -60,20 +79,119 @@ def test_a_person_is_replaced_and_a_key_is_nobody_elses(realm: Path, capsys: pyt
     assert (
         add(capsys, realm, "Not An Id", "--public-key", public_of(new_key()), code=2)["error"] == "person_malformed"
     )
+    assert not list(realm.parent.glob("**/Not*")), "a refused id leaves no key"
     assert [person["id"] for person in run(capsys, "people", "list", "--data", str(realm))] == ["r.osei"]
 
 
 def test_a_feed_gets_a_token_that_the_observer_knows_by_its_digest(
-    realm: Path, capsys: pytest.CaptureFixture[str]
+    realm: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = realm / "config" / "feeds.json"
     path.write_text("{}")
     watched = WatchedFeeds(path)
+    monkeypatch.delenv("TRUEUP_CONFIG_HOME")
     answer = run(capsys, "feeds", "add", "audit-tracker", "--data", str(realm))
     token = Path(answer["token"])
     assert token.stat().st_mode & 0o077 == 0
+    assert token.is_relative_to(realm), "another realm's token of the same feed is not touched"
     assert watched() == {"audit-tracker": hashlib.sha256(token.read_text().strip().encode()).hexdigest()}
     path.write_text("not JSON")
     assert set(watched()) == {"audit-tracker"}, "a file that can't be read leaves the former standing"
     assert run(capsys, "feeds", "list", "--data", str(realm), code=2)["error"] == "feeds_unreadable"
     assert run(capsys, "feeds", "add", "../x", "--data", str(realm), code=2)["error"] == "feed_malformed"
+
+
+def test_a_person_and_a_feed_can_be_taken_out_again(
+    realm: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(capsys, realm, "r.osei")
+    add(capsys, realm, "k.lund")
+    run(capsys, "people", "remove", "r.osei", "--data", str(realm))
+    assert set(Directory.read(realm / "config" / "directory.json").people) == {"k.lund"}
+    again = run(capsys, "people", "remove", "r.osei", "--data", str(realm), code=2)
+    assert again["error"] == "person_unknown"
+
+    token = Path(run(capsys, "feeds", "add", "audit-tracker", "--data", str(realm))["token"])
+    run(capsys, "feeds", "remove", "audit-tracker", "--data", str(realm))
+    assert run(capsys, "feeds", "list", "--data", str(realm)) == [] and not token.exists()
+    assert run(capsys, "feeds", "remove", "audit-tracker", "--data", str(realm), code=2)["error"] == "feed_unknown"
+
+
+def test_a_role_that_nothing_asks_for_is_doubted(
+    realm: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def doubted(role: str) -> list[str]:
+        given = ("--name", "R", "--role", role, "--data", str(realm))
+        return list(run(capsys, "people", "add", "r.osei", *given)["doubts"])
+
+    assert doubted("risk") == [], "nothing is declared yet"
+    assert "did you mean declaration-author?" in doubted("declaration-autor")[0]
+    monkeypatch.setattr(doubts, "declared", lambda _stack: DECLARED)
+    assert "known: clock-keeper, compliance-lead" in doubted("nonsense")[0]
+    for role in ("control-owner/Labor", "compliance-lead", "it-service", "head-of-compliance", "clock-keeper"):
+        assert doubted(role) == [], role
+    assert run(capsys, "feeds", "add", "audit-trackr", "--data", str(realm))["doubt"].endswith("audit-tracker?")
+
+
+def test_what_is_declared_is_not_known_where_no_realm_can_be_asked(tmp_path: Path) -> None:
+    assert doubts.declared(tmp_path) == []
+
+
+TOKENS = {"audit-tracker": "a", "control-testing": "c"}
+
+
+@pytest.mark.parametrize(
+    ("tokens", "feed", "source", "token"),
+    [
+        (TOKENS, "", "control-testing", "c"),
+        (TOKENS, "audit-tracker", "control-testing", "a"),
+        (TOKENS, "", None, "a"),
+        ({"control-testing": "c"}, "", "other", "c"),
+    ],
+)
+def test_the_entity_type_says_which_feeds_token_is_meant(
+    tokens: dict[str, str], feed: str, source: str | None, token: str
+) -> None:
+    assert feeds.chosen(tokens, feed, lambda _token: source) == token
+
+
+@pytest.mark.parametrize(
+    ("tokens", "feed", "source", "words"),
+    [
+        ({}, "", None, "kept: none"),
+        (TOKENS, "hr", None, "for hr; kept: audit-tracker, control-testing"),
+        (TOKENS, "", "hr", "for hr; kept: audit-tracker, control-testing"),
+    ],
+)
+def test_a_token_that_is_not_there_is_named(
+    tokens: dict[str, str], feed: str, source: str | None, words: str
+) -> None:
+    with pytest.raises(Refused, match=words) as refusal:
+        feeds.chosen(tokens, feed, lambda _token: source)
+    assert refusal.value.reason_code == "token_missing"
+
+
+def test_targets_are_named_and_never_shown_with_their_password(
+    realm: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def there(_system: str, _url: str) -> None:
+        return None
+
+    given = (
+        "targets",
+        "add",
+        "ticketing",
+        "--url",
+        "postgresql://me:secret@127.0.0.1:1/tickets",
+        "--data",
+        str(realm),
+    )
+    assert run(capsys, *given, code=2)["error"] == "target_unreachable"
+    monkeypatch.setattr(targets, "_look", there)
+    run(capsys, *given)
+    path = realm / "config" / "targets.json"
+    assert json.loads(path.read_text()) == {"ticketing": "postgresql://me:secret@127.0.0.1:1/tickets"}
+    assert path.stat().st_mode & 0o077 == 0
+    assert run(capsys, "targets", "list", "--data", str(realm)) == {"ticketing": "127.0.0.1:1/tickets"}
+    run(capsys, "targets", "remove", "ticketing", "--data", str(realm))
+    assert run(capsys, "targets", "remove", "ticketing", "--data", str(realm), code=2)["error"] == "target_unknown"

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from cli.stack import development
+from cli.stack.errors import StackError
 from common.directory import Directory
 
 
 def test_a_fresh_realm_has_nobody_and_a_private_secret(tmp_path: Path) -> None:
-    told: list[str] = []
-    development.provide(tmp_path, "r", told.append)
+    development.provide(tmp_path, "r")
     directory = Directory.read(tmp_path / "directory.json")
     assert (directory.realm, dict(directory.people)) == ("r", {})
     assert (tmp_path / "issuer.key").stat().st_mode & 0o777 == 0o600
     assert len((tmp_path / "issuer.key").read_text()) > 40
     assert (tmp_path / "feeds.json").read_text() == "{}\n"
-    assert "trueup people add" in " ".join(told)
+    assert (tmp_path / "targets.json").read_text() == "{}\n"
+    assert (tmp_path / "targets.json").stat().st_mode & 0o777 == 0o600
 
 
 def test_what_exists_is_never_touched(tmp_path: Path) -> None:
-    for name in ("directory.json", "feeds.json", "issuer.key"):
+    for name in ("directory.json", "feeds.json", "issuer.key", "targets.json"):
         (tmp_path / name).write_text("mine")
-    development.provide(tmp_path, "r", lambda _line: None)
+    development.provide(tmp_path, "r")
     assert {path.read_text() for path in tmp_path.iterdir()} == {"mine"}
+
+
+def test_the_folder_of_another_realm_is_refused(tmp_path: Path) -> None:
+    development.provide(tmp_path, "r")
+    with pytest.raises(StackError, match=r"--realm r\b") as refusal:
+        development.provide(tmp_path, "other")
+    assert refusal.value.reason_code == "stack_differs"

@@ -50,7 +50,8 @@ def read_key(path: Path) -> str:
         raise Refused(
             "key_missing",
             f"your private key can't be read from {path}: {error}",
-            "Make one with trueup login --new-key, and have its public key entered in the directory.",
+            "Name its file: trueup login --person YOU --key FILE. Or make one, whose public half is then entered in "
+            "the directory: trueup login --person YOU --new-key",
         ) from error
     if mode & 0o077:
         raise Refused("key_not_private", f"others can read your private key {path}", f"Run: chmod 600 {path}")
@@ -257,12 +258,18 @@ class Client:
         try:
             response = self._http.request(method, path, headers=headers, **given)
         except httpx.HTTPError as error:
-            raise Refused(
-                "unreachable",
-                f"the approver at {self._url} does not answer: {error}",
-                "Is it running? Look with: trueup status",
-            ) from error
+            raise self._unreachable(error) from error
         return _body(response)
+
+    def _unreachable(self, error: httpx.HTTPError) -> Refused:
+        if self.session is None:
+            what = "Is it running? Look with: trueup status"
+            return Refused("unreachable", f"the approver at {self._url} does not answer: {error}", what)
+        return Refused(
+            "unreachable",
+            f"{self.person} is signed in at {self._url} (realm {self.session.realm}), which does not answer: {error}",
+            f"Start it again (trueup up), or sign in where the realm is now: trueup login --person {self.person}",
+        )
 
 
 def _is_local(url: str) -> bool:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -33,7 +33,9 @@ COMMANDS: dict[str, Entry] = {
     "down": Entry("cli.stack.commands", "down", "Stop everything that runs in the data folder.", RUN),
     "migrate": Entry("cli.stack.migrate", "migrate", "Bring a realm's schemas to this release's versions.", RUN),
     "status": Entry("cli.stack.commands", "status", "What runs: addresses, readiness and lag.", RUN),
-    "people": Entry("cli.people.entering", "app", "The directory of a realm on this machine: list, add.", RUN),
+    "people": Entry(
+        "cli.people.entering", "app", "The directory of a realm on this machine: list, add, remove.", RUN
+    ),
     "keys": Entry("cli.stack.keys", "app", "The services' own keys: list, rotate.", RUN),
     "clock": Entry("cli.people.clock", "app", "The realm's clock: look at it, or move a replay clock.", RUN),
     "validate": Entry("cli.preview.commands", "validate", "Check declarations, with file and line.", OFFLINE),
@@ -42,6 +44,7 @@ COMMANDS: dict[str, Entry] = {
     "proposals": Entry("cli.people.lists", "proposals", "What was proposed, and whether it counts.", OFFLINE),
     "activate": Entry("cli.people.declaring", "activate", "Bring somebody else's proposal into force.", OFFLINE),
     "feeds": Entry("cli.observe.feeds", "app", "Which systems may report to a realm on this machine.", RUN),
+    "targets": Entry("cli.stack.targets", "app", "Where sql actions of a realm on this machine act.", RUN),
     "observe": Entry("cli.observe.commands", "observe", "Report the rows of a file (CSV, JSONL).", OFFLINE),
     "login": Entry("cli.people.signing_in", "login", "Sign in with your own key.", LOOK),
     "whoami": Entry("cli.people.signing_in", "whoami", "Who is signed in here, with which roles.", LOOK),
@@ -108,9 +111,21 @@ app = typer.Typer(
 )
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 - slow to import; only this option needs it
+
+        typer.echo(f"trueup {version('cli')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _root() -> None:
-    """Holds the options that all commands share; there are none."""
+def _root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """Holds the options that all commands share."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

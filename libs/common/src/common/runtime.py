@@ -72,6 +72,8 @@ class Parts:
 
     `gather_s`: how long messages may gather after a batch. A service that nobody waits for within the blink of an
     eye takes fewer and larger transactions, and leaves the machine to those before it in the loop.
+
+    `notes`: what an operator should know although the service is ready; /status gives them.
     """
 
     consumers: Sequence[Consumer] = ()
@@ -81,6 +83,7 @@ class Parts:
     setup: Callable[[FastAPI], None] | None = None
     close: Callable[[], Awaitable[None]] | None = None
     gather_s: float = 0.0
+    notes: Callable[[], Awaitable[list[str]]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -336,7 +339,7 @@ def application(service: Service, runtime: Runtime, parts: Parts) -> FastAPI:
     @app.get("/status", tags=["operations"])
     async def status() -> JSONResponse:
         """How far this service is: its lag by topic in ledger positions, events not yet published, pending work."""
-        return JSONResponse(await _status(runtime))
+        return JSONResponse(await _status(runtime, parts))
 
     for router in parts.routers:
         app.include_router(router)
@@ -356,7 +359,7 @@ async def _problems(runtime: Runtime) -> list[str]:
     return problems
 
 
-async def _status(runtime: Runtime) -> dict[str, Any]:
+async def _status(runtime: Runtime, parts: Parts) -> dict[str, Any]:
     problems = await _problems(runtime)
     status: dict[str, Any] = {
         "service": runtime.service,
@@ -373,6 +376,7 @@ async def _status(runtime: Runtime) -> dict[str, Any]:
         "lag": now.lag.get(runtime.service, {}),
         "unrelayed": now.unrelayed.get(runtime.service, 0),
         "pending": now.pending.get(runtime.service, 0),
+        "notes": await parts.notes() if parts.notes is not None else [],
     }
 
 

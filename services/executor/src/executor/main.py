@@ -20,8 +20,9 @@ from common.service_keys import signing_of
 from executor import workers
 from executor.adapters.actions import ActionTable
 from executor.adapters.sql import SqlTargets
+from executor.core.targets import without_address
 from executor.handlers import Handlers
-from executor.settings import ExecutorSettings, read_targets
+from executor.settings import ExecutorSettings, watched_targets
 from executor.workers import Executor
 
 NAME = "executor"
@@ -48,6 +49,7 @@ async def compose(runtime: Runtime) -> Parts:
     if settings.directory is None:
         raise Permanent("directory_missing", "TRUEUP_DIRECTORY does not say where the realm's directory is")
     current, nudge = Current(runtime.ledger), Nudge()
+    targets = watched_targets(settings.targets)
     executor = Executor(
         workers.Parts(
             pool=runtime.pool,
@@ -57,7 +59,7 @@ async def compose(runtime: Runtime) -> Parts:
             queue=QUEUE,
             directory=WatchedDirectory(settings.directory, settings.realm),
             signing=signing_of(NAME, settings, wall_now()),
-            targets=SqlTargets(read_targets(settings.targets)),
+            targets=SqlTargets(targets),
             actions=ACTIONS,
             on_commit=runtime.committed,
         ),
@@ -83,11 +85,18 @@ async def compose(runtime: Runtime) -> Parts:
             await nudge.wait()
         await work(runtime.pool, QUEUE, executor.look, nudge, settings.lease_s, stop)
 
+    async def notes() -> list[str]:
+        if not ready.is_set():
+            return []
+        async with runtime.pool.acquire() as conn:
+            return without_address(await current.catalogue(conn), targets())
+
     handlers = Handlers(QUEUE, nudge)
     tasks: dict[str, Task] = {f"worker-{number}": worker for number in range(1, settings.workers + 1)}
     return Parts(
         consumers=[Consumer(("approvals",), handlers.approvals), Consumer(("declarations", "clock"), handlers.world)],
         tasks={"start": start, **tasks},
+        notes=notes,
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from common.canonical import parse_strict
 from common.errors import Permanent
 from common.settings import SigningSettings
+from common.watching import Watched
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 MAX_BYTES = 1024 * 1024
@@ -29,10 +31,18 @@ class _TargetsFile(BaseModel):
     targets: dict[str, str]
 
 
-def read_targets(path: Path | None) -> dict[str, str]:
-    """The target databases by system name; none without a file. Raises `Permanent` (`targets_malformed`)."""
+def watched_targets(path: Path | None) -> Callable[[], Mapping[str, str]]:
+    """The target databases by system name, as the file has them now; none without a file.
+
+    Raises `Permanent` (`targets_malformed`) when it can't be used from the beginning.
+    """
     if path is None:
-        return {}
+        return dict
+    return Watched(path, read_targets, "the file of targets", "targets_malformed")
+
+
+def read_targets(path: Path) -> dict[str, str]:
+    """The target databases by system name. Raises `Permanent` (`targets_malformed`)."""
     try:
         return _TargetsFile(targets=parse_strict(path.read_bytes(), MAX_BYTES)).targets
     except (OSError, ValidationError, Permanent) as error:

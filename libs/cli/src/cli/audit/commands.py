@@ -122,12 +122,12 @@ def _service_keys(file: Path | None) -> ServiceKeys | None:
         raise Refused("service_keys_unreadable", f"{file} is not a list of service keys: {told}", what) from error
 
 
-def _could_not(error: TrueupError, as_json: bool) -> None:
+def _could_not(error: TrueupError, as_json: bool, what_failed: str = "Not checked") -> None:
     what = error.what_to_do if isinstance(error, Refused) else ""
     if as_json:
         print_json({"verified": None, "error": error.reason_code, "message": error.message, "what_to_do": what})
         return
-    sys.stderr.write(f"Not checked: {clean(error.message)}\n{clean(what)}\n")
+    sys.stderr.write(f"{what_failed}: {clean(error.message)}\n{clean(what)}\n")
 
 
 def _json(check: Check) -> dict[str, object]:
@@ -209,3 +209,34 @@ def _case(auditor: service.Auditor, given: str) -> str:
     if len(found) > 1:
         raise Refused("which_case", f"several cases are about {given}: {', '.join(found)}", "Name one of them.")
     return str(found[0])
+
+
+@app.command("save")
+def save_command(
+    case: Annotated[str, typer.Argument(metavar="CASE", help="A case, or the key of its entity.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; an existing file is never replaced.")],
+    url: Address = None,
+    as_person: As = None,
+    as_json: Json = False,
+) -> None:
+    """Save a case's attestation, byte for byte as it was issued: what `verify` checks, and what you hand on."""
+    try:
+        with service.Auditor(url or find_url("auditor"), service.token(as_person)) as auditor:
+            document = auditor.document(_case(auditor, case))
+        _write(file, document)
+    except TrueupError as error:
+        _could_not(error, as_json, "Not saved")
+        raise typer.Exit(EXIT_COULD_NOT) from error
+    if as_json:
+        print_json({"file": str(file), "bytes": len(document)})
+        return
+    console().print(Text(f"{file}: {len(document):,} bytes. Check it: trueup audit verify {file}"))
+
+
+def _write(file: Path, document: bytes) -> None:
+    try:
+        with file.open("xb") as stream:
+            stream.write(document)
+    except OSError as error:
+        what = "Name a file that does not exist yet, in a folder that you may write to."
+        raise Refused("file_unwritable", f"{file} can't be written: {error.strerror or error}", what) from error

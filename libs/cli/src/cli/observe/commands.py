@@ -16,7 +16,7 @@ from common.errors import Refused
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cli.observe.feeds import kept_token
+from cli.observe import feeds
 from cli.observe.sending import Import, Observer, Outcome, count_rows, send
 from cli.people.screen import clean, print_json, say
 from cli.stack.state import find_url
@@ -47,7 +47,8 @@ def observe(  # noqa: PLR0913, PLR0917 - a command has as many parameters as opt
     """Report the rows of a file to the observer, as one snapshot of one entity type."""
     try:
         wanted = Import(_existing(file), _given(entity_type, "--type"), _instant(as_of), not partial, simulated)
-        outcome = _send(wanted, feed, url or find_url("observer"), token or kept_token(feed), as_json)
+        address = url or find_url("observer")
+        outcome = _send(wanted, feed, address, token or _token(address, wanted.entity_type, feed), as_json)
     except Refused as refused:
         _say_refusal(refused, as_json)
         raise typer.Exit(EXIT_COULD_NOT) from refused
@@ -70,6 +71,16 @@ def _send(wanted: Import, feed: str, url: str, token: str, as_json: bool) -> Out
             _same_feed(observer, wanted.entity_type, feed)
         task = progress.add_task(f"{wanted.file.name} to the observer", total=count_rows(wanted.file))
         return send(observer, wanted, lambda rows: progress.advance(task, rows))
+
+
+def _token(url: str, entity_type: str, feed: str) -> str:
+    """The kept token of the feed that is named or, without one, of the feed that the entity type is reported by."""
+
+    def source_of(any_token: str) -> str | None:
+        with Observer(url, any_token) as observer:
+            return next((known["source"] for known in observer.entity_types() if known["name"] == entity_type), None)
+
+    return feeds.chosen(feeds.kept_tokens(), feed, source_of)
 
 
 def _same_feed(observer: Observer, entity_type: str, feed: str) -> None:

@@ -13,7 +13,9 @@ from common.errors import Refused
 from cli.people.screen import As, Json, acting, print_json, say
 from cli.people.words import moment
 
-app = typer.Typer(no_args_is_help=True, help="The realm's clock: look at it, or move a replay clock.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="The realm's clock: look at it, or move a replay clock."
+)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from common.errors import Refused
 
 from cli.people.lists import documents_changed
 from cli.people.screen import As, Json, acting, cell, print_json, say
+from cli.stack import operations, state
 
 Comment = Annotated[str, typer.Option("--comment", "-m", help="Recorded, and signed, with your decision.")]
 
@@ -41,8 +42,16 @@ def activate(
     """Bring somebody else's proposal into force, from now on."""
     with acting(as_person, as_json) as client:
         active = client.activate(proposal, comment=comment)
+        notes = _notes(client.session.url if client.session else "")
     if as_json:
-        print_json(active)
+        print_json({**active, "notes": notes})
         return
     names = ", ".join(f"{document['kind']} {document['name']}" for document in active["documents"])
-    say([cell(f"Active since now: {names}.")])
+    say([cell(f"Active since now: {names}."), *(cell(f"Note: {note}", "yellow") for note in notes)])
+
+
+def _notes(approver: str) -> list[str]:
+    """What the executor lacks to act on what is active now; nothing where the realm does not run here."""
+    folder = state.serving("approver").get(approver)
+    executor = operations.status(folder).services.get("executor") if folder is not None else None
+    return list(executor.notes) if executor is not None else []

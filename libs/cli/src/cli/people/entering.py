@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from common.directory import Directory, DirectoryFile, Person
@@ -13,12 +13,14 @@ from common.signing import public_of
 from pydantic import ValidationError
 
 from cli.client import read_key, write_key
-from cli.people import sessions
+from cli.people import doubts, sessions
 from cli.people.screen import Json, answering, cell, print_json, say, table
 from cli.stack.commands import Running, the_running_one
 
 app = typer.Typer(
-    no_args_is_help=True, help="The directory of a realm on this machine: who there is, in which roles."
+    no_args_is_help=True,
+    add_completion=False,
+    help="The directory of a realm on this machine: who there is, in which roles.",
 )
 
 
@@ -26,7 +28,7 @@ app = typer.Typer(
 def list_(folder: Running = None, as_json: Json = False) -> None:
     """Who is in the directory."""
     with answering(as_json):
-        content = _read(_path(folder))
+        content = read(folder or the_running_one())
     if as_json:
         print_json([person.model_dump() for person in content.people])
         return
@@ -53,24 +55,49 @@ def add(
     where one plays several people.
     """
     with answering(as_json):
-        path = _path(folder)
-        content = _read(path)
-        key = public_key or _own_key(content.realm, person)
-        entered = _entered(content, {"id": person, "name": name, "roles": tuple(role), "key": key})
-        _write(path, entered)
+        stack = folder or the_running_one()
+        content = read(stack)
+        _check_id(person)
+        key = public_key or own_key(content.realm, person, stack)
+        entered = with_person(content, Person(id=person, name=name, roles=tuple(role), key=key))
+        write(stack, entered)
+        doubted = doubts.of_roles(stack, role)
     if as_json:
-        print_json({"person": person, "realm": content.realm, "roles": role, "public_key": key})
+        told = {"person": person, "realm": content.realm, "roles": role, "public_key": key, "doubts": doubted}
+        print_json(told)
         return
     say([f"{name} ({person}) is in the directory of realm {content.realm}: {', '.join(role)}."])
     if public_key is None:
-        say([f"Their key is {sessions.key_path(content.realm, person)}. Next: trueup login --person {person}"])
+        kept = sessions.key_path(content.realm, person, stack)
+        say([f"Their key is {kept}. Next: trueup login --person {person}"])
+    say(doubted)
 
 
-def _path(folder: Path | None) -> Path:
-    return (folder or the_running_one()) / "config" / "directory.json"
+@app.command()
+def remove(
+    person: Annotated[str, typer.Argument(help="The person's id.")], folder: Running = None, as_json: Json = False
+) -> None:
+    """Take a person out: they can decide nothing from now on. What they decided stays, with their key."""
+    with answering(as_json):
+        stack = folder or the_running_one()
+        content = read(stack)
+        others = tuple(known for known in content.people if known.id != person)
+        if len(others) == len(content.people):
+            raise Refused("person_unknown", f"{person} is not in the directory", "See: trueup people list")
+        write(stack, content.model_copy(update={"people": others}))
+    if as_json:
+        print_json({"person": person, "realm": content.realm})
+        return
+    say([f"{person} is no longer in the directory of realm {content.realm}."])
 
 
-def _read(path: Path) -> DirectoryFile:
+def _path(stack: Path) -> Path:
+    return stack / "config" / "directory.json"
+
+
+def read(stack: Path) -> DirectoryFile:
+    """The directory of the realm in the folder. Raises `Refused` (`directory_missing`, `directory_unreadable`)."""
+    path = _path(stack)
     if not path.exists():
         raise Refused("directory_missing", f"there is no directory at {path}", "Start a realm first: trueup up")
     try:
@@ -79,16 +106,22 @@ def _read(path: Path) -> DirectoryFile:
         raise Refused("directory_unreadable", f"{path}: {error.errors()[0]['msg']}", "Repair it by hand.") from error
 
 
-def _own_key(realm: str, person: str) -> str:
-    path = sessions.key_path(realm, person)
+def own_key(realm: str, person: str, stack: Path) -> str:
+    """The public half of the person's key that is kept here, made if there is none."""
+    path = sessions.key_path(realm, person, stack)
     return public_of(read_key(path)) if path.exists() else write_key(path)
 
 
-def _entered(content: DirectoryFile, entry: dict[str, Any]) -> DirectoryFile:
+def _check_id(person: str) -> None:
     try:
-        person = Person.model_validate(entry)
+        Person(id=person, name="", roles=(), key="")
     except ValidationError as error:
-        raise Refused("person_malformed", str(error.errors()[0]["msg"]), "An id is like j.moreau.") from error
+        hint = "Use small letters, digits, dots, hyphens and _, such as j.moreau; at most 64."
+        raise Refused("person_malformed", f"{person!r} can't be a person's id", hint) from error
+
+
+def with_person(content: DirectoryFile, person: Person) -> DirectoryFile:
+    """The directory with this person, in place of an entry of the same id. Raises `Refused`."""
     others = tuple(known for known in content.people if known.id != person.id)
     entered = content.model_copy(update={"people": (*others, person)})
     try:
@@ -98,7 +131,9 @@ def _entered(content: DirectoryFile, entry: dict[str, Any]) -> DirectoryFile:
     return entered
 
 
-def _write(path: Path, content: DirectoryFile) -> None:
+def write(stack: Path, content: DirectoryFile) -> None:
+    """Replace the file in one step: a service that reads it meanwhile sees the old one or the new one."""
+    path = _path(stack)
     temporary = path.with_suffix(".new")
     temporary.write_text(json.dumps(content.model_dump(mode="json"), indent=1) + "\n", "utf-8")
     temporary.replace(path)

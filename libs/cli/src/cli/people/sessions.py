@@ -1,4 +1,9 @@
-"""Who is signed in on this computer: one file a person and realm, readable by its owner only."""
+"""Who is signed in on this computer: one file a person and realm, readable by its owner only.
+
+Keys, sessions and feed tokens of a realm that runs here are kept in its own folder, `.trueup/NAME/people`: they go
+with it, and no other realm of the same name meets them. Those of a realm elsewhere (`trueup login --url`) are in the
+user's configuration folder. TRUEUP_CONFIG_HOME replaces both.
+"""
 
 from __future__ import annotations
 
@@ -11,28 +16,38 @@ from typing import Any
 from common.errors import Refused
 
 from cli.client import Client, Session
+from cli.stack.state import STACKS
 
+CURRENT = "current.json"
 _SIGN_IN = "Sign in first: trueup login --person YOU"
 
 
 def home() -> Path:
-    """The folder of keys and sessions: TRUEUP_CONFIG_HOME, else `trueup` in the user's configuration folder."""
+    """The folder for realms elsewhere: TRUEUP_CONFIG_HOME, else `trueup` in the user's configuration folder."""
     if own := os.environ.get("TRUEUP_CONFIG_HOME"):
         return Path(own)
     base = os.environ.get("XDG_CONFIG_HOME")
     return (Path(base) if base else Path.home() / ".config") / "trueup"
 
 
-def key_path(realm: str, person: str) -> Path:
+def place(realm: str, stack: Path | None = None) -> Path:
+    """Where keys, sessions and tokens for the realm are kept. `stack`: the folder of the stack that it runs on."""
+    if stack is not None and not os.environ.get("TRUEUP_CONFIG_HOME"):
+        return stack / "people"
+    return home() / realm
+
+
+def key_path(realm: str, person: str, stack: Path | None = None) -> Path:
     """Where the person's private key for the realm is kept by default."""
-    return home() / realm / f"{person}.key"
+    return place(realm, stack) / f"{person}.key"
 
 
-def save(session: Session, key: Path) -> None:
+def save(session: Session, key: Path, stack: Path | None = None) -> None:
     """Keep the session (0600) and make it the current one."""
-    body = {**asdict(session), "key": str(key.resolve())}
-    _write(_session_path(session.realm, session.person), body)
-    _write(home() / "current.json", {"realm": session.realm, "person": session.person})
+    folder = place(session.realm, stack)
+    _write(_session_path(folder, session.person), {**asdict(session), "key": str(key.resolve())})
+    pointer = folder if folder != home() / session.realm else home()
+    _write(pointer / CURRENT, {"realm": session.realm, "person": session.person})
 
 
 def connect(person: str | None = None) -> Client:
@@ -40,16 +55,26 @@ def connect(person: str | None = None) -> Client:
 
     Raises `Refused` (`not_signed_in`) when nobody has, or the session can't be read.
     """
-    current = _read(home() / "current.json")
-    stored = _read(_session_path(current["realm"], person or current["person"]))
+    pointer = _latest()
+    current = _read(pointer)
+    folder = pointer.parent if pointer.parent != home() else home() / current["realm"]
+    stored = _read(_session_path(folder, person or current["person"]))
     key = Path(stored.pop("key"))
     stored["roles"] = tuple(stored["roles"])
     session = Session(**stored)
     return Client(session.url, session.person, key, session=session)
 
 
-def _session_path(realm: str, person: str) -> Path:
-    return home() / realm / f"{person}.session.json"
+def _latest() -> Path:
+    """The newest of the files that say who signed in last: of realms elsewhere, and of each stack in this folder."""
+    found = [home() / CURRENT]
+    if not os.environ.get("TRUEUP_CONFIG_HOME"):
+        found += STACKS.glob(f"*/people/{CURRENT}")
+    return max(found, key=lambda path: path.stat().st_mtime_ns if path.exists() else 0)
+
+
+def _session_path(folder: Path, person: str) -> Path:
+    return folder / f"{person}.session.json"
 
 
 def _write(path: Path, body: dict[str, Any]) -> None:

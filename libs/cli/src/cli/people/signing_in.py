@@ -12,6 +12,7 @@ from cli.client import Client, write_key
 from cli.people import sessions
 from cli.people.screen import As, Json, acting, answering, print_json, say
 from cli.people.words import moment
+from cli.stack import state
 
 
 def login(
@@ -23,16 +24,16 @@ def login(
 ) -> None:
     """Sign in with your own key, which never leaves this computer. Lasts twelve hours."""
     with answering(as_json):
-        address = url or _approver()
+        address, stack = _approver(url)
         with Client(address, person, key or Path()) as stranger:
             realm = stranger.asked_realm()
-        path = key or sessions.key_path(realm, person)
+        path = key or sessions.key_path(realm, person, stack)
         if new_key:
             _made(path, person, realm, as_json)
             return
         with Client(address, person, path) as client:
             session = client.login()
-        sessions.save(session, path)
+        sessions.save(session, path, stack)
     if as_json:
         print_json({"person": session.person, "name": session.name, "realm": session.realm, "url": session.url,
                     "roles": list(session.roles), "expires": session.expires})  # fmt: skip
@@ -45,10 +46,10 @@ def login(
     )
 
 
-def _approver() -> str:
-    from cli.stack.state import find_url  # noqa: PLC0415 - slow to import; only a login without --url needs it
-
-    return find_url("approver")
+def _approver(url: str | None) -> tuple[str, Path | None]:
+    """The approver's address, and the folder of the stack that it belongs to, if that runs here."""
+    address = url or state.find_url("approver")
+    return address, state.serving("approver").get(address.rstrip("/"))
 
 
 def _made(path: Path, person: str, realm: str, as_json: bool) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from common.errors import Refused
 from rich.console import Console
 from rich.table import Table
 
@@ -49,24 +52,66 @@ def up(
     folder: Folder = DEFAULT_FOLDER,
     realm: Annotated[str, typer.Option(help="Name of the realm.")] = "demo",
     broker: Annotated[BrokerChoice, typer.Option(help="Embedded, or Apache Kafka.")] = BrokerChoice.embedded,
-    clock: Annotated[str, typer.Option(help="`wall`, or `replay:2023-07-03T00:00:00Z`.")] = "wall",
-    timezone: Annotated[str, typer.Option(help="Zone of dates that name none.")] = "UTC",
+    clock: Annotated[
+        str | None, typer.Option(help="A new realm's: `wall` (as without it), or `replay:2023-07-03T00:00:00Z`.")
+    ] = None,
+    timezone: Annotated[
+        str | None, typer.Option(help="A new realm's zone of dates that name none; UTC without it.")
+    ] = None,
+    example: Annotated[
+        str | None, typer.Option(help="Bring the people, feeds and target of an example along: findings.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Start PostgreSQL, a broker and the six services, and leave them running."""
+    """Start PostgreSQL, a broker and the six services, and leave them running. Exit code 3 if not all get ready."""
     with orderly_exit():
         try:
-            found = operations.up(
-                folder,
-                realm=realm,
-                broker=broker.value,
-                clock=clock,
-                timezone=timezone,
-                tell=lambda line: _notes.print(line, markup=False, highlight=False, soft_wrap=True),
-            )
-        except StackError as error:
+            found, following = _up(folder, realm, broker, clock, timezone, example)
+        except Refused as error:
             _refuse(error)
+        except (KeyboardInterrupt, SystemExit):
+            _say_interrupted(folder)
+            raise
     _show(found, as_json)
+    if not found.ready:
+        raise typer.Exit(EXIT_NOT_READY)
+    if following:
+        _say(following)
+
+
+def _up(
+    folder: Path, realm: str, broker: BrokerChoice, clock: str | None, timezone: str | None, example: str | None
+) -> tuple[StackStatus, str]:
+    """What runs, and what to do next: nothing, where there are people already."""
+    start = partial(
+        operations.up, folder, realm=realm, broker=broker.value, clock=clock, timezone=timezone, tell=_say
+    )
+    if example is not None:
+        from cli.demo.example import named  # noqa: PLC0415 - only this option needs it, and it needs this module
+
+        wanted = named(example)
+        found = start(fresh=wanted.time, equip=wanted.equip)
+        return found, f"{len(wanted.people)} people: trueup people list. Next: {wanted.next}"
+    found = start()
+    nobody = not json.loads((folder / "config" / "directory.json").read_bytes()).get("people")
+    return (
+        found,
+        "Nobody is in the realm's directory yet. Next: trueup people add ID --name NAME --role ROLE" * nobody,
+    )
+
+
+def _say(line: str) -> None:
+    _notes.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _say_interrupted(folder: Path) -> None:
+    known = state.read(folder)
+    left = state.running(known) if known is not None else []
+    if left:
+        _say(f"Interrupted. Still running: {', '.join(part.name for part in left)}. "
+             f"End it: trueup down --data {folder}. Go on: the same command again.")  # fmt: skip
+    else:
+        _say("Interrupted. Nothing is left running.")
 
 
 def down(folder: Running = None, as_json: Json = False) -> None:
@@ -74,7 +119,7 @@ def down(folder: Running = None, as_json: Json = False) -> None:
     try:
         found = operations.down(
             folder or the_running_one(),
-            tell=lambda line: _notes.print(line, markup=False, highlight=False, soft_wrap=True),
+            tell=_say,
         )
     except StackError as error:
         _refuse(error)
@@ -104,7 +149,7 @@ def the_running_one() -> Path:
     return running[0] if running else DEFAULT_FOLDER
 
 
-def _refuse(error: StackError) -> NoReturn:
+def _refuse(error: Refused) -> NoReturn:
     _notes.print(f"[bold red]{error.reason_code}[/]: ", end="")
     _notes.print(error.message, markup=False, highlight=False, soft_wrap=True)
     _notes.print(error.what_to_do, markup=False, highlight=False, soft_wrap=True)
@@ -127,6 +172,9 @@ def _show(found: StackStatus, as_json: bool) -> None:
     database = f"{found.database.address}/{found.database.name}"
     table.add_row("postgresql", _word(found.database.alive), "", database)
     _screen.print(table)
+    for name, service in found.services.items():
+        for said in (*service.problems, *service.notes):
+            _screen.print(f"{name}: {said}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _word(alive: bool, ready: bool = True) -> str:

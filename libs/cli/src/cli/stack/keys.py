@@ -13,7 +13,11 @@ from cli.people.screen import Json, answering, cell, print_json, say, table
 from cli.stack import service_keys
 from cli.stack.commands import Running, the_running_one
 
-app = typer.Typer(no_args_is_help=True, help="The services' own keys: which are trusted, a new one, the first ones.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="The services' own keys: which are trusted, a new one, the first ones.",
+)
 Config = Annotated[
     Path | None,
     typer.Option("--config", help="The folder with service-keys.json, for a realm that does not run here."),

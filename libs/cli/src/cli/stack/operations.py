@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import httpx
 from common.topics import SERVICES
 from pydantic import BaseModel, ConfigDict
 
-from cli.stack import development, services, state
+from cli.stack import clocks, development, services, state
 from cli.stack.errors import StackError
 from cli.stack.realm import database_name
 from cli.stack.stack import BrokerKind, Stack, silent
@@ -37,7 +38,10 @@ class DatabaseStatus(ServerStatus):
 
 
 class ServiceStatus(BaseModel):
-    """`lag`: messages that are published and not handled, by topic; None while the service does not answer."""
+    """`lag`: messages that are published and not handled, by topic; None while the service does not answer.
+
+    `problems`: why it is not ready. `notes`: what an operator should know although it is.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -47,6 +51,8 @@ class ServiceStatus(BaseModel):
     lag: dict[str, int] | None
     pid: int
     log: Path
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class StackStatus(BaseModel):
@@ -64,43 +70,82 @@ class StackStatus(BaseModel):
     broker: ServerStatus | None = None
     services: dict[str, ServiceStatus] = {}
 
+    @property
+    def whole(self) -> bool:
+        """Whether every process is there, ready or not."""
+        parts = (self.database, self.broker, *self.services.values())
+        return self.running and all(part is not None and part.alive for part in parts)
 
-def up(
+
+def up(  # noqa: PLR0913 - a realm has this many dimensions; all but the folder have defaults
     folder: Path,
     *,
     realm: str = "demo",
     broker: BrokerKind = "embedded",
-    clock: str = "wall",
-    timezone: str = "UTC",
+    clock: str | None = None,
+    timezone: str | None = None,
     environment: Mapping[str, str] | None = None,
     tell: Callable[[str], None] = silent,
+    fresh: tuple[str, str] = (clocks.WALL, clocks.ZONE),
+    equip: Callable[[Stack], None] | None = None,
 ) -> StackStatus:
     """Start what is not running yet and leave it running. Repeatable: a healthy stack is left alone.
 
-    A stack of another realm or broker kind in the same folder is refused (`stack_differs`).
+    Returns when everything is ready, or after a minute; see `ready`. `fresh`: clock and time zone of a realm that is
+    created now, where none are asked for. `equip` is called when the servers run.
+
+    Another realm, broker kind, clock or time zone than the folder has is refused (`stack_differs`), and what can't be
+    a clock, a time zone or a folder before anything starts.
     """
+    clock, timezone = clocks.checked(clock, timezone)
     known = state.read(folder)
     if known is not None and state.running(known):
         _refuse_other(known, realm, broker)
+        clocks.refuse_other(clock, timezone, realm, (known.clock, known.timezone))
         stack = Stack.attach(folder, tell, environment)
         if stack.servers_alive:
+            if equip is not None:
+                equip(stack)
             stack.start_services([name for name in SERVICES if not stack.service_alive(name)])
-            return status(folder)
+            return _settled(folder, tell)
         tell("PostgreSQL or the broker has ended; the rest is stopped, then everything is started")
         stack.stop()
+
+    def prepare(made: Stack) -> None:
+        has = clocks.of_realm(made.database_admin_url)
+        if has is not None:
+            clocks.refuse_other(clock, timezone, realm, has)
+            made.keep_time(*has)
+        if equip is not None:
+            equip(made)
+
     stack = Stack(
         folder,
         realm=realm,
         broker=broker,
-        clock=clock,
-        timezone=timezone,
+        clock=clock or fresh[0],
+        timezone=timezone or fresh[1],
         environment=environment,
         detached=True,
         tell=tell,
+        prepare=prepare,
     )
-    development.provide(stack.config, realm, tell)
+    development.provide(stack.config, realm)
     stack.start()
-    return status(folder)
+    return _settled(folder, tell)
+
+
+def _settled(folder: Path, tell: Callable[[str], None]) -> StackStatus:
+    """What runs, once all of it is ready, something has ended, or a minute is over: a service that was ready may
+    lose its footing again while others start."""
+    deadline = time.monotonic() + services.READY_TIMEOUT_S
+    found = status(folder)
+    if not found.ready:
+        tell(f"Waiting for {', '.join(name for name, part in found.services.items() if not part.ready)}")
+    while not found.ready and found.whole and time.monotonic() < deadline:
+        time.sleep(0.2)
+        found = status(folder)
+    return found
 
 
 def down(folder: Path, *, tell: Callable[[str], None] = silent) -> StackStatus:
@@ -178,6 +223,8 @@ def _service(process: state.ProcessState) -> ServiceStatus:
         lag=None if answer is None else {str(topic): int(count) for topic, count in answer.get("lag", {}).items()},
         pid=process.pid,
         log=process.log,
+        problems=() if answer is None else tuple(map(str, answer.get("problems", ()))),
+        notes=() if answer is None else tuple(map(str, answer.get("notes", ()))),
     )
 
 

@@ -86,7 +86,7 @@ class Stack:
         self.folder = folder.resolve()
         self.realm = _checked(realm)
         self.config = self.folder / "config"
-        self.config.mkdir(mode=0o700, parents=True, exist_ok=True)  # keys are kept there
+        state.make(self.config)
         self.postgres = postgres or Postgres(self.folder / "postgres", detached=detached)
         owns_broker = isinstance(broker, str)
         self.broker = make_broker(broker, self.folder, detached=detached) if isinstance(broker, str) else broker
@@ -213,9 +213,19 @@ class Stack:
                     self._prepare(self)
                 self.start_services(self._run)
             except BaseException:
+                self._tell("Stopping what was started")
                 self._stop()
                 raise
         return self
+
+    @property
+    def time(self) -> tuple[str, str]:
+        """Clock and time zone, as the services are told them."""
+        return self._clock, self._timezone
+
+    def keep_time(self, clock: str, timezone: str) -> None:
+        """Tell services that are started from here on of this clock and time zone: those that the realm has."""
+        self._clock, self._timezone = clock, timezone
 
     def start_servers(self) -> None:
         """PostgreSQL, the broker, and the realm on both."""
@@ -300,9 +310,11 @@ class Stack:
             self._exit.close()
             raise
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         with self._exit:
             if not self._detached:
+                if kind is not None and not issubclass(kind, Exception):
+                    self._tell("Interrupted: stopping what was started")
                 self.stop()
 
     async def __aenter__(self) -> Self:

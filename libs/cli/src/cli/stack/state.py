@@ -75,11 +75,23 @@ class StackState(BaseModel):
         return [*self.services.values(), *servers]
 
 
+def make(config: Path) -> None:
+    """The folder of keys, for its owner only; it also shows whether this can be a data folder at all."""
+    try:
+        config.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StackError(
+            "data_folder_unusable",
+            f"{config.parent} can't be a data folder: {error.strerror}.",
+            "Name a folder that you may write to, or one that does not exist yet: --data FOLDER",
+        ) from error
+
+
 def read(folder: Path) -> StackState | None:
     """The state, or None when nothing was started there (or everything was stopped)."""
     try:
         return StackState.model_validate_json((folder / FILE).read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except ValidationError as error:
         raise StackError(
@@ -109,20 +121,29 @@ def kept() -> list[Path]:
     return sorted(path.parent for path in STACKS.glob(f"*/{FILE}"))
 
 
+def serving(service: str) -> dict[str, Path]:
+    """The folders of the stacks below this one in which the service runs, by its address.
+
+    Raises `StackError` for a state file it can't read.
+    """
+    found: dict[str, Path] = {}
+    for folder in kept():
+        known = read(folder)
+        process = known.services.get(service) if known is not None else None
+        if process is not None and process.living() is not None:
+            found[f"http://127.0.0.1:{process.port}"] = folder
+    return found
+
+
 def find_url(service: str) -> str:
     """The address of a service of the one stack that runs below this folder.
 
     Raises `Refused` (`which_url`) when none does, or several, and `StackError` for a state file it can't read.
     """
-    found: dict[Path, int] = {}
-    for folder in kept():
-        known = read(folder)
-        process = known.services.get(service) if known is not None else None
-        if process is not None and process.living() is not None:
-            found[folder] = process.port
+    found = serving(service)
     if len(found) == 1:
-        return f"http://127.0.0.1:{next(iter(found.values()))}"
-    several = ", ".join(str(folder) for folder in found)
+        return next(iter(found))
+    several = ", ".join(str(folder) for folder in found.values())
     reason = f"several stacks run here ({several})" if found else "no stack runs here"
     raise Refused(
         "which_url", f"{reason}, so it is not clear which {service} is meant", "Say where: --url http://HOST:PORT"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from common.clock import RealmClock, instant, parse_instant
 from common.directory import Person
@@ -13,7 +14,12 @@ KEEPER = "clock-keeper"
 
 
 def created(realm: str, clock: str, timezone: str) -> RealmCreated:
-    """The realm's first event. `clock` is `wall` or `replay:<instant>`. Raises `Permanent` (`bad_clock`)."""
+    """The realm's first event. `clock` is `wall` or `replay:<instant>`. Raises `Permanent` (`bad_clock`,
+    `bad_timezone`): neither can be changed afterwards."""
+    try:
+        ZoneInfo(timezone)
+    except (KeyError, ValueError, OSError) as error:
+        raise Permanent("bad_timezone", f"{timezone!r} is not a time zone, such as America/New_York") from error
     if clock == "wall":
         return RealmCreated(realm=realm, mode="wall", timezone=timezone)
     kind, _, start = clock.partition(":")

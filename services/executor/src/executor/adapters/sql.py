@@ -28,11 +28,11 @@ _RECEIPT = (
 
 
 class SqlTargets:
-    """The target databases by system name (`dsns`). Each call uses a connection of its own: an action is rare, and
-    nothing of one case can leak into the next. The receipt's key is unique in the target: a second attempt waits
-    for a first one that is still under way, and finds its receipt."""
+    """The target databases by system name (`dsns`, asked each time). Each call uses a connection of its own: an
+    action is rare, and nothing of one case can leak into the next. The receipt's key is unique in the target: a
+    second attempt waits for a first one that is still under way, and finds its receipt."""
 
-    def __init__(self, dsns: Mapping[str, str]) -> None:
+    def __init__(self, dsns: Callable[[], Mapping[str, str]]) -> None:
         self._dsns = dsns
 
     async def receipt(self, intent: ActionIntended) -> dict[str, Any] | None:
@@ -62,9 +62,10 @@ class SqlTargets:
             await _close(connection)
 
     async def _connect(self, system: str) -> Any:
-        dsn = self._dsns.get(system)
+        dsn = self._dsns().get(system)
         if dsn is None:
-            raise NoEffect("target_not_configured", f"no address is configured for {system}; name it in targets.json")
+            hint = f"trueup targets add {system} (or targets.json)"
+            raise NoEffect("target_not_configured", f"no address is configured for {system}; name it: {hint}")
         return await asyncpg.connect(dsn, timeout=CONNECT_S, server_settings={"application_name": "trueup executor"})
 
 
