@@ -122,8 +122,7 @@ def _show_attestation(screen: Screen, actors: Actors, stage: Scene) -> None:
     trusted = f"--directory {_shown(directory)} --service-keys {_shown(keys)}"
     screen.text(f"trueup audit verify {_shown(file)} {trusted}")
     checks = verify(answer.content, Directory.read(directory), service_keys=ServiceKeys.read(keys))
-    for check in checks:
-        screen.check(check.ok, check.name, check.detail)
+    screen.checks(checks)
     if not verified(checks):
         raise typer.Exit(EXIT_FAILED)
     screen.text(f"Verified: {len(checks)} checks, none failed, without any service and without the network.")
