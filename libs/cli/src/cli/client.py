@@ -10,6 +10,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self
 
@@ -46,6 +47,8 @@ def read_key(path: Path) -> str:
     try:
         mode = path.stat().st_mode
         key = path.read_text("ascii").strip()
+    except FileNotFoundError as error:
+        raise _no_key(path) from error
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(
             "key_missing",
@@ -59,6 +62,17 @@ def read_key(path: Path) -> str:
     except ValueError as error:
         raise Refused("key_malformed", f"{path} holds no private key", "Point --key at your own key file.") from error
     return key
+
+
+def _no_key(path: Path) -> Refused:
+    """There is no such file: a mistyped person, or one who has no key here yet."""
+    others = sorted(other.stem for other in path.parent.glob(f"*{path.suffix}"))
+    near = get_close_matches(path.stem, others, n=1)
+    message = f"there is no private key of {path.stem} at {path}"
+    if near:
+        return Refused("key_missing", message, f"Did you mean {near[0]}?")
+    hint = f"trueup login --person {path.stem} --new-key, and have its public key entered in the directory."
+    return Refused("key_missing", message, f"Is that your id in the directory? Make a key: {hint}")
 
 
 def write_key(path: Path) -> str:

@@ -11,6 +11,9 @@ from common.declarations.expressions import CLOCK
 from common.declarations.values import Slot, Unknown, to_json
 from common.events.model import Fact, Value
 
+TITLES = ("title", "name", "subject")
+"""The attributes that say in words what an entity is, the best first."""
+
 
 def entity_facts(state: CompiledDesiredState, view: EntityView, asof: datetime) -> dict[str, Fact]:
     """Every variable that a rule or template of `state` may read, by name, as of `asof`: its value or why there is
@@ -23,6 +26,12 @@ def facts_named(facts: Mapping[str, Fact], names: Iterable[str]) -> list[Fact]:
     """The facts `names`, each once, in the given order; one that the entity does not have is Unknown."""
     missing = "the entity has no such attribute"
     return [facts.get(name) or Fact(name=name, unknown=missing) for name in dict.fromkeys(names) if name not in CLOCK]
+
+
+def title_of(facts: Mapping[str, Fact]) -> str:
+    """What people call the entity: the first known attribute of `TITLES`; empty where there is none."""
+    found = (facts[name].value for name in TITLES if name in facts)
+    return next((value for value in found if isinstance(value, str)), "")
 
 
 def attribute_values(facts: Mapping[str, Fact]) -> dict[str, Value]:

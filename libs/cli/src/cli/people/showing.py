@@ -22,7 +22,7 @@ def show(
         if ident.startswith("p-"):
             proposal, zone = client.proposal(ident), client.realm()["timezone"]
         else:
-            page, zone = client.case(case_id(client, ident)), client.realm()["timezone"]
+            page = client.case(case_id(client, ident))
         me = client.me()
     if as_json:
         print_json(proposal if ident.startswith("p-") else page)
@@ -30,7 +30,7 @@ def show(
         _show_proposal(proposal, zone)
     else:
         screen = console()
-        for part in case_page(page, me["person"], me["name"], zone):
+        for part in case_page(page, me["person"], me["name"]):
             screen.print(part)
 
 

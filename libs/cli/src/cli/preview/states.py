@@ -31,8 +31,8 @@ class StateRow:
 
 @dataclass(slots=True)
 class State:
-    """All rows of one entity type. `faults` says which lines were left out, and why: what they would have shown is not
-    known. The last row of a key counts."""
+    """All rows of one entity type. `faults` says which lines were left out, and why: what they would have shown is
+    not known. The last row of a key counts."""
 
     entity_type: str
     files: list[str] = field(default_factory=list)
@@ -71,8 +71,8 @@ def read(state: State, path: Path, reader: Reader) -> None:
 
 
 def check_key(path: Path, key: str, entity_type: str) -> None:
-    """Raise Refused (`no_key_column`) when neither the header of a CSV file nor any row of a JSONL file has the column
-    `key`. The file is one that `rows_of` can read; a JSONL file without rows has nothing against it.
+    """Raise Refused (`no_key_column`) when neither the header of a CSV file nor any row of a JSONL file has the
+    column `key`. The file is one that `rows_of` can read; a JSONL file without rows has nothing against it.
     """
     columns: dict[str, None] = {}
     for names in _header(path) if path.suffix.lower() == ".csv" else (row for _, row in rows_of(path, [])):

@@ -125,7 +125,7 @@ class _Checker:
             self._exists("action", action, self._all.actions, ("remediation", "actions", index))
             for index, action in enumerate(remediation.actions)
         ]
-        # Where the list itself is wrong, what is missing from it may be what was meant: any action that there is will do.
+        # Where the list itself is wrong, what it lacks may be what was meant: then any action that there is will do.
         allowed = remediation.actions if all(listed) else (*remediation.actions, *self._all.actions)
         for rule, steps in remediation.playbook.items():
             for index, step in enumerate(steps):

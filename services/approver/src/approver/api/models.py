@@ -72,8 +72,10 @@ class PersonEntry(Body):
 
 
 class CaseLine(Body):
-    """One case of the list. `waits_for` says in words who must do what; `yours` are the kinds of decision that the
-    person who asks may make now."""
+    """One case of the list. `waits_for` says in words who must do what; `unheld` are the roles among them that nobody
+    holds; `yours` are the kinds of decision that the person who asks may make now. `timezone` is the declaration's.
+
+    The defaults are for lines of closed cases that an earlier version listed."""
 
     case: str
     stage: str
@@ -82,15 +84,18 @@ class CaseLine(Body):
     key: str
     occurrence: int
     severity: str
+    title: str = ""
     headline: str
     rules: list[str]
     undecided: bool
     plan: str | None
     risk: str | None
     waits_for: list[str]
+    unheld: list[str] = []
     yours: list[str]
     opened: str
     expires: str | None
+    timezone: str = "UTC"
 
 
 class CaseList(Body):
@@ -135,10 +140,14 @@ class Action(Body):
 
 
 class CasePage(Body):
-    """One case, whole. `names` are the display names of the people in it; `simulated` those whom a demo made up."""
+    """One case, whole. `title` is what people call the entity, `facts` what is known of it now; `timezone` the one of
+    the declaration. `names` are the display names of the people in it; `simulated` those whom a demo made up."""
 
     case: str
     stage: str
+    title: str
+    facts: list[dict[str, Any]]
+    timezone: str
     now: str
     realm: str
     replay: bool

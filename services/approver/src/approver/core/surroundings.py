@@ -32,6 +32,11 @@ class Surroundings:
         """The facts as plain values, None where unknown: approval policies are routed by these."""
         return attribute_values(self.facts)
 
+    def timezone_of(self, desired_state: str) -> str:
+        """The time zone in which this desired state counts its days: its own, or else the realm's."""
+        declared = self.catalogue.desired_states.get(desired_state)
+        return (declared.timezone if declared is not None else None) or self.catalogue.timezone
+
     def facts_now(self, case: Case) -> list[Fact]:
         """The facts that the case's plan relies on, as they are now. Raises ValueError when there is no plan."""
         if case.plan is None:
