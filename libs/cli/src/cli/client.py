@@ -231,8 +231,9 @@ class Client:
         return self._call("GET", f"/v1/proposals/{proposal}")
 
     def activate(self, proposal: str, *, comment: str = "") -> JSONObject:
-        """Activate another person's proposal."""
+        """Activate another person's proposal. What is signed is recomputed from the documents as they are shown."""
         page = self.proposal(proposal)
+        check_proposal(page)
         template = {
             "kind": "activate",
             "realm": self._signed_in().realm,
@@ -332,6 +333,19 @@ def _check_shown(decision: Decision, page: JSONObject) -> None:
         shown = parts.digest
     if shown != decision.subject:
         raise _differs(f"what you would sign ({decision.subject[:12]}) is not what is shown ({shown[:12]})")
+
+
+def check_proposal(page: JSONObject) -> None:
+    """Raise `Refused` (`shown_differs`) unless the proposal's digests are those of the documents it shows."""
+    from common.declarations.loader import document_digest  # noqa: PLC0415 - slow to import; few commands need it
+    from common.proposals import set_digest  # noqa: PLC0415
+
+    shown = [(item["kind"], item["name"], document_digest(item["kind"], item["name"], item["spec"]))
+             for item in page["documents"]]  # fmt: skip
+    if set_digest(shown) != page["set_digest"] or [item["digest"] for item in page["documents"]] != [
+        content for *_, content in shown
+    ]:
+        raise _differs(f"the documents shown are not those that {page['id']} is about")
 
 
 def _differs(message: str) -> Refused:

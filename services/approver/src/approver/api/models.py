@@ -210,23 +210,27 @@ class ProposalRequest(Body):
 
 
 class ProposedDocument(Body):
-    """`change`: new, changed or unchanged, against what is active."""
+    """`change`: new, changed or unchanged, against what is active. `spec` is what was proposed and `in_force` the
+    spec that is active, both only where one proposal is asked for."""
 
     kind: str
     name: str
     digest: str
     change: Literal["new", "changed", "unchanged"]
+    spec: dict[str, Any] | None = None
+    in_force: dict[str, Any] | None = None
 
 
 class Proposal(Body):
-    """`status`: proposed (waits for another person), active, or replaced (every document has a newer version)."""
+    """`status`: proposed (waits for another person), superseded (its author has proposed all of it anew), active, or
+    replaced (every document has a newer version)."""
 
     id: str
     file: str
     author: str
     comment: str
     proposed: str
-    status: Literal["proposed", "active", "replaced"]
+    status: Literal["proposed", "superseded", "active", "replaced"]
     set_digest: str
     documents: list[ProposedDocument]
     activated_by: str | None
