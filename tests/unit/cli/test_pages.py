@@ -22,11 +22,13 @@ from cli.people.page import case_page
 from cli.people.words import plain
 from common.cases import STAGES
 from common.clock import RealmClock
+from common.declarations.evaluation import EntityView, Origin
 from common.directory import Directory
+from common.facts import entity_facts, last_told
 from common.ledger import Recorded
 from rich.console import Console
 from support.desk import around, draft, ticketed
-from support.walk import Walk, opened
+from support.walk import Walk, at, opened
 
 TITLE = "Internal control over DG PA program cash management needs improvement"
 ZONE = "America/New_York"
@@ -183,3 +185,14 @@ def test_who_is_not_signed_in_is_named(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(Exception, match=r"a\.lindqvist is not signed in here") as caught:
         sessions.connect("a.lindqvist")
     assert "trueup login --person a.lindqvist" in str(vars(caught.value))
+
+
+def test_what_a_case_is_about_is_said_however_old_it_is() -> None:
+    walk = opened()
+    state = walk.catalogue.compiled("money-findings-closed")
+    origin = Origin("entity/finding/2022-090", "e-1", fresh_until=at("2023-08-01 00:00"))
+    view = EntityView("finding", "2022-090", {name: "x" for name in state.attributes}, origin)
+    later = at("2023-10-01 00:00")
+    assert entity_facts(state, view, later)["title"].unknown, "nothing rests on what is stale"
+    assert last_told(state, view, later)["title"].value == "x"
+    assert set(last_told(state, view, later)) == set(state.attributes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import cast
 
@@ -20,6 +21,14 @@ def entity_facts(state: CompiledDesiredState, view: EntityView, asof: datetime) 
     none, and the observation it was read from. The clock (`today`, `now`) is not a fact."""
     slots = slots_of(state, view, asof)
     return {name: _fact(name, slots[name], view) for name in state.language.scope if name not in CLOCK}
+
+
+def last_told(state: CompiledDesiredState, view: EntityView, asof: datetime) -> dict[str, Fact]:
+    """The entity's own attributes as they were last reported, however long ago: for people who want to know what the
+    entity is. Nothing is decided by these."""
+    origin = replace(view.origin, fresh_until=None) if view.origin is not None else None
+    facts = entity_facts(state, replace(view, origin=origin, related={}), asof)
+    return {name: facts[name] for name in state.attributes}
 
 
 def facts_named(facts: Mapping[str, Fact], names: Iterable[str]) -> list[Fact]:

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.audit.page import checks_table
+from cli.people.screen import console
 
 SIMULATED = "[*]"
 
@@ -20,7 +21,7 @@ class Screen:
     """Prints steps with the seconds since the start. Colour only on a terminal."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._console = Console(highlight=False, soft_wrap=True, quiet=quiet)
+        self._console = Console(highlight=False, soft_wrap=True, quiet=quiet, width=console().width)
         self._begun = time.monotonic()
         self._step = ""
 
@@ -56,7 +57,7 @@ class Screen:
         table.add_column(style="dim")
         for row in rows:
             table.add_row(*(escape(cell) for cell in row))
-        self._console.print(table)
+        self._console.print(table, soft_wrap=False)
 
     def text(self, text: str) -> None:
         self._console.print()

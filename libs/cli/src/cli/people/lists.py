@@ -44,8 +44,7 @@ def gaps(
     ids = _ids(found)
     shown = table("case", "", "rules", "about", "waits", first=max(map(len, ids.values()), default=4))
     for line in _sorted(found)[:limit]:
-        unknown = "unknown: " if line["undecided"] else ""
-        rules = cell(unknown + ", ".join(line["rules"]))
+        rules = cell("undecided" if line["undecided"] and not full else ", ".join(line["rules"]))
         shown.add_row(cell(ids[line["case"]]), _severity(line), rules, _about(line, full), _waits(line))
     undecided = sum(line["undecided"] for line in found)
     figures = f"{counted(len(found), 'gap')} to confirm, {undecided} of them undecided."
@@ -124,7 +123,7 @@ def proposals(as_person: As = None, as_json: Json = False) -> None:
     if as_json:
         print_json(found)
         return
-    shown = table("proposal", "status", "file", "author", "documents", "since")
+    shown = table("proposal", "status", "file", "author", "documents", "since", first=14)
     for item in found:
         since = item["activated"] or item["proposed"]
         by = f" by {item['activated_by']}" if item["activated_by"] else ""

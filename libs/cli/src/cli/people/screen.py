@@ -7,6 +7,7 @@ Exit codes of all commands in `cli.people`: 0 done, 1 it could not be tried (not
 from __future__ import annotations
 
 import json
+import os
 import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -81,9 +82,9 @@ def print_json(value: Any) -> None:
 
 
 def console() -> Console:
-    """The screen: as wide as the terminal (at most a page and a half), a fixed width where there is none."""
-    plain = Console(highlight=False)
-    width = min(plain.width, PAGE_WIDTH + 28) if sys.stdout.isatty() else PAGE_WIDTH
+    """The screen: as wide as the terminal, or COLUMNS, says (at most a page and a half); else of a fixed width."""
+    told = sys.stdout.isatty() or "COLUMNS" in os.environ
+    width = min(Console(highlight=False).width, PAGE_WIDTH + 28) if told else PAGE_WIDTH
     return Console(highlight=False, width=width)
 
 

@@ -5,6 +5,7 @@ were left out: Unknown is never compliant.
 """
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -177,4 +178,4 @@ def _print_json(value: object) -> None:
 
 
 def _width() -> int:
-    return min(Console().width, 140) if sys.stdout.isatty() else _PAGE_WIDTH
+    return min(Console().width, 140) if sys.stdout.isatty() or "COLUMNS" in os.environ else _PAGE_WIDTH

@@ -140,7 +140,8 @@ class Action(Body):
 
 
 class CasePage(Body):
-    """One case, whole. `title` is what people call the entity, `facts` what is known of it now; `timezone` the one of
+    """One case, whole. `title` is what people call the entity, `facts` what it said of
+    itself when last reported; `timezone` the one of
     the declaration. `names` are the display names of the people in it; `simulated` those whom a demo made up."""
 
     case: str

@@ -44,8 +44,8 @@ def page(opened: Opened, person: str, clock: RealmClock) -> CasePage:
     return CasePage(
         case=case.id,
         stage=case.stage,
-        title=title_of(around.facts),
-        facts=[fact.model_dump(mode="json") for fact in around.facts.values()],
+        title=title_of(around.told),
+        facts=[fact.model_dump(mode="json") for fact in around.told.values()],
         timezone=around.timezone_of(case.gap.data.desired_state if case.gap else ""),
         now=instant(opened.draft.when.asof),
         realm=realm,

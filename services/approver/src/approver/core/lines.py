@@ -85,7 +85,7 @@ def line(case: Case, opened: str, around: Surroundings, blocked: str = "") -> Ca
         key=gap.key,
         occurrence=gap.occurrence,
         severity=gap.severity,
-        title=title_of(around.facts),
+        title=title_of(around.told),
         headline=gap.rules[0].says if gap.rules else "",
         rules=tuple(rule.name for rule in gap.rules),
         undecided=all(rule.status == "unknown" for rule in gap.rules),
