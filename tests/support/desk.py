@@ -22,7 +22,7 @@ CONFIRM_ROLE = "head-of-compliance"
 
 def around(walk: Walk, **changes: Any) -> Surroundings:
     keys = service_keys.trusted(walk.realm)
-    return replace(Surroundings(walk.catalogue, walk.directory, keys, walk.facts()), **changes)
+    return replace(Surroundings(walk.catalogue, walk.directory, keys, walk.facts(), walk.facts()), **changes)
 
 
 def draft(walk: Walk, asof: datetime | None = None) -> Draft:

@@ -60,6 +60,14 @@ def test_who_may_not_is_told_what_the_gate_would_say(person: str, kind: str, cod
     assert caught.value.reason_code == code
 
 
+def test_who_lacks_the_role_is_told_who_holds_it() -> None:
+    walk = ticketed()
+    with pytest.raises(Refused) as caught:
+        template(walk.case, "p.nakamura", "approve", None, None, around(walk))
+    assert "takes the role compliance-lead; P. Nakamura holds: technology-operations" in caught.value.message
+    assert caught.value.what_to_do == "ask somebody who holds the role: l.hansen"
+
+
 def test_the_line_says_for_whom_the_case_waits() -> None:
     walk = ticketed()
     found = line(walk.case, "2023-07-03T00:00:00Z", around(walk))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
+from approver.api.proposals import shown
 from approver.core.drafting import Signed, When
 from approver.core.proposals import Declarations, activate, propose
 from common import signing
@@ -216,3 +217,47 @@ def test_the_events_carry_the_persons_signature_and_their_cause() -> None:
     (active,) = activate(Signed(approval, signing.sign(approval, KEYS["bob"])), office.declarations, DIRECTORY, WHEN)
     assert active.event.causationid == made.event.id
     assert DeclarationActivated.of(active.event).author == "ann"
+
+
+CHANGED = SYSTEM.replace("about: Books.", "about: The books.")
+OTHER = SYSTEM.replace("name: ledger", "name: archive")
+
+
+def status(office: Office, proposal: str) -> str:
+    return office.declarations.status(office.declarations.proposal(proposal))
+
+
+def test_what_waits_already_is_not_proposed_again() -> None:
+    office = Office()
+    office.propose(SYSTEM)
+    assert code(lambda: office.propose(SYSTEM)) == "already_proposed"
+    assert len(office.declarations.proposals) == 1
+
+
+def test_a_proposal_that_its_author_made_anew_waits_for_nobody() -> None:
+    office = Office()
+    first, second = office.propose(SYSTEM), office.propose(CHANGED + "---" + OTHER)
+    assert (status(office, first), status(office, second)) == ("superseded", "proposed")
+    assert code(lambda: office.activate(first)) == "superseded"
+    assert office.activate(second) == 2
+    third = office.propose(SYSTEM)
+    assert status(office, third) == "proposed", "what was superseded may be proposed again"
+
+
+def test_a_newer_proposal_of_less_supersedes_nothing() -> None:
+    office = Office()
+    first = office.propose(SYSTEM + "---" + OTHER)
+    office.propose(CHANGED)
+    assert status(office, first) == "proposed"
+    assert office.activate(first) == 2
+
+
+def test_one_proposal_shows_its_documents_and_what_they_replace() -> None:
+    office = Office()
+    office.activate(office.propose(SYSTEM))
+    asked = office.declarations.proposal(office.propose(CHANGED))
+    (document,) = shown(asked, office.declarations, DIRECTORY, "bob", whole=True).documents
+    assert (document.change, document.spec["about"]) == ("changed", "The books.")  # type: ignore[index]
+    assert document.in_force is not None and document.in_force["about"] == "Books."
+    (listed,) = shown(asked, office.declarations, DIRECTORY, "bob").documents
+    assert (listed.spec, listed.in_force) == (None, None), "lists stay short"

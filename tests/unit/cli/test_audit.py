@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from functools import cache
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from auditor.core import attestation
+from auditor.core.verification import verify
 from cli.audit import service
 from cli.audit.commands import app
+from cli.audit.page import checks_table
 from common import signing
+from rich.console import Console
 from support import service_keys
 from support import walk as walks
 from support.walk import directory
@@ -75,6 +79,17 @@ def test_with_the_verifiers_own_service_keys_another_key_or_another_time_exits_1
         exit_code, output = run("verify", file, "--service-keys", keys)
         assert exit_code == 1
         assert code in output
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_on_a_narrow_terminal_the_digest_is_there_whole(width: int) -> None:
+    screen = Console(width=width, file=StringIO(), highlight=False)
+    screen.print(checks_table(verify(raw())))
+    text = screen.file.getvalue()  # type: ignore[attr-defined]
+    assert max(map(len, text.splitlines())) <= width
+    assert json.loads(raw())["digest"] in "".join(text.split())
+    assert "…" not in text
+    assert any(line.startswith("ok           digest ") for line in text.splitlines()), "narrow marks"
 
 
 @pytest.mark.parametrize("offset", [0, 1, 17, 5_000, 40_000, -2, -1])

@@ -163,7 +163,7 @@ def test_all_pages_of_the_list_are_read(key: Path) -> None:
 
 
 def test_a_key_is_read_only_from_a_private_file(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "key"
+    path = tmp_path / "deep" / "c.adeyemi.key"
     with pytest.raises(Refused, match="key_missing"):
         read_key(path)
     write_key(path)
@@ -177,3 +177,13 @@ def test_a_key_is_read_only_from_a_private_file(tmp_path: Path) -> None:
     path.write_text("not a key")
     with pytest.raises(Refused, match="key_malformed"):
         read_key(path)
+
+
+def test_a_mistyped_person_is_told_whose_keys_are_here(tmp_path: Path) -> None:
+    write_key(tmp_path / "c.adeyemi.key")
+    with pytest.raises(Refused, match=r"no private key of c\.adeyem at") as near:
+        read_key(tmp_path / "c.adeyem.key")
+    assert near.value.what_to_do == "Did you mean c.adeyemi?"
+    with pytest.raises(Refused) as far:
+        read_key(tmp_path / "x.other.key")
+    assert "trueup login --person x.other --new-key" in far.value.what_to_do

@@ -57,6 +57,9 @@ REPLACED = [
     ("confirmGap: {treasurer: 1}", "confirmGap: {treasurer: 1, risk: 1}", "not_offered_yet", 56),
     ('when: "true"', "when: risk == 'low'", "uncovered", 57),
     ('when: "true"', "when: risk == low", "unknown_attribute", 57),
+    ('when: "true"', "when: risk == 'lo'", "unknown_value", 57),
+    ('when: "true"', "when: \"'urgnt' != severity || system.criticality in ['high', 'low']\"", "unknown_value", 57),
+    ('when: "true"', "when: \"risk in ['low', 'hgh']\"", "unknown_value", 57),
     ('when: "true", ', 'when: "true", bulk: 5, ', "not_offered_yet", 57),
     ("[author, confirmer, approver, releaser, implementer]", "[author, approver]", "apart_incomplete", 59),
     ("expires: 5 business days", "expires: 5 business days\n  refer: legal", "not_offered_yet", 61),
@@ -203,6 +206,14 @@ STEPS = [
 def test_playbook_steps_are_checked_against_the_action(codes: Codes, page: str, with_: str, code: str | None) -> None:
     text = page.replace("autonomy: L1", PLAYBOOK.replace("WITH", with_)) + "---\n" + ACTION
     assert codes(text=text) == ([] if code is None else [(code, 49)])
+
+
+def test_a_typo_in_the_list_of_actions_is_one_problem(codes: Codes, page: str) -> None:
+    typo = PLAYBOOK.replace("actions: [mend]", "actions: [mned]").replace("WITH", '{reason: "a"}')
+    text = page.replace("autonomy: L1", typo) + "---\n" + ACTION
+    assert codes(text=text) == [("unknown_name", 49)]
+    elsewhere = text.replace("{action: mend,", "{action: mended,")
+    assert codes(text=elsewhere) == [("unknown_name", 49)] * 2, "a step that names no action at all is still told"
 
 
 def test_a_document_that_breaks_an_active_one_is_refused(page: str) -> None:

@@ -183,10 +183,51 @@ def test_rows_that_cannot_be_used_are_listed(tmp_path: Path) -> None:
     )
     text = preview("--full", rows=path).output
     assert "Left out        5 lines" in text
-    for part in ("rows.jsonl:2: the row has no key", "rows.jsonl:3:", "rows.jsonl:4:",
+    for part in ("rows.jsonl:2: the row has no reference, the key", "rows.jsonl:3:", "rows.jsonl:4:",
                  "rows.jsonl:5: this is not an object",
                  "rows.jsonl:6: A again; this row counts, not line 1"):  # fmt: skip
         assert part in text, part
+
+
+def test_a_row_that_is_left_out_is_not_compliant(changed: Callable[..., Path]) -> None:
+    def fine(row: dict[str, str]) -> None:
+        row["compliance_requirements"] = "L"
+
+    assert preview(rows=changed(fine)).exit_code == 0
+    given = changed(fine)
+    lines = given.read_text(encoding="utf-8").splitlines(keepends=True)
+    given.write_text("".join([*lines[:-1], lines[-1].replace("2022-093", "")]), encoding="utf-8")
+    result = preview(rows=given)
+    assert result.exit_code == json.loads(preview("--json", rows=given).output)["exit_code"] == 2
+    last = result.output.splitlines()[-1]
+    assert "1 line left out (exit code 2). Next: repair the lines that were left out." in last
+    assert "apply" not in last
+
+
+def test_what_may_be_selected_is_not_compliant(changed: Callable[..., Path]) -> None:
+    def hide(row: dict[str, str]) -> None:
+        del row["compliance_requirements"]
+
+    result = preview(rows=changed(hide))
+    assert result.exit_code == 2
+    assert "80 of which it can't be told whether they are selected" in result.output.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("wrong.csv", "a,b\n1,2\n"),
+        ("wrong.csv", "a,b\n"),
+        ("wrong.jsonl", '{"b": 1}\n{"a": 1, "b": 2}\n'),
+    ],
+)
+def test_a_file_without_the_keys_column_is_an_error(tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    result = preview(rows=path)
+    assert result.exit_code == 1
+    assert f"{name} has no column 'reference', the key of finding; it has: " in result.output
+    assert json.loads(preview("--json", rows=path).output)["error"] == "no_key_column"
 
 
 ERRORS: list[tuple[list[Any], str]] = [

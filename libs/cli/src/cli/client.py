@@ -10,6 +10,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self
 
@@ -46,6 +47,8 @@ def read_key(path: Path) -> str:
     try:
         mode = path.stat().st_mode
         key = path.read_text("ascii").strip()
+    except FileNotFoundError as error:
+        raise _no_key(path) from error
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(
             "key_missing",
@@ -60,6 +63,17 @@ def read_key(path: Path) -> str:
     except ValueError as error:
         raise Refused("key_malformed", f"{path} holds no private key", "Point --key at your own key file.") from error
     return key
+
+
+def _no_key(path: Path) -> Refused:
+    """There is no such file: a mistyped person, or one who has no key here yet."""
+    others = sorted(other.stem for other in path.parent.glob(f"*{path.suffix}"))
+    near = get_close_matches(path.stem, others, n=1)
+    message = f"there is no private key of {path.stem} at {path}"
+    if near:
+        return Refused("key_missing", message, f"Did you mean {near[0]}?")
+    hint = f"trueup login --person {path.stem} --new-key, and have its public key entered in the directory."
+    return Refused("key_missing", message, f"Is that your id in the directory? Make a key: {hint}")
 
 
 def write_key(path: Path) -> str:
@@ -218,8 +232,9 @@ class Client:
         return self._call("GET", f"/v1/proposals/{proposal}")
 
     def activate(self, proposal: str, *, comment: str = "") -> JSONObject:
-        """Activate another person's proposal."""
+        """Activate another person's proposal. What is signed is recomputed from the documents as they are shown."""
         page = self.proposal(proposal)
+        check_proposal(page)
         template = {
             "kind": "activate",
             "realm": self._signed_in().realm,
@@ -325,6 +340,19 @@ def _check_shown(decision: Decision, page: JSONObject) -> None:
         shown = parts.digest
     if shown != decision.subject:
         raise _differs(f"what you would sign ({decision.subject[:12]}) is not what is shown ({shown[:12]})")
+
+
+def check_proposal(page: JSONObject) -> None:
+    """Raise `Refused` (`shown_differs`) unless the proposal's digests are those of the documents it shows."""
+    from common.declarations.loader import document_digest  # noqa: PLC0415 - slow to import; few commands need it
+    from common.proposals import set_digest  # noqa: PLC0415
+
+    shown = [(item["kind"], item["name"], document_digest(item["kind"], item["name"], item["spec"]))
+             for item in page["documents"]]  # fmt: skip
+    if set_digest(shown) != page["set_digest"] or [item["digest"] for item in page["documents"]] != [
+        content for *_, content in shown
+    ]:
+        raise _differs(f"the documents shown are not those that {page['id']} is about")
 
 
 def _differs(message: str) -> Refused:

@@ -107,7 +107,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     help="Supervised reconciliation: people declare what good is, an agent drafts the fix, people decide, and an "
     "examiner can check all of it.",
-    epilog="Exit codes of what people do: 0 done, 1 could not be tried, 2 refused. Every listing has --json.",
+    epilog="Exit codes: 0 done; others differ, see docs/exit-codes.md. Every listing has --json.",
 )
 
 

@@ -353,3 +353,5 @@ _STAGES: tuple[tuple[str, Callable[[Case], bool]], ...] = (
     ("to-plan", lambda case: case.plan is None),
     ("to-approve", lambda _case: True),
 )
+STAGES = tuple(name for name, _ in _STAGES)
+"""Every stage there is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import cast
 
@@ -10,6 +11,9 @@ from common.declarations.evaluation import CompiledDesiredState, EntityView, Rel
 from common.declarations.expressions import CLOCK
 from common.declarations.values import Slot, Unknown, to_json
 from common.events.model import Fact, Value
+
+TITLES = ("title", "name", "subject")
+"""The attributes that say in words what an entity is, the best first."""
 
 
 def entity_facts(state: CompiledDesiredState, view: EntityView, asof: datetime) -> dict[str, Fact]:
@@ -19,10 +23,24 @@ def entity_facts(state: CompiledDesiredState, view: EntityView, asof: datetime) 
     return {name: _fact(name, slots[name], view) for name in state.language.scope if name not in CLOCK}
 
 
+def last_told(state: CompiledDesiredState, view: EntityView, asof: datetime) -> dict[str, Fact]:
+    """The entity's own attributes as they were last reported, however long ago: for people who want to know what the
+    entity is. Nothing is decided by these."""
+    origin = replace(view.origin, fresh_until=None) if view.origin is not None else None
+    facts = entity_facts(state, replace(view, origin=origin, related={}), asof)
+    return {name: facts[name] for name in state.attributes}
+
+
 def facts_named(facts: Mapping[str, Fact], names: Iterable[str]) -> list[Fact]:
     """The facts `names`, each once, in the given order; one that the entity does not have is Unknown."""
     missing = "the entity has no such attribute"
     return [facts.get(name) or Fact(name=name, unknown=missing) for name in dict.fromkeys(names) if name not in CLOCK]
+
+
+def title_of(facts: Mapping[str, Fact]) -> str:
+    """What people call the entity: the first known attribute of `TITLES`; empty where there is none."""
+    found = (facts[name].value for name in TITLES if name in facts)
+    return next((value for value in found if isinstance(value, str)), "")
 
 
 def attribute_values(facts: Mapping[str, Fact]) -> dict[str, Value]:

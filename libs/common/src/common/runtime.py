@@ -24,7 +24,7 @@ try:
 except ImportError:  # not made for this platform
     uvloop = None  # type: ignore[assignment]
 
-from common import failpoints, logs, schemas
+from common import api_page, failpoints, logs, schemas
 from common.bus import Address, Bus, Consumer, RawConsumer
 from common.bus.errors import is_transient, reason_of
 from common.errors import Permanent
@@ -321,7 +321,8 @@ async def _serve_http(server: _Server, stop: asyncio.Event) -> None:
 def application(service: Service, runtime: Runtime, parts: Parts) -> FastAPI:
     """The service's HTTP API with /healthz (alive), /readyz (503 until it can work) and /status."""
     app = FastAPI(title=service.title or f"Trueup {service.name}", description=service.description,
-                  version=_version(service.name))  # fmt: skip
+                  version=_version(service.name), docs_url=None, redoc_url=None)  # fmt: skip
+    api_page.serve(app)
     if parts.setup is not None:
         parts.setup(app)
 

@@ -6,7 +6,7 @@ Handlers and API both come here, so that what a message leads to and what a pers
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,7 +14,6 @@ from common.cases import Case
 from common.clock import RealmClock
 from common.errors import Permanent, Refused
 from common.events import Event
-from common.events.model import Fact
 from common.ledger import Connection, NewEvent, Recorded
 
 from approver.core import reactions
@@ -23,8 +22,9 @@ from approver.core.drafting import Draft, Signed, When
 from approver.core.lines import CaseLine, line
 from approver.core.proposals import Declarations, Numbered
 from approver.core.surroundings import Surroundings
-from approver.ports import Believed, Book, Deadlines, Facts, Lines, ReadFacts, Records, Subject
+from approver.ports import Believed, Book, Deadlines, Facts, Known, Lines, ReadFacts, Records, Subject
 
+_NOTHING = Known({}, {})
 _log = logging.getLogger(__name__)
 
 
@@ -156,14 +156,12 @@ class Desk:
         trusted = self._believed.service_keys()
         wanted = [subject for case, _ in folded if (subject := _subject(case)) is not None]
         known = await read(conn, catalogue, wanted, when.asof)
-        return [
-            Opened(
-                Draft(case, when),
-                recorded,
-                Surroundings(catalogue, directory, trusted, _facts_of(known, _subject(case))),
-            )
-            for case, recorded in folded
-        ]
+        opened = []
+        for case, recorded in folded:
+            entity = known.get(subject, _NOTHING) if (subject := _subject(case)) is not None else _NOTHING
+            around = Surroundings(catalogue, directory, trusted, entity.facts, entity.told)
+            opened.append(Opened(Draft(case, when), recorded, around))
+        return opened
 
     async def review(self, conn: Connection, cases: Sequence[str]) -> None:
         """Record what follows from how these cases stand now, and list them anew.
@@ -244,7 +242,3 @@ def _subject(case: Case) -> Subject | None:
     if case.gap is None:
         return None
     return Subject(case.gap.data.desired_state, case.gap.data.entity_type, case.gap.data.key)
-
-
-def _facts_of(known: Mapping[Subject, Mapping[str, Fact]], subject: Subject | None) -> Mapping[str, Fact]:
-    return known.get(subject, {}) if subject is not None else {}

@@ -80,13 +80,21 @@ class Subject:
     key: str
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a subject: `facts` count now; `told` is what its own attributes said when last reported."""
+
+    facts: Mapping[str, Fact]
+    told: Mapping[str, Fact]
+
+
 class ReadFacts(Protocol):
     """A way to read the facts of subjects by name; none for one that is unknown or whose desired state is not
     active."""
 
     async def __call__(
         self, conn: Connection, catalogue: Catalogue, subjects: Iterable[Subject], asof: datetime
-    ) -> Mapping[Subject, Mapping[str, Fact]]: ...
+    ) -> Mapping[Subject, Known]: ...
 
 
 class Facts(Protocol):
@@ -102,13 +110,13 @@ class Facts(Protocol):
 
     async def read(
         self, conn: Connection, catalogue: Catalogue, subjects: Iterable[Subject], asof: datetime
-    ) -> Mapping[Subject, Mapping[str, Fact]]:
+    ) -> Mapping[Subject, Known]:
         """What is known now, with relations, from the store: catch it up before anything rests on it."""
         ...
 
     async def reported(
         self, conn: Connection, catalogue: Catalogue, subjects: Iterable[Subject], asof: datetime
-    ) -> Mapping[Subject, Mapping[str, Fact]]:
+    ) -> Mapping[Subject, Known]:
         """What each subject's own row said when it was reported last. For lists only: nothing rests on it."""
         ...
 

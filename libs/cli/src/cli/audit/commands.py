@@ -23,7 +23,8 @@ from rich.text import Text
 
 from cli.audit import service
 from cli.audit.comparing import compare
-from cli.people.screen import As, Json, cell, clean, console, print_json, table
+from cli.audit.page import checks_table
+from cli.people.screen import As, Json, clean, console, print_json
 from cli.stack.state import find_url
 
 EXIT_FAILED = 1
@@ -134,16 +135,9 @@ def _json(check: Check) -> dict[str, object]:
     return {"name": check.name, "ok": check.ok, "detail": check.detail}
 
 
-_MARKS = {True: ("ok", "green"), False: ("FAILED", "bold red"), None: ("not checked", "yellow")}
-
-
 def _print(file: Path, raw: bytes, checks: Sequence[Check], compared: bool) -> None:
     screen = console()
-    rows = table("", "", "")
-    for check in checks:
-        mark, style = _MARKS[check.ok]
-        rows.add_row(cell(mark, style), cell(check.name.replace("_", " ")), cell(check.detail))
-    screen.print(rows)
+    screen.print(checks_table(checks))
     failed = [check for check in checks if check.ok is False]
     if failed:
         names = ", ".join(check.name.replace("_", " ") for check in failed)

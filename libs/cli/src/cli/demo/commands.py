@@ -97,6 +97,7 @@ def _clear(folder: Path) -> None:
 
 def _tell(screen: Screen, stage: Scene) -> None:
     urls = stage.stack.urls
+    screen.step("start", f"{len(stage.keys)} people {SIMULATED} sign in, each with a key of their own")
     actors = Actors(urls["approver"], stage.keys)
     try:
         feeds = Feeds(urls["observer"], stage.tokens, stage.requests)
@@ -119,11 +120,10 @@ def _show_attestation(screen: Screen, actors: Actors, stage: Scene) -> None:
     file = stage.stack.folder / "attestation-2022-090.json"
     file.write_bytes(answer.content)
     directory, keys = stage.stack.config / "directory.json", stage.stack.config / "service-keys.json"
-    trusted = f"--directory {_shown(directory)} --service-keys {_shown(keys)}"
-    screen.text(f"trueup audit verify {_shown(file)} {trusted}")
+    options = (f"--directory {_shown(directory)}", f"--service-keys {_shown(keys)}")
+    screen.text(" \\\n    ".join((f"trueup audit verify {_shown(file)}", *options)))
     checks = verify(answer.content, Directory.read(directory), service_keys=ServiceKeys.read(keys))
-    for check in checks:
-        screen.check(check.ok, check.name, check.detail)
+    screen.checks(checks)
     if not verified(checks):
         raise typer.Exit(EXIT_FAILED)
     screen.text(f"Verified: {len(checks)} checks, none failed, without any service and without the network.")
@@ -148,7 +148,8 @@ def _show_figures(screen: Screen, story: Story, stage: Scene) -> None:
             ),
             (str(counts["trueup.action.succeeded.v1"]), "actions done", _actions(counts, stage)),
             (str(attested), "cases closed and attested", "after 30 days of soak"),
-            (str(sum(stages.values())), "cases open on 23 October 2023", _open(stages)),
+            (str(sum(stages.values())), "cases open on 23 October 2023", "of which:"),
+            *_open(stages, story),
             (f"{screen.seconds:.1f}", "seconds", "start of the services included"),
         ],
     )
@@ -159,8 +160,16 @@ def _actions(counts: Counter[str], stage: Scene) -> str:
     return f"{stage.requests()} requests at Level 3, {by_hand} released at Level 2 and done by hand {SIMULATED}"
 
 
-def _open(stages: Counter[str]) -> str:
-    return ", ".join(f"{count} {OPEN_STAGES.get(stage, stage)}" for stage, count in stages.most_common())
+def _open(stages: Counter[str], story: Story) -> list[tuple[str, str, str]]:
+    """A row for each stage; where a number is not the one told on the way, why."""
+    why = {
+        "to-confirm": f"{story.confirmed_again()} of them again: what fails has changed since they were confirmed",
+        "withheld": f"{story.withheld} on 3 July; the others are to be confirmed again",
+    }
+    return [
+        (str(count), f"  {OPEN_STAGES.get(stage, stage)}", why.get(stage, ""))
+        for stage, count in stages.most_common()
+    ]
 
 
 def _say_where(screen: Screen, stage: Scene) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from cli.demo.actors import Actors
 from cli.demo.cast import Member
 from cli.demo.feeds import Feeds
-from cli.demo.reality import Reality
+from cli.demo.reality import Reality, Row
 from cli.demo.screen import SIMULATED, Screen
 
 STARTS = "2023-07-03T13:00:00Z"
@@ -64,7 +64,10 @@ class Story:
     decisions: Counter[str] = field(default_factory=Counter)
     open_before: int = 0
     by_clock: int = 0
+    withheld: int = 0
+    confirmed: set[str] = field(default_factory=set)
     acted_on: list[str] = field(default_factory=list)
+    reported: dict[str, dict[str, Row]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.reality = Reality(self.examples / "single-audit-147110-2022.csv")
@@ -114,10 +117,11 @@ class Story:
         )
         self.actors.settle(CLOCK)
         stages = self.stages()
+        self.withheld = stages["withheld"]
+        self.confirmed = {line["case"] for line in self.actors["e.weber"].cases()} - self._waiting()
         self.screen.step(
             "plan",
-            f"{stages['to-approve']} plans drafted, {stages['withheld']} withheld"
-            " (confidential findings: people only)",
+            f"{stages['to-approve']} plans drafted, {self.withheld} withheld (confidential findings: people only)",
         )
 
     # -- 5 July
@@ -201,15 +205,21 @@ class Story:
     # -- tools
 
     def _snapshots(self) -> None:
-        findings = self._report(FINDINGS)
-        retests = self._report(RETESTS) if self.reality.retests else 0
-        with_retests = f" and {retests} retests" if retests else ""
-        self.screen.step("observe", f"snapshot: {findings} findings{with_retests} reported again")
+        told = [self._again(FINDINGS, "findings")]
+        told += [self._again(RETESTS, "retests")] if self.reality.retests else []
+        self.screen.step("observe", f"snapshot: {'; '.join(told)}")
         self.actors.settle(CLOCK)
+
+    def _again(self, feed: str, what: str) -> str:
+        before = self.reported.get(feed, {})
+        count = self._report(feed)
+        changed = sum(before.get(key) != row for key, row in self.reported[feed].items())
+        return f"{count} {what}, {changed or 'none'} {'changed' if before else 'new'}"
 
     def _report(self, feed: str) -> int:
         rows = self.reality.findings if feed == FINDINGS else self.reality.retests
         kind = "finding" if feed == FINDINGS else "retest"
+        self.reported[feed] = {key: dict(row) for key, row in rows.items()}
         simulated = set(rows) if feed == RETESTS else self.reality.touched
         return self.feeds.snapshot(feed, kind, rows, simulated, self.actors[CLOCK].realm()["now"])
 
@@ -223,6 +233,15 @@ class Story:
         done = self.actors.work(people, kinds, answer)
         self.decisions += done
         return done
+
+    def _waiting(self) -> set[str]:
+        """The cases that wait to be confirmed, or can't be decided, now."""
+        lines = self.actors["e.weber"].cases()
+        return {line["case"] for line in lines if line["stage"] in ("to-confirm", "undecided")}
+
+    def confirmed_again(self) -> int:
+        """How many cases that were confirmed on 3 July wait for it again, because what fails has changed since."""
+        return len(self.confirmed & self._waiting())
 
     def stages(self) -> Counter[str]:
         """How many cases stand at each stage now."""

@@ -6,9 +6,13 @@ import sys
 import time
 from collections.abc import Sequence
 
+from auditor.core.verification import Check
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from cli.audit.page import checks_table
+from cli.people.screen import console
 
 SIMULATED = "[*]"
 
@@ -17,7 +21,7 @@ class Screen:
     """Prints steps with the seconds since the start. Colour only on a terminal."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._console = Console(highlight=False, soft_wrap=True, quiet=quiet)
+        self._console = Console(highlight=False, soft_wrap=True, quiet=quiet, width=console().width)
         self._begun = time.monotonic()
         self._step = ""
 
@@ -37,10 +41,9 @@ class Screen:
         self._step = name
         self._console.print(f"{self.seconds:6.1f} s  [bold cyan]{escape(f'{shown:<9}')}[/bold cyan] {escape(text)}")
 
-    def check(self, ok: bool | None, name: str, detail: str) -> None:
-        """One check of an attestation."""
-        word, style = {True: ("ok", "green"), False: ("FAILED", "bold red"), None: ("not checked", "yellow")}[ok]
-        self._console.print(f"  [{style}]{word:<6}[/]  {escape(name)}: [dim]{escape(detail)}[/dim]")
+    def checks(self, checks: Sequence[Check]) -> None:
+        """The checks of an attestation."""
+        self._console.print(checks_table(checks), soft_wrap=False)
 
     def date(self, text: str) -> None:
         self._console.print()
@@ -54,7 +57,7 @@ class Screen:
         table.add_column(style="dim")
         for row in rows:
             table.add_row(*(escape(cell) for cell in row))
-        self._console.print(table)
+        self._console.print(table, soft_wrap=False)
 
     def text(self, text: str) -> None:
         self._console.print()

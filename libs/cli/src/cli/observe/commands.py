@@ -46,7 +46,7 @@ def observe(  # noqa: PLR0913, PLR0917 - a command has as many parameters as opt
 ) -> None:
     """Report the rows of a file to the observer, as one snapshot of one entity type."""
     try:
-        wanted = Import(_existing(file), _given(entity_type, "--type"), _instant(as_of), not partial, simulated)
+        wanted = Import(_existing(file), entity_type.strip(), _instant(as_of), not partial, simulated)
         address = url or find_url("observer")
         outcome = _send(wanted, feed, address, token or _token(address, wanted.entity_type, feed), as_json)
     except Refused as refused:
@@ -67,6 +67,7 @@ def _send(wanted: Import, feed: str, url: str, token: str, as_json: bool) -> Out
         Observer(url, token) as observer,
         Progress(*columns, console=Console(stderr=True), transient=True, disable=silent) as progress,
     ):
+        _check_type(observer, wanted.entity_type)
         if feed:
             _same_feed(observer, wanted.entity_type, feed)
         task = progress.add_task(f"{wanted.file.name} to the observer", total=count_rows(wanted.file))
@@ -101,10 +102,13 @@ def _existing(file: Path | None) -> Path:
     return file
 
 
-def _given(value: str, option: str) -> str:
-    if not value.strip():
-        raise Refused("option_missing", f"{option} is not given", f"Add {option}.")
-    return value.strip()
+def _check_type(observer: Observer, given: str) -> None:
+    if given:
+        return
+    active = [known["name"] for known in observer.entity_types()]
+    hint = f"Add --type {active[0]}." if len(active) == 1 else f"Add --type and one of: {', '.join(active)}."
+    none = "None is active yet: trueup apply FILE, and have it activated."
+    raise Refused("option_missing", "the rows do not say of which entity type they are", hint if active else none)
 
 
 def _instant(text: str) -> str:

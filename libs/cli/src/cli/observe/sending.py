@@ -16,7 +16,7 @@ import httpx
 import orjson
 from common.errors import Refused
 
-from cli.preview.states import rows_of
+from cli.preview.states import check_key, rows_of
 
 BATCH_ROWS = 500
 BATCH_BYTES = 2 * 1024 * 1024
@@ -123,10 +123,12 @@ class Observer:
 def send(observer: Observer, wanted: Import, sent: Sent) -> Outcome:
     """Send the file and the report that ends the snapshot. `sent` is told how many rows each request carried.
 
-    Raises `Refused` when the file can't be read, the type isn't active, or the observer doesn't answer; what was
-    sent until then is stored, and is a part of the snapshot when it is sent again.
+    Raises `Refused` when the file can't be read or lacks the key's column (then nothing was sent), the type isn't
+    active, or the observer doesn't answer; what was sent until then is stored, and is a part of the snapshot when it
+    is sent again.
     """
     rule = _rule(observer, wanted.entity_type)
+    check_key(wanted.file, rule["key"], wanted.entity_type)
     outcome = Outcome(_snapshot(wanted), rule["source"])
     for batch in _batches(_lines(wanted.file, rule["key"], outcome.faults), wanted, outcome):
         messages = [message for _, message in batch]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,15 +12,16 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.people.screen import SEVERITY_STYLE, cell, clean
-from cli.people.words import Citations, due, fingerprint, moment, name, people, value
+from cli.people.words import Citations, due, fingerprint, moment, name, people, plain, value
+from cli.preview.wording import clean as on_one_line
 
 Page = Mapping[str, Any]
 LABEL_WIDTH = 18
 
 
-def case_page(page: Page, me: str, my_name: str, zone: str) -> list[RenderableType]:
-    """The page of a case, for the person `me`; instants in `zone`."""
-    view = _View(page, me, zone)
+def case_page(page: Page, me: str, my_name: str) -> list[RenderableType]:
+    """The page of a case, for the person `me`; instants in the declaration's time zone."""
+    view = _View(page, me)
     parts: list[RenderableType] = [*_head(view, my_name), "", *_wrong(view)]
     if page["plan"]:
         parts += ["", *_proposed(view)]
@@ -37,10 +39,10 @@ def case_page(page: Page, me: str, my_name: str, zone: str) -> list[RenderableTy
 class _View:
     """The page, with what all of its parts need."""
 
-    def __init__(self, page: Page, me: str, zone: str) -> None:
+    def __init__(self, page: Page, me: str) -> None:
         self.page = page
         self.me = me
-        self.zone = zone
+        self.zone: str = page["timezone"]
         self.names = {
             who: f"{shown} [*]" if who in page["simulated"] else shown for who, shown in page["names"].items()
         }
@@ -56,14 +58,11 @@ class _View:
 
 def _head(view: _View, my_name: str) -> Iterator[RenderableType]:
     page, gap, plan = view.page, view.data("gap"), view.data("plan")
-    clock = " (replay clock)" if page["replay"] else ""
-    line = Table.grid(expand=True)
-    line.add_column()
-    line.add_column(justify="right")
-    line.add_row(
-        cell(f"Trueup · Approvals · case {page['case']}", "bold"), cell(f"{my_name} · {view.at(page['now'])}{clock}")
-    )
-    yield line
+    clock = ", a replay clock" if page["replay"] else ""
+    yield cell(f"Trueup · Approvals · case {page['case']}", "bold")
+    yield cell(f"{my_name} · {view.at(page['now'])} ({view.zone}{clock})", "dim")
+    if page["title"]:
+        yield cell(on_one_line(page["title"]), "bold")
     severity = gap.get("severity", "")
     status = Text.assemble((severity.upper(), SEVERITY_STYLE.get(severity, "")), f" · {page['stage']}")
     if plan:
@@ -95,12 +94,29 @@ def _wrong(view: _View) -> Iterator[RenderableType]:
         facts = " · ".join(f"{fact['name']}: {value(fact)}" for fact in rule["facts"])
         marks = view.cited.mark([fact.get("event_id") for fact in rule["facts"]])
         yield _labelled("  The facts", cell(f"{facts} {marks}".strip()))
+    if about := _about(view):
+        yield _labelled(f"  The {gap['entity_type']}", cell(about))
     for what, word in (("confirmation", "Confirmed by"), ("dispute", "Disputed by")):
         if page[what]:
             yield _labelled(f"  {word}", cell(_by(view, page[what])))
     if closed := page["gap_closed"]:
         reason = view.data("gap_closed")["reason"].replace("_", " ")
         yield _labelled("  Closed", cell(f"{view.at(closed['asof'])}: {reason}"))
+
+
+def _about(view: _View) -> str:
+    """What else is known of the entity itself: nothing that the page says already, each value once."""
+    rules = view.data("gap").get("rules", [])
+    said = {fact["name"] for rule in rules for fact in rule["facts"]}
+    values = {on_one_line(view.page["title"]), view.data("gap").get("key", "")}
+    told = []
+    for fact in view.page["facts"]:
+        shown = on_one_line(value(fact))
+        if "." in fact["name"] or fact["name"] in said or fact.get("unknown") is not None or shown in (*values, ""):
+            continue
+        values.add(shown)
+        told.append(f"{fact['name']}: {shown}")
+    return " · ".join(told)
 
 
 def _how(view: _View, rule: Mapping[str, Any]) -> str:
@@ -125,8 +141,7 @@ def _proposed(view: _View) -> Iterator[RenderableType]:
         )
         yield _labelled("", cell(step["does"]))
         for parameter, given in step["parameters"].items():
-            shown = ", ".join(map(str, given)) if isinstance(given, list) else given
-            yield Padding(cell(f"{parameter}: {shown}", "green"), (0, 0, 0, LABEL_WIDTH + 3))
+            yield Padding(cell(f"{parameter}: {plain(given)}", "green"), (0, 0, 0, LABEL_WIDTH + 3))
     for number, sentence in enumerate(plan["reasoning"]):
         marks = view.cited.mark(sentence["cites"])
         yield _labelled("  Its reason" if number == 0 else "", cell(f"{sentence['text']} {marks}".strip()))
@@ -149,8 +164,7 @@ def _next(view: _View) -> Iterator[RenderableType]:
         yield _labelled("  Approved by", cell(_by(view, approval)))
     for need in page["needs"]:
         step = f" step {need['step']}" if need["step"] is not None else ""
-        waiting = people([person for person in need["eligible"] if person not in need["given"]], view.names)
-        yield _labelled(f"  {need['role']}", cell(f"{need['kind']}{step}: waiting for {waiting}"))
+        yield _labelled("  Waits for", cell(f"{need['role']} to {need['kind']}{step}: {_who(view, need)}"))
     for what, word in (("refusal", "Refused by"), ("returned", "Sent back by")):
         if page[what]:
             yield _labelled(f"  {word}", cell(_by(view, page[what])))
@@ -164,6 +178,18 @@ def _next(view: _View) -> Iterator[RenderableType]:
     yield from _run(view)
     if ticket:
         yield from _ticket(ticket)
+
+
+def _who(view: _View, need: Mapping[str, Any]) -> str:
+    if not need["eligible"]:
+        return f"nobody in the directory holds this role: {enter(need['role'])}"
+    left = [person for person in need["eligible"] if person not in need["given"]]
+    return people(left, view.names) if left else "everybody who holds the role has, and one more is needed"
+
+
+def enter(role: str) -> str:
+    """The command with which a realm's operator enters somebody who holds this role."""
+    return f"trueup people add ID --name NAME --role {shlex.quote(role)}"
 
 
 def _run(view: _View) -> Iterator[RenderableType]:

@@ -7,6 +7,7 @@ Exit codes of all commands in `cli.people`: 0 done, 1 it could not be tried (not
 from __future__ import annotations
 
 import json
+import os
 import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -37,6 +38,7 @@ _COULD_NOT = frozenset(
         "which_case",
         "which_step",
         "malformed_request",
+        "stage_unknown",
         "no_such_file",
     }
 )
@@ -80,9 +82,9 @@ def print_json(value: Any) -> None:
 
 
 def console() -> Console:
-    """The screen: as wide as the terminal (at most a page and a half), a fixed width where there is none."""
-    plain = Console(highlight=False)
-    width = min(plain.width, PAGE_WIDTH + 28) if sys.stdout.isatty() else PAGE_WIDTH
+    """The screen: as wide as the terminal, or COLUMNS, says (at most a page and a half); else of a fixed width."""
+    told = sys.stdout.isatty() or "COLUMNS" in os.environ
+    width = min(Console(highlight=False).width, PAGE_WIDTH + 28) if told else PAGE_WIDTH
     return Console(highlight=False, width=width)
 
 
@@ -98,11 +100,22 @@ def cell(text: object, style: str = "") -> Text:
     return Text(clean(text), style)
 
 
-def table(*headings: str) -> Table:
-    """A table whose first column is what one types into the next command: it is never cut short."""
+def table(*headings: str, first: int = 36) -> Table:
+    """A table whose first column is what one types into the next command: it is never cut short. `first` is at least
+    as wide as the longest of these."""
     made = Table(*headings, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     made.columns[0].no_wrap, made.columns[0].overflow = True, "ignore"
-    made.columns[0].min_width = 36
+    made.columns[0].min_width = first
+    return made
+
+
+def one_line_each(made: Table, **shares: int) -> Table:
+    """The table with one line a row: the columns with these headings share what the others leave, and are cut (…)."""
+    made.expand = True
+    for column in made.columns:
+        column.no_wrap = True
+        if share := shares.get(str(column.header)):
+            column.ratio, column.overflow = share, "ellipsis"
     return made
 
 

@@ -19,6 +19,7 @@ from cli.client import Client, Session
 from cli.stack.state import STACKS
 
 CURRENT = "current.json"
+_SESSION = ".session.json"
 _SIGN_IN = "Sign in first: trueup login --person YOU"
 
 
@@ -74,7 +75,7 @@ def _latest() -> Path:
 
 
 def _session_path(folder: Path, person: str) -> Path:
-    return folder / f"{person}.session.json"
+    return folder / f"{person}{_SESSION}"
 
 
 def _write(path: Path, body: dict[str, Any]) -> None:
@@ -90,7 +91,14 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         body: dict[str, Any] = json.loads(path.read_text())
     except FileNotFoundError as error:
-        raise Refused("not_signed_in", "nobody is signed in here", _SIGN_IN) from error
+        raise _missing(path) from error
     except (OSError, ValueError) as error:
         raise Refused("not_signed_in", f"the session in {path} can't be read: {error}", _SIGN_IN) from error
     return body
+
+
+def _missing(path: Path) -> Refused:
+    person = path.name.removesuffix(_SESSION)
+    if person == path.name:
+        return Refused("not_signed_in", "nobody is signed in here", _SIGN_IN)
+    return Refused("not_signed_in", f"{person} is not signed in here", f"Sign in: trueup login --person {person}")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.table import Table
+from rich.text import Text
 
+from cli.client import check_proposal
 from cli.people.deciding import case_id
 from cli.people.page import case_page
-from cli.people.screen import As, Json, acting, cell, console, print_json, say, table
-from cli.people.words import moment
+from cli.people.screen import As, Json, acting, console, print_json, say
 
 
 def show(
     ident: Annotated[str, typer.Argument(metavar="ID", help="A case, the key of its entity, or a proposal (p-...).")],
+    full: Annotated[bool, typer.Option("--full", help="Of a proposal, also what it leaves as it is.")] = False,
     as_person: As = None,
     as_json: Json = False,
 ) -> None:
@@ -21,34 +24,21 @@ def show(
     with acting(as_person, as_json) as client:
         if ident.startswith("p-"):
             proposal, zone = client.proposal(ident), client.realm()["timezone"]
+            check_proposal(proposal)
         else:
-            page, zone = client.case(case_id(client, ident)), client.realm()["timezone"]
+            page = client.case(case_id(client, ident))
         me = client.me()
     if as_json:
         print_json(proposal if ident.startswith("p-") else page)
     elif ident.startswith("p-"):
-        _show_proposal(proposal, zone)
+        say(_proposal_page(proposal, zone, full=full))
     else:
         screen = console()
-        for part in case_page(page, me["person"], me["name"], zone):
+        for part in case_page(page, me["person"], me["name"]):
             screen.print(part)
 
 
-def _show_proposal(proposal: dict[str, object], zone: str) -> None:
-    documents = table("kind", "name", "change", "digest")
-    for item in proposal["documents"]:  # type: ignore[attr-defined]  # JSON
-        documents.add_row(
-            cell(item["kind"]), cell(item["name"]), cell(item["change"]), cell(item["digest"][:12], "dim")
-        )
-    proposed = moment(str(proposal["proposed"]), zone)
-    say([cell(f"Proposal {proposal['id']}: {proposal['file']}, by {proposal['author']}, {proposed}", "bold")])
-    if proposal["comment"]:
-        say([cell(f'"{proposal["comment"]}"')])
-    say([documents])
-    if proposal["activated_by"]:
-        active = moment(str(proposal["activated"]), zone)
-        say([cell(f"{str(proposal['status']).capitalize()}; activated by {proposal['activated_by']}, {active}.")])
-    elif proposal["actions"]:
-        say([cell(f"It waits for somebody like you: trueup activate {proposal['id']}", "cyan")])
-    else:
-        say(["It waits for somebody else, who did not write it and holds the role declaration-approver."])
+def _proposal_page(proposal: dict[str, Any], zone: str, *, full: bool) -> list[Text | Table | str]:
+    from cli.people.proposal import proposal_page  # noqa: PLC0415 - slow to import; a case does without
+
+    return proposal_page(proposal, zone, full=full)

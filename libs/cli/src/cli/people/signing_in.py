@@ -40,7 +40,7 @@ def login(
         return
     say(
         [
-            f"Signed in to realm {session.realm} as {session.name}, until {moment(session.expires)} UTC.",
+            f"Signed in to realm {session.realm} as {session.name}, until {moment(session.expires)}.",
             f"Roles: {', '.join(session.roles) or 'none'}.",
         ]
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from contextlib import suppress
+from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,26 +25,27 @@ MONTHS = (
     "November",
     "December",
 )
+_ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 def moment(text: str | None, zone: str = "UTC") -> str:
-    """`5 July 2023, 10:12`, in the realm's time zone."""
+    """`5 July 2023, 10:12 EDT`: local time in `zone`, never without saying which."""
     if text is None:
         return "never"
     local = parse_instant(text).astimezone(ZoneInfo(zone))
-    return f"{_day(local)}, {local:%H:%M}"
+    return f"{_day(local)}, {local:%H:%M %Z}"
 
 
 def due(text: str | None, zone: str = "UTC") -> str:
-    """`Tue 11 July 2023, 16:00`."""
+    """`Tue 11 July 2023, 16:00 EDT`."""
     if text is None:
         return "no date"
     local = parse_instant(text).astimezone(ZoneInfo(zone))
-    return f"{DAYS[local.weekday()]} {_day(local)}, {local:%H:%M}"
+    return f"{DAYS[local.weekday()]} {_day(local)}, {local:%H:%M %Z}"
 
 
-def _day(local: datetime) -> str:
+def _day(local: date) -> str:
     return f"{local.day} {MONTHS[local.month - 1]} {local.year}"
 
 
@@ -50,10 +53,19 @@ def value(fact: Mapping[str, Any]) -> str:
     """A fact's value: `unknown: why` where there is none."""
     if fact.get("unknown") is not None:
         return f"unknown ({fact['unknown']})"
-    known = fact.get("value")
+    return plain(fact.get("value"))
+
+
+def plain(known: object) -> str:
+    """A value as people write it: `yes`, `A, B`, `30 June 2023`."""
     if isinstance(known, bool):
         return "yes" if known else "no"
-    return ", ".join(map(str, known)) if isinstance(known, list) else str(known)
+    if isinstance(known, list):
+        return ", ".join(map(plain, known))
+    if isinstance(known, str) and _ISO_DAY.fullmatch(known):
+        with suppress(ValueError):
+            return _day(date.fromisoformat(known))
+    return str(known)
 
 
 def fingerprint(digest: str) -> str:

@@ -1,9 +1,11 @@
 """The commands `trueup validate` and `trueup diff`: files in, pages and exit codes out.
 
-Exit codes of both: 0 nothing to do, 1 an error. `diff`: 2 when there are gaps or undecided entities.
+Exit codes of both: 0 nothing to do, 1 an error. `diff`: 2 when there are gaps, or rows that could not be decided or
+were left out: Unknown is never compliant.
 """
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -54,7 +56,8 @@ def diff(
 ) -> None:
     """Preview what declarations would find in given rows. Offline: nothing is written and nothing runs.
 
-    Exit code 0: no gaps. 2: gaps, or entities that cannot be decided. 1: an error.
+    Exit code 0: no gaps, and every row was decided. 2: gaps, or rows that could not be decided or were left out.
+    1: an error, also when a file does not have the key's column.
     """
     try:
         moment = parse_at(at)
@@ -69,7 +72,8 @@ def diff(
         raise _failed(refused, as_json) from refused
     if not found:
         raise _failed(Refused("no_desired_state", f"{path} declares no desired state.", "Add one."), as_json)
-    code = 2 if any(preview.cases or preview.undecided for preview in found) else 0
+    left_out = any(rows.faults for rows in given.values())
+    code = 2 if left_out or any(preview.open_questions for preview in found) else 0
     if as_json:
         _print_json(report.as_json(found, given, code))
     else:
@@ -139,7 +143,7 @@ def _say_page(found: Sequence[Preview], given: dict[str, State], asking: text.As
         lines += text.page(preview, asking)
     faults = [fault for rows in given.values() for fault in rows.faults]
     lines += text.fault_lines(faults, asking.full)
-    _say([*lines, text.footer(found, asking, code)])
+    _say([*lines, text.footer(found, asking, len(faults), code)])
 
 
 def _say_problems(problems: Sequence[Problem], as_json: bool) -> None:
@@ -174,4 +178,4 @@ def _print_json(value: object) -> None:
 
 
 def _width() -> int:
-    return min(Console().width, 140) if sys.stdout.isatty() else _PAGE_WIDTH
+    return min(Console().width, 140) if sys.stdout.isatty() or "COLUMNS" in os.environ else _PAGE_WIDTH

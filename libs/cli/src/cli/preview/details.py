@@ -5,6 +5,7 @@ from datetime import datetime
 
 from common.declarations.evaluation import Fact, RuleResult
 from common.declarations.values import WEEKDAYS, Status, day_text, shown
+from common.facts import TITLES
 from rich.text import Text
 
 from cli.preview import figures
@@ -12,7 +13,6 @@ from cli.preview.preview import Preview, Remedy, Seen, last_day
 from cli.preview.wording import FAINT, GOOD, STRONG, WARN, clean, clip, joined, line, severity_style
 
 _LABEL = 10
-_HEADLINES = ("title", "name", "subject")
 
 
 def case_lines(preview: Preview, seen: Seen, width: int, every: bool = False) -> list[Text]:
@@ -52,7 +52,7 @@ def _headline(preview: Preview, seen: Seen, width: int) -> Text:
     evaluation = seen.evaluation
     mark = {"gap": "+", "undecided": "?", "met": "=", "on track": "~"}.get(evaluation.standing, " ")
     attributes = preview.state.attributes
-    name = next((item for item in _HEADLINES if item in attributes and not figures.is_unknown(seen, item)), None)
+    name = next((item for item in TITLES if item in attributes and not figures.is_unknown(seen, item)), None)
     title = clean(shown(seen.slots[name])) if name else ""
     word = evaluation.severity.upper() if evaluation.standing in ("gap", "undecided") else evaluation.standing
     key = clean(seen.key)

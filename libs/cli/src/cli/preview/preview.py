@@ -73,6 +73,11 @@ class Preview:
     def in_force(self) -> bool:
         return self.asof >= self.state.effective
 
+    @property
+    def open_questions(self) -> int:
+        """How many entities are a gap, or can't be told to be none."""
+        return len(self.cases) + len(self.undecided) + len(self.selector_unknown)
+
     def remedy(self, seen: Seen) -> Remedy:
         """The playbook's answer to the rules that fail (for one that is undecided: only what gathers evidence)."""
         actions = self._actions(seen)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from common.errors import Permanent, Refused
 
 LARGEST_FILE_BYTES = 512 * 1024 * 1024
 LARGEST_ROW_BYTES = 1024 * 1024
+_MOST_COLUMNS = 12
 csv.field_size_limit(LARGEST_ROW_BYTES)
 
 
@@ -29,7 +31,8 @@ class StateRow:
 
 @dataclass(slots=True)
 class State:
-    """All rows of one entity type. `faults` says which lines were left out, and why. The last row of a key counts."""
+    """All rows of one entity type. `faults` says which lines were left out, and why: what they would have shown is
+    not known. The last row of a key counts."""
 
     entity_type: str
     files: list[str] = field(default_factory=list)
@@ -54,16 +57,37 @@ def parse_options(options: Sequence[str], known: Sequence[str]) -> list[tuple[st
 
 
 def read(state: State, path: Path, reader: Reader) -> None:
-    """Add the rows of one file. Raises Refused when the file cannot be read at all."""
+    """Add the rows of one file. Raises Refused when the file cannot be read at all, or no row of it has the key."""
     state.files.append(path.name)
     for line, row in rows_of(path, state.faults):
         key = reader.key(row)
         if key is None:
-            state.faults.append(f"{path.name}:{line}: the row has no key")
+            state.faults.append(f"{path.name}:{line}: the row has no {reader.key_column}, the key")
             continue
         if key in state.rows:
             state.faults.append(f"{path.name}:{line}: {key} again; this row counts, not line {state.rows[key].line}")
         state.rows[key] = StateRow(key, row, path.name, line)
+    check_key(path, reader.key_column, state.entity_type)
+
+
+def check_key(path: Path, key: str, entity_type: str) -> None:
+    """Raise Refused (`no_key_column`) when neither the header of a CSV file nor any row of a JSONL file has the
+    column `key`. The file is one that `rows_of` can read; a JSONL file without rows has nothing against it.
+    """
+    columns: dict[str, None] = {}
+    for names in _header(path) if path.suffix.lower() == ".csv" else (row for _, row in rows_of(path, [])):
+        if key in names:
+            return
+        columns |= dict.fromkeys(names)
+    if columns:
+        shown = ", ".join([*columns][:_MOST_COLUMNS]) + (", ..." if len(columns) > _MOST_COLUMNS else "")
+        told = f"{path.name} has no column {key!r}, the key of {entity_type}; it has: {shown}."
+        raise Refused("no_key_column", told, f"Give a file with the column {key}.")
+
+
+def _header(path: Path) -> Iterator[list[str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        yield from itertools.islice(csv.reader(file, strict=True), 1)
 
 
 def rows_of(path: Path, faults: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:

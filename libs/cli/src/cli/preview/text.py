@@ -219,10 +219,14 @@ def fault_lines(faults: Sequence[str], full: bool) -> list[Text]:
     return [*lines, *more, line()]
 
 
-def footer(previews: Sequence[Preview], asking: Asking, exit_code: int) -> Text:
-    """The last line: what it comes to, and what to do next."""
+def footer(previews: Sequence[Preview], asking: Asking, left_out: int, exit_code: int) -> Text:
+    """The last line: what it comes to, and what to do next. Nothing is proposed on rows that were not all read."""
     cases = sum(len(preview.cases) for preview in previews)
     undecided = sum(len(preview.undecided) for preview in previews)
-    told = f"{counted(cases, 'case')} to open, {undecided} undecided (exit code {exit_code})."
-    name = Path(asking.path).name
-    return line((told, STRONG), (f" Next: trueup apply {clean(name)}, and someone other than you activates it.", ""))
+    unselected = sum(len(preview.selector_unknown) for preview in previews)
+    told = f"{counted(cases, 'case')} to open, {undecided} undecided"
+    told += f", {unselected} of which it can't be told whether they are selected" if unselected else ""
+    told += f", {counted(left_out, 'line')} left out" if left_out else ""
+    following = f"trueup apply {clean(Path(asking.path).name)}, and someone other than you activates it."
+    following = "repair the lines that were left out." if left_out else following
+    return line((f"{told} (exit code {exit_code}).", STRONG), (f" Next: {following}", ""))

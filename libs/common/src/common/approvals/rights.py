@@ -42,8 +42,8 @@ def check_right(
         held = ", ".join(person.roles) or "none"
         raise refuse(
             "role_not_held",
-            f"{person.name} does not hold the role {decision.role}",
-            f"decide in a role you hold ({held})",
+            f"to {decision.kind} takes the role {decision.role}; {person.name} holds: {held}",
+            f"ask somebody who holds the role: {', '.join(directory.holders(decision.role)) or 'nobody yet'}",
         )
     _check_apart(decision, case, catalogue)
     _RIGHTS[decision.kind](decision, case, catalogue, directory, attributes)

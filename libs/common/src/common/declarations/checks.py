@@ -121,15 +121,16 @@ class _Checker:
         name = self._document.name
         state = compiling.desired_state(name, spec, self._all.entity_types, "", self._all.timezone, self._report)
         remediation = spec.remediation
-        for index, action in enumerate(remediation.actions):
+        listed = [
             self._exists("action", action, self._all.actions, ("remediation", "actions", index))
+            for index, action in enumerate(remediation.actions)
+        ]
+        # Where the list itself is wrong, what it lacks may be what was meant: then any action that there is will do.
+        allowed = remediation.actions if all(listed) else (*remediation.actions, *self._all.actions)
         for rule, steps in remediation.playbook.items():
             for index, step in enumerate(steps):
                 path: Path = ("remediation", "playbook", rule, index)
-                if (
-                    self._exists("action under actions", step.action, remediation.actions, (*path, "action"))
-                    and state
-                ):
+                if self._exists("action under actions", step.action, allowed, (*path, "action")) and state:
                     self._step(step, path, state.language)
         if self._all.policy(name) is None:
             hint = "Add an ApprovalPolicy with: covers: " + name

@@ -7,8 +7,16 @@ from zoneinfo import ZoneInfo
 
 from common.declarations import periods, templates
 from common.declarations.evaluation import CompiledDesiredState, Rule
-from common.declarations.expressions import CLOCK, Condition, Language, Scope
-from common.declarations.models import ApprovalPolicy, Deadline, DesiredState, EntityType, Expectation
+from common.declarations.expressions import CLOCK, Condition, Language, Scope, compared
+from common.declarations.models import (
+    RISKS,
+    SEVERITIES,
+    ApprovalPolicy,
+    Deadline,
+    DesiredState,
+    EntityType,
+    Expectation,
+)
 from common.declarations.problems import Path, Wrong, did_you_mean
 from common.declarations.reading import scope_of
 from common.declarations.templates import Template
@@ -24,6 +32,8 @@ POLICY_SCOPE: dict[str, ValueType] = {
     "system.production": "yes/no",
     "system.criticality": "text",
 }
+POLICY_VALUES = {"risk": RISKS, "severity": SEVERITIES, "system.criticality": RISKS}
+"""The variables of a policy that have only these values."""
 _NEVER = Condition("false", ())
 
 
@@ -137,6 +147,14 @@ class _Compiler:
             self._report(path, fault)
 
 
+def _check_values(when: str) -> None:
+    """Raise Wrong where a policy compares with a value that there is not: that line would never, or always, match."""
+    for name, text in compared(when):
+        known = POLICY_VALUES.get(name, (text,))
+        if text not in known:
+            raise Wrong("unknown_value", f"{name} is never {text!r}.", did_you_mean(text, known))
+
+
 def policy_lines(spec: ApprovalPolicy, report: Report) -> tuple[Language, tuple[Condition, ...]]:
     """The compiled `when` of each approvePlan line, over risk, severity and system."""
     language = Language(POLICY_SCOPE, ZoneInfo("UTC"), with_clock=False)
@@ -144,6 +162,7 @@ def policy_lines(spec: ApprovalPolicy, report: Report) -> tuple[Language, tuple[
     for index, line in enumerate(spec.approve_plan):
         try:
             conditions.append(language.compile(line.when))
+            _check_values(line.when)
         except Wrong as fault:
             report(("approvePlan", index, "when"), fault)
     return language, tuple(conditions)

@@ -6,6 +6,7 @@ A variable without a value is never bound: CEL's own error semantics are Kleene 
 BOOL at the end is Unknown.
 """
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -217,6 +218,19 @@ def _tokens(source: str) -> Iterator[tuple[re.Match[str], int]]:
         if token.lastgroup:
             yield token, at
         at = token.end()
+
+
+def compared(source: str) -> Iterator[tuple[str, str]]:
+    """The (variable, text) pairs of a condition that compiles: what `==`, `!=` and `in [...]` compare with a quoted
+    text."""
+    tokens = [(token.lastgroup, token[0]) for token, _ in _tokens(source)]
+    for (left, one), (_, operator), (right, two) in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if operator in ("==", "!=") and {left, right} == {"word", "string"}:
+            yield (one, two[1:-1]) if left == "word" else (two, one[1:-1])
+    for index, (kind, name) in enumerate(tokens):
+        if kind == "word" and [text for _, text in tokens[index + 1 : index + 3]] == ["in", "["]:
+            among = itertools.takewhile(lambda token: token[1] != "]", tokens[index + 3 :])
+            yield from ((name, text[1:-1]) for inner, text in among if inner == "string")
 
 
 def _strange(source: str, at: int) -> Wrong:

@@ -21,7 +21,7 @@ from ruamel.yaml.events import (
 )
 
 from common.canonical import digest
-from common.declarations import later
+from common.declarations import later, shapes
 from common.declarations.models import API_VERSION, KINDS, Spec
 from common.declarations.problems import Path, Problem, Wrong, did_you_mean, path_text
 
@@ -358,17 +358,6 @@ def _fields(kind: str, path: tuple[Any, ...]) -> list[str]:
     schema = KINDS[kind].model_json_schema(by_alias=True)
     node: Any = schema
     for part in path:
-        node = _resolved(node, schema)
-        node = node.get("items", {}) if isinstance(part, int) else _child(node, str(part))
-    return list(_resolved(node, schema).get("properties", {}))
-
-
-def _child(node: Any, part: str) -> Any:
-    extra = node.get("additionalProperties")
-    return node.get("properties", {}).get(part) or (extra if isinstance(extra, dict) else {})
-
-
-def _resolved(node: Any, schema: Any) -> Any:
-    while isinstance(node, dict) and ("$ref" in node or "anyOf" in node):
-        node = schema["$defs"][node["$ref"].rsplit("/", 1)[1]] if "$ref" in node else node["anyOf"][0]
-    return node if isinstance(node, dict) else {}
+        node = shapes.resolved(node, schema)
+        node = node.get("items", {}) if isinstance(part, int) else shapes.child(node, str(part))
+    return list(shapes.resolved(node, schema).get("properties", {}))

@@ -39,6 +39,11 @@ class Reader:
         self._language = Language(scope_of(entity_type), ZoneInfo("UTC"), with_clock=False)
         self._checks = [self._language.compile(source) for source in entity_type.checks]
 
+    @property
+    def key_column(self) -> str:
+        """The column that the key is read from."""
+        return self._key
+
     def key(self, row: Row) -> str | None:
         """The entity's key, or None when the row has none that can be used."""
         value = row.get(self._key)

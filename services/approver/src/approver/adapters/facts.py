@@ -11,12 +11,11 @@ from common.declarations.evaluation import CompiledDesiredState, EntityView
 from common.entities import EntityStore, Observation, Ref, StoredEntity, view_of
 from common.entities.rows import read_observation
 from common.errors import Permanent
-from common.events.model import Fact
-from common.facts import entity_facts
+from common.facts import entity_facts, last_told
 from common.ids import entity_stream
 from common.ledger import Connection, Ledger, Recorded
 
-from approver.ports import Subject
+from approver.ports import Known, Subject
 
 
 class StoredFacts:
@@ -34,13 +33,13 @@ class StoredFacts:
 
     async def read(
         self, conn: Connection, catalogue: Catalogue, subjects: Iterable[Subject], asof: datetime
-    ) -> Mapping[Subject, Mapping[str, Fact]]:
+    ) -> Mapping[Subject, Known]:
         refs = list(dict.fromkeys((subject.entity_type, subject.key) for subject in subjects))
         return _facts(catalogue, subjects, await self._store.views(conn, catalogue, refs), asof)
 
     async def reported(
         self, conn: Connection, catalogue: Catalogue, subjects: Iterable[Subject], asof: datetime
-    ) -> Mapping[Subject, Mapping[str, Fact]]:
+    ) -> Mapping[Subject, Known]:
         streams = {entity_stream(subject.entity_type, subject.key) for subject in subjects}
         rows = await conn.fetch(
             "SELECT e.position, e.event FROM unnest($1::text[]) AS s (stream) CROSS JOIN LATERAL ("
@@ -66,14 +65,14 @@ def _own_view(catalogue: Catalogue, observed: Observation, row: dict[str, Any]) 
 
 def _facts(
     catalogue: Catalogue, subjects: Iterable[Subject], views: Mapping[Ref, EntityView], asof: datetime
-) -> dict[Subject, Mapping[str, Fact]]:
+) -> dict[Subject, Known]:
     wanted = list(dict.fromkeys(subjects))
     states = {name: _state(catalogue, name) for name in {subject.desired_state for subject in wanted}}
-    found: dict[Subject, Mapping[str, Fact]] = {}
+    found: dict[Subject, Known] = {}
     for subject in wanted:
         view, state = views.get((subject.entity_type, subject.key)), states[subject.desired_state]
         if view is not None and state is not None:
-            found[subject] = entity_facts(state, view, asof)
+            found[subject] = Known(entity_facts(state, view, asof), last_told(state, view, asof))
     return found
 
 

@@ -130,7 +130,7 @@ def check_same_person(context: Context, decision: Decision, asking_person: Perso
 def case_line(row: dict[str, Any], person: str) -> CaseLine:
     """A line of the projection as `person` sees it."""
     yours = row["yours"].get(person, [])
-    fields = {name: row[name] for name in CaseLine.model_fields if name != "yours"}
+    fields = {name: row[name] for name in CaseLine.model_fields if name != "yours" and name in row}
     return CaseLine(**fields, yours=yours)
 
 

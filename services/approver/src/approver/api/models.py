@@ -72,8 +72,10 @@ class PersonEntry(Body):
 
 
 class CaseLine(Body):
-    """One case of the list. `waits_for` says in words who must do what; `yours` are the kinds of decision that the
-    person who asks may make now."""
+    """One case of the list. `waits_for` says in words who must do what; `unheld` are the roles among them that nobody
+    holds; `yours` are the kinds of decision that the person who asks may make now. `timezone` is the declaration's.
+
+    The defaults are for lines of closed cases that an earlier version listed."""
 
     case: str
     stage: str
@@ -82,15 +84,18 @@ class CaseLine(Body):
     key: str
     occurrence: int
     severity: str
+    title: str = ""
     headline: str
     rules: list[str]
     undecided: bool
     plan: str | None
     risk: str | None
     waits_for: list[str]
+    unheld: list[str] = []
     yours: list[str]
     opened: str
     expires: str | None
+    timezone: str = "UTC"
 
 
 class CaseList(Body):
@@ -135,10 +140,15 @@ class Action(Body):
 
 
 class CasePage(Body):
-    """One case, whole. `names` are the display names of the people in it; `simulated` those whom a demo made up."""
+    """One case, whole. `title` is what people call the entity, `facts` what it said of
+    itself when last reported; `timezone` the one of
+    the declaration. `names` are the display names of the people in it; `simulated` those whom a demo made up."""
 
     case: str
     stage: str
+    title: str
+    facts: list[dict[str, Any]]
+    timezone: str
     now: str
     realm: str
     replay: bool
@@ -201,23 +211,27 @@ class ProposalRequest(Body):
 
 
 class ProposedDocument(Body):
-    """`change`: new, changed or unchanged, against what is active."""
+    """`change`: new, changed or unchanged, against what is active. `spec` is what was proposed and `in_force` the
+    spec that is active, both only where one proposal is asked for."""
 
     kind: str
     name: str
     digest: str
     change: Literal["new", "changed", "unchanged"]
+    spec: dict[str, Any] | None = None
+    in_force: dict[str, Any] | None = None
 
 
 class Proposal(Body):
-    """`status`: proposed (waits for another person), active, or replaced (every document has a newer version)."""
+    """`status`: proposed (waits for another person), superseded (its author has proposed all of it anew), active, or
+    replaced (every document has a newer version)."""
 
     id: str
     file: str
     author: str
     comment: str
     proposed: str
-    status: Literal["proposed", "active", "replaced"]
+    status: Literal["proposed", "superseded", "active", "replaced"]
     set_digest: str
     documents: list[ProposedDocument]
     activated_by: str | None

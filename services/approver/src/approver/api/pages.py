@@ -9,6 +9,7 @@ from common.cases import Case, Said
 from common.clock import RealmClock, instant
 from common.events import Event
 from common.events.approver import ApprovalVoided, Decision
+from common.facts import title_of
 
 from approver.api.models import Action, CasePage, Need, Recorded
 from approver.core.asking import Asked, asked, blank, options
@@ -43,6 +44,9 @@ def page(opened: Opened, person: str, clock: RealmClock) -> CasePage:
     return CasePage(
         case=case.id,
         stage=case.stage,
+        title=title_of(around.told),
+        facts=[fact.model_dump(mode="json") for fact in around.told.values()],
+        timezone=around.timezone_of(case.gap.data.desired_state if case.gap else ""),
         now=instant(opened.draft.when.asof),
         realm=realm,
         replay=clock.mode == "replay",

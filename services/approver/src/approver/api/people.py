@@ -62,6 +62,7 @@ def router(context: Context) -> APIRouter:
 
     @routes.get("/me")
     async def me(person: asker) -> Me:
+        """Who you are, in which roles."""
         return Me(person=person.id, name=person.name, roles=list(person.roles), realm=context.realm)
 
     @routes.get("/people")

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, cast
 
 from common.directory import Directory, Person
 from common.errors import Permanent, Refused
-from common.events.approver import Decision
+from common.events.approver import Decision, DeclarationProposed
 from common.ledger import Connection
 from fastapi import APIRouter, Depends
 
@@ -56,7 +56,8 @@ def router(context: Context) -> APIRouter:
 
         async def work(conn: Connection) -> Proposal:
             declarations = (await context.desk.look(conn)).declarations
-            return shown(declarations.proposal(proposal), declarations, context.people(), person.id)
+            found = declarations.proposal(proposal)
+            return shown(found, declarations, context.people(), person.id, whole=True)
 
         return await context.transact(work)
 
@@ -79,8 +80,10 @@ def router(context: Context) -> APIRouter:
     return routes
 
 
-def shown(proposal: core.Proposal, declarations: Declarations, directory: Directory, person: str) -> Proposal:
-    """A proposal as `person` sees it."""
+def shown(
+    proposal: core.Proposal, declarations: Declarations, directory: Directory, person: str, *, whole: bool = False
+) -> Proposal:
+    """A proposal as `person` sees it; the `whole` one with its documents and those that they would replace."""
     event, first = proposal.proposed[0]
     activation = next(iter(proposal.activated.values()), None)
     return Proposal(
@@ -89,22 +92,24 @@ def shown(proposal: core.Proposal, declarations: Declarations, directory: Direct
         author=proposal.author,
         comment=first.decision.comment,
         proposed=event.asof,
-        status=cast(Literal["proposed", "active", "replaced"], declarations.status(proposal)),
+        status=cast(Literal["proposed", "superseded", "active", "replaced"], declarations.status(proposal)),
         set_digest=proposal.set_digest,
-        documents=[
-            ProposedDocument(
-                kind=data.kind,
-                name=data.name,
-                digest=data.digest,
-                change=cast(
-                    Literal["new", "changed", "unchanged"], declarations.change(data.kind, data.name, data.digest)
-                ),
-            )
-            for _, data in proposal.proposed
-        ],
+        documents=[_document(data, declarations, whole=whole) for _, data in proposal.proposed],
         activated_by=activation[1].decision.person if activation else None,
         activated=activation[0].asof if activation else None,
         actions=_actions(proposal, declarations, directory, person),
+    )
+
+
+def _document(data: DeclarationProposed, declarations: Declarations, *, whole: bool) -> ProposedDocument:
+    now = declarations.active.get((data.kind, data.name))
+    return ProposedDocument(
+        kind=data.kind,
+        name=data.name,
+        digest=data.digest,
+        change=cast(Literal["new", "changed", "unchanged"], declarations.change(data.kind, data.name, data.digest)),
+        spec=data.spec if whole else None,
+        in_force=now.spec if whole and now is not None else None,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from common.cases import Case
+from common.facts import title_of
 
 from approver.core.asking import Asked, asked, may
 from approver.core.surroundings import Surroundings
@@ -40,7 +41,9 @@ class TaskLine:
 
 @dataclass(frozen=True, slots=True)
 class CaseLine:
-    """`yours`: by person, the kinds of decision that the case waits for and that they may make."""
+    """`title`: what people call the entity. `timezone`: the one of the desired state. `unheld`: the roles that the
+    case waits for and that nobody in the directory holds. `yours`: by person, the kinds of decision that the case
+    waits for and that they may make."""
 
     case: str
     stage: str
@@ -49,15 +52,18 @@ class CaseLine:
     key: str
     occurrence: int
     severity: str
+    title: str
     headline: str
     rules: tuple[str, ...]
     undecided: bool
     plan: str | None
     risk: str | None
     waits_for: tuple[str, ...]
+    unheld: tuple[str, ...]
     yours: Mapping[str, tuple[str, ...]]
     opened: str
     expires: str | None
+    timezone: str
     ticket_open: bool
     tasks: tuple[TaskLine, ...]
     position: int
@@ -79,15 +85,18 @@ def line(case: Case, opened: str, around: Surroundings, blocked: str = "") -> Ca
         key=gap.key,
         occurrence=gap.occurrence,
         severity=gap.severity,
+        title=title_of(around.told),
         headline=gap.rules[0].says if gap.rules else "",
         rules=tuple(rule.name for rule in gap.rules),
         undecided=all(rule.status == "unknown" for rule in gap.rules),
         plan=case.plan.data.plan if case.plan else None,
         risk=case.plan.data.risk if case.plan else None,
         waits_for=(blocked,) if blocked else tuple(dict.fromkeys(_waits_for(ask) for ask in asks)),
+        unheld=tuple(dict.fromkeys(ask.role for ask in asks if not around.directory.holders(ask.role))),
         yours={person: tuple(sorted(kinds)) for person, kinds in sorted(yours.items())},
         opened=opened,
         expires=_expires(case) if unstarted else None,
+        timezone=around.timezone_of(gap.desired_state),
         ticket_open=unstarted,
         tasks=tuple(_task(case, ask, yours) for ask in asks if ask.kind == "outcome"),
         position=case.position,

@@ -38,6 +38,11 @@ class Proposal:
         return self.proposed[0][1].decision.person
 
     @property
+    def names(self) -> set[tuple[str, str]]:
+        """(kind, name) of its documents."""
+        return {(data.kind, data.name) for _, data in self.proposed}
+
+    @property
     def set_digest(self) -> str:
         return self.proposed[0][1].set_digest
 
@@ -81,11 +86,19 @@ class Declarations:
         return "new" if now is None else "unchanged" if now.digest == content else "changed"
 
     def status(self, proposal: Proposal) -> str:
-        """proposed, active (something of it is in force), or replaced (newer versions are)."""
+        """proposed, superseded (the same author has proposed all of it again), active (something of it is in force),
+        or replaced (newer versions are)."""
         if not proposal.activated:
-            return "proposed"
+            return "superseded" if self.newer(proposal) is not None else "proposed"
         standing = [self.active[key].proposal == proposal.id for key in proposal.activated]
         return "active" if any(standing) else "replaced"
+
+    def newer(self, proposal: Proposal) -> Proposal | None:
+        """The latest proposal by the same author that covers every document of this one, if there is one."""
+        later = list(self.proposals.values())
+        later = later[later.index(proposal) + 1 :]
+        mine = [other for other in later if other.author == proposal.author and proposal.names <= other.names]
+        return mine[-1] if mine else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +114,8 @@ def propose(
 ) -> list[Numbered]:
     """The events that record a proposal. Raises `Refused`.
 
-    Codes: `invalid_declaration`, `nothing_to_change`, `role_not_held`, `stale_digest` and those of signatures.
+    Codes: `invalid_declaration`, `nothing_to_change`, `already_proposed`, `role_not_held`, `stale_digest` and those
+    of signatures.
     """
     decision = signed.decision
     _check_person(decision, AUTHOR, "propose", directory)
@@ -114,6 +128,7 @@ def propose(
         raise Refused(
             "nothing_to_change", "all of this is in force already", "Change something, or leave it at that."
         )
+    _check_not_waiting(digest, declarations)
     numbered = []
     for document in documents:
         data = DeclarationProposed(
@@ -137,8 +152,8 @@ def propose(
 def activate(signed: Signed, declarations: Declarations, directory: Directory, when: When) -> list[Numbered]:
     """The events that bring a proposal into force: one for each document that changes something. Raises `Refused`.
 
-    Codes: `author_decides`, `already_decided`, `invalid_declaration` (it no longer fits what is active), and those
-    of `propose`.
+    Codes: `author_decides`, `already_decided`, `superseded`, `invalid_declaration` (no longer fits what is active),
+    and those of `propose`.
     """
     decision = signed.decision
     check_activator(decision, declarations, directory)
@@ -172,6 +187,16 @@ def activate(signed: Signed, declarations: Declarations, directory: Directory, w
     return numbered
 
 
+def _check_not_waiting(digest: str, declarations: Declarations) -> None:
+    for waiting in declarations.proposals.values():
+        if waiting.set_digest == digest and declarations.status(waiting) == "proposed":
+            raise Refused(
+                "already_proposed",
+                f"{waiting.author} has proposed exactly this as {waiting.id}, and nobody has activated it yet",
+                f"Somebody other than {waiting.author} activates it: trueup activate {waiting.id}",
+            )
+
+
 def _origin(decision: Decision, when: When, cause: Event | None) -> Origin:
     return Origin(source=SERVICE, actor=f"person:{decision.person}", time=when.time, asof=when.asof, cause=cause)
 
@@ -188,6 +213,12 @@ def check_activator(decision: Decision, declarations: Declarations, directory: D
         )
     if proposal.activated:
         raise Refused("already_decided", f"{proposal.id} has been activated", "List what is: trueup proposals")
+    if (newer := declarations.newer(proposal)) is not None:
+        raise Refused(
+            "superseded",
+            f"{proposal.author} has proposed all of {proposal.id} anew, as {newer.id}",
+            f"Look at that one: trueup show {newer.id}",
+        )
     _check_subject(decision, proposal.set_digest, proposal.id)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from common.cases import Case
@@ -19,6 +19,7 @@ class Surroundings:
     """The active declarations, who may do what, which services' keys count, and the facts of the case's entity as
     they are now, by name.
 
+    `told` is what the entity's own attributes said when last reported: for people to read, nothing rests on it.
     `facts` is empty when the entity is not known (any more) or its desired state is not active: all is Unknown.
     """
 
@@ -26,11 +27,17 @@ class Surroundings:
     directory: Directory
     service_keys: ServiceKeys
     facts: Mapping[str, Fact]
+    told: Mapping[str, Fact] = field(default_factory=dict)
 
     @cached_property
     def attributes(self) -> dict[str, Value]:
         """The facts as plain values, None where unknown: approval policies are routed by these."""
         return attribute_values(self.facts)
+
+    def timezone_of(self, desired_state: str) -> str:
+        """The time zone in which this desired state counts its days: its own, or else the realm's."""
+        declared = self.catalogue.desired_states.get(desired_state)
+        return (declared.timezone if declared is not None else None) or self.catalogue.timezone
 
     def facts_now(self, case: Case) -> list[Fact]:
         """The facts that the case's plan relies on, as they are now. Raises ValueError when there is no plan."""

@@ -14,7 +14,8 @@ from auditor.core import chapters, wording
 from auditor.core.evidence import Record
 from auditor.core.sentences import Sentence
 
-WIDTH = 110
+WIDTH = 96
+"""Fits a terminal of 100 columns."""
 LONGEST_LINES = 120
 """Two pages of sixty lines."""
 
@@ -90,8 +91,9 @@ def _labels(record: Record) -> Iterable[str]:
 
 def _footing(record: Record) -> list[str]:
     return [
-        "To check all of this without us and without a network:  trueup audit verify FILE --directory YOUR-DIRECTORY",
-        f"To compare it with the ledger of realm {record.realm.realm if record.realm else '?'}:"
+        "To check all of this without us and without a network:",
+        "  trueup audit verify FILE --directory YOUR-DIRECTORY --service-keys YOUR-LIST",
+        f"To compare it with the ledger of realm {record.realm.realm if record.realm else '?'}:",
         "  trueup audit verify FILE --against URL",
     ]
 

@@ -22,7 +22,8 @@ def keys(document: Attestation, record: Record, trusted: ServiceKeys) -> str:
     """The signatures are valid by the verifier's own trust file, too: its keys, and the times it gives for them."""
     demand(trusted.realm == document.head["realm"], f"your service keys are of the realm {trusted.realm}")
     checked = _checked(record, trusted)
-    return f"all {checked} of them are valid with your own {len(document.head['service_keys'])} of these keys"
+    count = len(document.head["service_keys"])
+    return f"all {checked} signatures of services are valid by your own list, with {count} of its keys"
 
 
 def _checked(record: Record, trusted: ServiceKeys) -> int:
