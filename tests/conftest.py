@@ -34,6 +34,8 @@ settings.register_profile(
 settings.load_profile("trueup")
 
 
+os.environ.pop("COLUMNS", None)  # what is printed is as wide as a test says, not as the terminal it runs in
+
 gc.disable()  # until all is imported
 
 
