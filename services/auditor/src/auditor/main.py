@@ -23,7 +23,7 @@ from auditor.adapters.tables import AttestationTable, CaseTable, TimedAlarms
 from auditor.api.routes import MAX_BODY_BYTES, router
 from auditor.handlers import Auditor, Outside
 from auditor.settings import AuditorSettings
-from auditor.workers import Issuer
+from auditor.workers.issuing import Issuer
 
 NAME = "auditor"
 GATHER_S = 0.05
