@@ -187,7 +187,7 @@ class LedgerRows(Protocol):
         ...
 
     async def raw(self, conn: Connection, first: int, end: int) -> list[bytes]:
-        """The bytes of the events at positions from `first` to before `end`, ascending, without those that are gone."""
+        """The bytes of the events at positions from `first` to before `end`, ascending, without what is gone."""
         ...
 
 
@@ -327,5 +327,5 @@ class LogReading(Protocol):
         ...
 
     async def proofs(self, positions: Sequence[int]) -> tuple[Checkpoint, dict[int, bytes]]:
-        """The published checkpoint, and a tlog-proof of each position under it. Raises `Refused` (`not_sealed_yet`)."""
+        """The published checkpoint, and a tlog-proof of each position. Raises `Refused` (`not_sealed_yet`)."""
         ...

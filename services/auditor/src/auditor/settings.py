@@ -9,8 +9,8 @@ from pydantic import Field
 
 
 class AuditorSettings(Settings):
-    """All paths must be set. `log_key`: the file (0600) with the private key that signs the ledger's checkpoints, whose
-    name is the log's origin; `log_policy`: who must cosign them (C2SP tlog-policy). `lease_s`: after so many seconds
+    """All paths must be set. `log_key`: the file (0600) with the private key that signs the ledger's checkpoints; its
+    name is the log's origin. `log_policy`: who must cosign them (C2SP tlog-policy). `lease_s`: after so many seconds
     without a sign of life a worker's attestation goes to another one."""
 
     issuer_key: Path | None = None
