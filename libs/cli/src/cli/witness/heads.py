@@ -1,8 +1,8 @@
 """What a witness remembers: the largest tree of each log that it cosigned, in one SQLite file.
 
 Looking up, deciding and storing are one transaction that holds SQLite's only write lock, so two requests at once
-never continue from the same head. It is on the disk before the answer is given; `synchronous = EXTRA` syncs the folder
-too.
+never continue from the same head. It is on the disk before the answer is given (`synchronous = EXTRA`: the folder's
+entry too).
 """
 
 from __future__ import annotations
