@@ -1,11 +1,14 @@
-"""What is sealed: every copy is compared with the bytes, the tree grows as if it had been built at once, and nothing is
-put on top of tiles that don't give the signed root."""
+"""What is sealed: every copy is compared with the bytes, the tree grows as if it had been built at once, and nothing
+is put on top of tiles that don't give the signed root."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from auditor.adapters.log_files import read_log_key
@@ -24,15 +27,19 @@ from transparency.tiles import Tile, Tiles, edge
 ORIGIN = "trueup/r"
 
 
-def rows(count: int, first: int = 0, streams: int = 3) -> list[Row]:
-    """Rows from position `first` on, as the ledger has them; every second one carries its version."""
-    found = []
-    for position in range(first, first + count):
-        stream, version = f"entity/thing/{position % streams}", position // streams + 1
-        event = an_event(stream=stream, identity=str(position), case=f"c/{position}" if position % 5 else None)
-        event = replace(event, streamversion=version if position % 2 else None)
-        found.append(Row(position, event.encode(), event.source, event.id, stream, version, event.type, event.caseid))
-    return found
+@cache
+def one(position: int) -> Row:
+    """The row at this position, one of three streams; every second one carries its version."""
+    stream, version = f"entity/thing/{position % 3}", position // 3 + 1
+    case = f"c/{position}" if position % 5 else None
+    made = an_event(stream=stream, identity=str(position), case=case, time=datetime(2023, 7, 3, tzinfo=UTC))
+    event = replace(made, streamversion=version if position % 2 else None)
+    return Row(position, event.encode(), event.source, event.id, stream, version, event.type, event.caseid)
+
+
+def rows(count: int, first: int = 0) -> list[Row]:
+    """Rows from position `first` on, as the ledger has them."""
+    return [one(position) for position in range(first, first + count)]
 
 
 def before(some: Sequence[Row]) -> dict[str, int]:
@@ -69,7 +76,7 @@ COLUMNS = ("position", "source", "id", "stream", "version", "type", "case_id")
 def test_any_column_that_is_changed_is_noticed_with_its_position(at: int, column: str, by: int) -> None:
     some = rows(12)
     was = getattr(some[at], column)
-    now = was + by if isinstance(was, int) else f"{was}{by}"
+    now: Any = was + by if isinstance(was, int) else f"{was}{by}"
     some[at] = replace(some[at], **{column: now})
     with pytest.raises(Permanent) as caught:
         seal(empty(ORIGIN), Tiles({}), some, {})
@@ -97,7 +104,7 @@ def test_bytes_that_are_changed_are_noticed_or_change_the_root(at: int, data: st
 def test_a_row_that_is_left_out_or_comes_twice_is_noticed() -> None:
     some = rows(6)
     for wrong in ([*some[:2], *some[3:]], [*some[:3], some[2], *some[3:]], some[1:]):
-        with pytest.raises(Permanent, match="row_missing: .* no row at position"):
+        with pytest.raises(Permanent, match=r"row_missing: .* no row at position"):
             seal(empty(ORIGIN), Tiles({}), wrong, {})
 
 
@@ -119,7 +126,7 @@ def test_nothing_is_sealed_on_tiles_that_do_not_give_the_signed_root(size: int, 
     changed = bytearray(held[tile])
     changed[data.draw(st.integers(0, len(changed) - 1))] ^= 1
     some = rows(1, size)
-    for edges in (held | {tile: bytes(changed)}, {one: raw for one, raw in held.items() if one != tile}):
+    for edges in (held | {tile: bytes(changed)}, {place: raw for place, raw in held.items() if place != tile}):
         with pytest.raises(Permanent, match="tiles_inconsistent"):
             seal(head, Tiles(edges), some, before(some))
 
