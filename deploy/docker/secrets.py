@@ -2,7 +2,8 @@
 
     python3 deploy/docker/secrets.py CONFIG_FOLDER
 
-CONFIG_FOLDER has directory.json, feeds.json, issuer.key and targets.json (CONTRIBUTING.md says how to make them).
+CONFIG_FOLDER has directory.json, feeds.json, issuer.key, log.key, log.policy and targets.json: `trueup up` makes all but
+the last in the folder `config` of its data.
 Writes `.env` beside docker-compose.yml, and passwords and copies of those files to `.trueup/compose`, owned by the
 user the containers run as: you, or an unprivileged id when you are root. Refuses to overwrite: databases and brokers
 keep the passwords they were created with.
@@ -22,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("observer", "differ", "planner", "approver", "executor", "auditor")
 COMPOSE = ROOT / ".trueup" / "compose"
 UNPRIVILEGED = 10001
-CONFIG = ("directory.json", "feeds.json", "issuer.key", "targets.json")
+CONFIG = ("directory.json", "feeds.json", "issuer.key", "log.key", "log.policy", "targets.json")
 
 
 def write_new(path: Path, text: str, owner: int | None = None) -> None:
