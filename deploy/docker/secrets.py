@@ -2,8 +2,8 @@
 
     python3 deploy/docker/secrets.py CONFIG_FOLDER
 
-CONFIG_FOLDER has directory.json, feeds.json, issuer.key, log.key, log.policy and targets.json: `trueup up` makes all but
-the last in the folder `config` of its data.
+CONFIG_FOLDER has directory.json, feeds.json, issuer.key, log.key, log.policy and targets.json: `trueup up` makes all
+but the last in the folder `config` of its data.
 Writes `.env` beside docker-compose.yml, and passwords and copies of those files to `.trueup/compose`, owned by the
 user the containers run as: you, or an unprivileged id when you are root. Refuses to overwrite: databases and brokers
 keep the passwords they were created with.
