@@ -127,19 +127,16 @@ async def test_history_that_a_superuser_rewrote_with_the_stolen_key_is_an_alarm(
     await asyncio.to_thread(log.auditor.end)
     await rewrite(log.realm.admin_url, log.key, 3, '"data":{}', '"data":{"was":"never"}')
     events = await log.events()
-    forged = await forged_checkpoint(log)
+    forged = await newest_note(log)
     assert b"never" in events[3]
-    assert root([leaf_hash(event) for event in events]) in forged_root(log, forged), (
-        "the forgery is perfect by itself"
-    )
+    assert root([leaf_hash(event) for event in events]) == root_in(log, forged), "the forgery is perfect by itself"
     await log.add(2)
     log.start()
-    await log.problem("log_disputed", "witness-example-own", "rewritten")
+    await log.problem("sealer: log_disputed", "witness-example-own", "rewritten")
     await alarm_shows(log, "rewritten")
     assert (await log.standing())["sealed"] == 12, "nothing is signed on top of it"
     assert seen(witness, log.key.name) == 12
-    with pytest.raises(AssertionError):
-        assert forged_root(log, before) == forged_root(log, forged)
+    assert root_in(log, before) != root_in(log, forged)
     await log.restart()
     await log.problem("log_disputed", "rewritten")
 
@@ -162,7 +159,7 @@ async def alarm_shows(log: LogRoom, kind: str) -> None:
     assert [tuple(row) for row in kept] == [(kind, None)]
 
 
-async def forged_checkpoint(log: LogRoom) -> bytes:
+async def newest_note(log: LogRoom) -> bytes:
     connection = await asyncpg.connect(log.realm.admin_url)
     try:
         return bytes(await connection.fetchval("SELECT note FROM auditor.checkpoints ORDER BY size DESC LIMIT 1"))
@@ -170,9 +167,9 @@ async def forged_checkpoint(log: LogRoom) -> bytes:
         await connection.close()
 
 
-def forged_root(log: LogRoom, note: bytes) -> set[bytes]:
+def root_in(log: LogRoom, note: bytes) -> bytes:
     alone = Policy.parse(f"log {log.key.verifier.encode()}\nquorum none\n".encode())
-    return {alone.accept(note).checkpoint.root}
+    return alone.accept(note).checkpoint.root
 
 
 async def test_a_restored_backup_is_refused_and_the_right_database_ends_the_alarm(
@@ -191,7 +188,7 @@ async def test_a_restored_backup_is_refused_and_the_right_database_ends_the_alar
     await restore(log.realm, f"{log.realm.name}_old")
     await log.add(2)
     log.start()
-    await log.problem("log_disputed", "rolled back")
+    await log.problem("sealer: log_disputed", "rolled back")
     await alarm_shows(log, "rolled_back")
     assert (await log.standing())["sealed"] == 5, (
         "what was sealed there before is not sealed again, with another root"
