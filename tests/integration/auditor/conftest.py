@@ -15,7 +15,8 @@ from auditor import main as auditor_main
 from auditor.adapters.records import LedgerRecords
 from auditor.adapters.tables import AttestationTable
 from auditor.settings import AuditorSettings
-from auditor.workers import Issuer
+from auditor.workers.issuing import Issuer
+from cli.stack.development import provide_log
 from cli.stack.realm import Realm, drop_database, prepare_database
 from cli.stack.secretfiles import Passwords
 from common.clock import wall_now
@@ -47,6 +48,7 @@ async def enter(stack: AsyncExitStack, realm: Realm, folder: Path) -> AuditRoom:
     write_directory(folder / "directory.json", directory(realm.name))
     secret = secrets.token_bytes(48).hex().encode()
     (folder / "issuer.key").write_bytes(secret)
+    provide_log(folder, realm.name)
     settings = AuditorSettings(
         realm=realm.name,
         database_url=SecretStr(realm.url("auditor")),
@@ -54,6 +56,8 @@ async def enter(stack: AsyncExitStack, realm: Realm, folder: Path) -> AuditRoom:
         directory=folder / "directory.json",
         issuer_key=folder / "issuer.key",
         **service_keys.write(folder, "auditor", realm.name),
+        log_key=folder / "log.key",
+        log_policy=folder / "log.policy",
     )
     pool = await stack.enter_async_context(asyncpg.create_pool(realm.url("auditor"), min_size=1, max_size=4))
     runtime = Runtime("auditor", settings, pool, Ledger(pool), asyncio.Event())

@@ -173,8 +173,10 @@ def _show(found: StackStatus, as_json: bool) -> None:
     table.add_row("postgresql", _word(found.database.alive), "", database)
     _screen.print(table)
     for name, service in found.services.items():
-        for said in (*service.problems, *service.notes):
-            _screen.print(f"{name}: {said}", markup=False, highlight=False, soft_wrap=True)
+        for problem in service.problems:
+            _screen.print(f"{name}: {problem}", style="red", markup=False, highlight=False, soft_wrap=True)
+        for note in service.notes:
+            _screen.print(f"{name}: {note}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _word(alive: bool, ready: bool = True) -> str:

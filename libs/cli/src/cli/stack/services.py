@@ -29,6 +29,8 @@ CONFIG_FILES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "TRUEUP_SIGNING_KEY": ("signing-{service}.key", SIGNERS),
     "TRUEUP_SERVICE_KEYS": (service_keys.TRUST_FILE, SIGNERS),
     "TRUEUP_ISSUER_KEY": ("issuer.key", ("approver", "auditor")),
+    "TRUEUP_LOG_KEY": ("log.key", ("auditor",)),
+    "TRUEUP_LOG_POLICY": ("log.policy", ("auditor",)),
     "TRUEUP_TARGETS": ("targets.json", ("executor",)),
 }
 
