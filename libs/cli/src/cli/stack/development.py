@@ -1,8 +1,8 @@
 """What a realm on this machine needs before its services start, where nobody has provided it yet.
 
-An empty directory (nobody may decide anything until people are entered), no feeds, no targets, the secret with which
-the development issuer signs sessions, and the transparency log's key with a policy that asks for no witness. Files that
-exist are never touched.
+An empty directory (nobody may decide anything until people are entered), no feeds, no targets, the secret with
+which the development issuer signs sessions, and the transparency log's key with a policy that asks for no witness.
+Files that exist are never touched.
 """
 
 from __future__ import annotations
