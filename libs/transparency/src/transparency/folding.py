@@ -51,7 +51,10 @@ class Folding:
         path, node, at = [leaf], leaf, 0
         for level in range(meets - 1):
             line = lines[at : at + _LINE]
-            sibling = a2b_base64(line)
+            try:
+                sibling = a2b_base64(line)
+            except ValueError:
+                return False
             if b2a_base64(sibling) != line or len(sibling) != HASH_BYTES:
                 return False
             pair = sibling + node if index >> level & 1 else node + sibling

@@ -287,7 +287,7 @@ class _Asking:
         claimed = body.pop("digest")
         digest = sha256(canonical.encode(body)).hexdigest()
         if claimed != digest or self.signed.predicate["attestation"] != digest:
-            raise Unverified("attestation_differs", "the attestation does not have the digest that it and its bundle say")
+            raise Unverified("attestation_differs", "the attestation has not the digest that it and its bundle say")
         if body["case"] != self.signed.predicate["case"]:
             raise Unverified("attestation_differs", "attestation and statement are of two cases")
         held = dict(zip(self.positions, self.records, strict=True))
@@ -295,7 +295,7 @@ class _Asking:
             if held.get(entry["position"]) != entry["event"].encode():
                 raise Unverified("attestation_differs", f"its record {entry['n']} is not the event at that position")
         place = self._issued(digest)[0]
-        return f"its {len(body['evidence'])} records are these events, and event {place} of the log records its digest"
+        return f"its {len(body['evidence'])} records are these events; event {place} of the log records its digest"
 
     def statement_key(self) -> str:
         """The statement's key is the service's: by a list that you trust, or because it signed the log's event."""
@@ -310,8 +310,8 @@ class _Asking:
         if event.source == signer.service and _signed_with(self.records[self.events.index(event)], signer):
             return f"{signer.id} is the key that signed event {place} of the log, which records this attestation"
         raise _NotChecked(
-            f"whether {signer.id} is a key of the {signer.service}. Ask for the list of service keys another way than "
-            "the bundle, and give it: --service-keys FILE"
+            f"whether {signer.id} is a key of the {signer.service}. Ask for the list of service keys another way "
+            "than the bundle, and give it: --service-keys FILE"
         )
 
     def _issued(self, digest: str) -> tuple[int, _Event]:
