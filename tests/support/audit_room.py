@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 import httpx
-from auditor.workers import Issuer
+from auditor.workers.issuing import Issuer
 from cli.stack.realm import Realm
 from common.clock import instant, wall_now
 from common.events import Event, Origin, new_event

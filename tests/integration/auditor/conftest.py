@@ -15,7 +15,7 @@ from auditor import main as auditor_main
 from auditor.adapters.records import LedgerRecords
 from auditor.adapters.tables import AttestationTable
 from auditor.settings import AuditorSettings
-from auditor.workers import Issuer
+from auditor.workers.issuing import Issuer
 from cli.stack.realm import Realm, drop_database, prepare_database
 from cli.stack.secretfiles import Passwords
 from common.clock import wall_now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 
 from common.bus import Consumer
@@ -17,13 +18,21 @@ from common.jobs import JobQueue, Nudge, work
 from common.runtime import Parts, Runtime, Service, run
 from common.timers import Timers, WallTimers
 
+from auditor.adapters.ledger_rows import StoredRows
+from auditor.adapters.log_book import LogTables
+from auditor.adapters.log_files import read_log_key, read_policy
+from auditor.adapters.log_reading import StoredLog
 from auditor.adapters.reading import StoredReading
 from auditor.adapters.records import LedgerRecords, ReadEntities
 from auditor.adapters.tables import AttestationTable, CaseTable, TimedAlarms
+from auditor.adapters.witness_http import HttpWitnesses
+from auditor.api.log import log_router
 from auditor.api.routes import MAX_BODY_BYTES, router
 from auditor.handlers import Auditor, Outside
 from auditor.settings import AuditorSettings
-from auditor.workers import Issuer
+from auditor.workers.issuing import Issuer
+from auditor.workers.sealing import Sealer
+from auditor.workers.witnessing import Witnesses
 
 NAME = "auditor"
 GATHER_S = 0.05
@@ -32,7 +41,8 @@ REALM_LOOK_S = 0.5
 
 
 async def compose(runtime: Runtime) -> Parts:
-    """The auditor's parts. Raises `Permanent` when the directory or the issuer's secret can't be used."""
+    """The auditor's parts. Raises `Permanent` when the directory, the issuer's secret, or the log's key or policy
+    can't be used."""
     settings = runtime.settings
     assert isinstance(settings, AuditorSettings)
     people = WatchedDirectory(_required(settings.directory, "TRUEUP_DIRECTORY"), settings.realm)
@@ -62,6 +72,8 @@ async def compose(runtime: Runtime) -> Parts:
         on_commit=runtime.committed,
     )
     duties = _Duties(runtime, outside, auditor, issuer, nudge, settings.lease_s)
+    log = _log(runtime, settings)
+    bearer = Bearer(tokens, people)
     return Parts(
         consumers=[
             Consumer(("state",), auditor.on_state),
@@ -69,11 +81,56 @@ async def compose(runtime: Runtime) -> Parts:
             Consumer(("declarations",), auditor.on_declarations),
             Consumer(("clock",), auditor.on_clock),
         ],
-        tasks={"issuer": duties.issue, "timers": duties.timers},
-        routers=[router(StoredReading(runtime.pool, runtime.ledger), Bearer(tokens, people))],
+        tasks={
+            "issuer": duties.issue,
+            "timers": duties.timers,
+            "sealer": log.sealer.run,
+            "witnesses": log.witnesses.run,
+        },
+        routers=[router(StoredReading(runtime.pool, runtime.ledger), bearer), log_router(log.reading, bearer)],
         setup=lambda app: harden(app, MAX_BODY_BYTES),
+        close=log.http.close,
         gather_s=GATHER_S,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Log:
+    """The parts of the transparency log."""
+
+    sealer: Sealer
+    witnesses: Witnesses
+    reading: StoredLog
+    http: HttpWitnesses
+
+
+def _log(runtime: Runtime, settings: AuditorSettings) -> _Log:
+    key = read_log_key(_required(settings.log_key, "TRUEUP_LOG_KEY"))
+    policy = read_policy(_required(settings.log_policy, "TRUEUP_LOG_POLICY"), key)
+    book, rows, http, failing = LogTables(), StoredRows(), HttpWitnesses(), runtime.failing
+
+    def tell(name: str, problem: str | None) -> None:
+        failing.pop(name, None)
+        if problem is not None:
+            failing[name] = problem
+
+    def problems() -> list[str]:
+        return [f"{name}: {why}" for name, why in failing.items() if name.startswith(("sealer", "witness"))]
+
+    witnesses = Witnesses(pool=runtime.pool, book=book, ask=http, policy=policy, wall=wall_now, tell=tell)
+    sealer = Sealer(
+        pool=runtime.pool,
+        rows=rows,
+        book=book,
+        key=key,
+        policy=policy,
+        wall=wall_now,
+        looked=witnesses.looked,
+        disputed=witnesses.disputed,
+        sealed=witnesses.nudge,
+    )
+    reading = StoredLog(runtime.pool, rows, book, key, policy, witnesses.lines, problems)
+    return _Log(sealer, witnesses, reading, http)
 
 
 class _Duties:

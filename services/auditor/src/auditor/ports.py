@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from common.cases import Case
 from common.declarations.catalogue import Catalogue
@@ -14,8 +14,13 @@ from common.entities import Ref, StoredEntity
 from common.events.envelope import Event
 from common.ledger import Connection, Recorded
 from pydantic import BaseModel
+from transparency.checkpoints import Checkpoint
+from transparency.notes import Signature
+from transparency.policies import Policy
+from transparency.tiles import Bundle, Tile, Tiles
 
 from auditor.core.attestation import Attestation
+from auditor.core.sealing import Row, Sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,4 +168,164 @@ class Alarms(Protocol):
 
     async def set(self, conn: Connection, wanted: Mapping[str, Mapping[str, datetime]]) -> None:
         """Make the timers of each of these cases exactly those given, by name."""
+        ...
+
+
+# The transparency log
+
+
+class LedgerRows(Protocol):
+    """The ledger's table, as it is to be sealed."""
+
+    async def size(self, conn: Connection) -> int:
+        """How many events the ledger says it has."""
+        ...
+
+    async def after(self, conn: Connection, size: int, limit: int) -> tuple[list[Row], dict[str, int]]:
+        """At most `limit` rows from position `size` on, ascending; and, for each stream that they are in and that has
+        earlier events, the last version before them."""
+        ...
+
+    async def raw(self, conn: Connection, first: int, end: int) -> list[bytes]:
+        """The bytes of the events at positions from `first` to before `end`, ascending, without those that are gone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A checkpoint as it is stored: `note` carries the log's signature and the witnesses' so far."""
+
+    size: int
+    note: bytes
+    sealed_at: datetime
+
+
+AlarmKind = Literal["rewritten", "rolled_back"]
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What a witness (its verifier key) said against the log, and the checkpoint that it was asked about."""
+
+    witness: str
+    kind: AlarmKind
+    message: str
+    note: bytes
+    raised_at: datetime
+
+
+class LogBook(Protocol):
+    """The log's tiles, checkpoints and alarms."""
+
+    async def newest(self, conn: Connection) -> Kept | None:
+        """The largest checkpoint that was signed."""
+        ...
+
+    async def published(self, conn: Connection) -> Kept | None:
+        """The largest checkpoint that satisfies the policy."""
+        ...
+
+    async def tiles(self, conn: Connection, wanted: Iterable[Tile]) -> Tiles:
+        """These tiles, each as narrow as asked; those that are not there are left out."""
+        ...
+
+    async def save(self, conn: Connection, former: int, sealed: Sealed, kept: Kept, cosigned: bool) -> None:
+        """Store a checkpoint that continues that of size `former`, and its tiles, in the caller's transaction.
+
+        Raises `Transient` (`log_moved`) when another one continues it already, `Permanent` (`tiles_inconsistent`)
+        when a stored tile is not the beginning of its new self.
+        """
+        ...
+
+    async def cosign(self, conn: Connection, size: int, cosignatures: Sequence[Signature], policy: Policy) -> bool:
+        """Add verified cosignatures to the checkpoint of this size; whether it now satisfies the policy. Locks the
+        row until the caller's transaction ends."""
+        ...
+
+    async def review(self, conn: Connection, policy: Policy) -> None:
+        """Forget which checkpoints satisfied a former policy, when what is published does not satisfy this one."""
+        ...
+
+    async def raise_alarm(self, conn: Connection, alarm: Alarm) -> None:
+        """Keep the alarm, unless one of the same witness is open."""
+        ...
+
+    async def end_alarm(self, conn: Connection, witness: str, at: datetime) -> None:
+        """The witness, a verifier key, has nothing against the log any more."""
+        ...
+
+    async def open_alarms(self, conn: Connection) -> list[Alarm]:
+        """Alarms that have not ended, the oldest first."""
+        ...
+
+
+class AskWitness(Protocol):
+    """HTTP to witnesses."""
+
+    async def post(self, url: str, body: bytes) -> tuple[int, str, bytes]:
+        """Status, content type and body of the answer. Raises `Transient` (`witness_unreachable`) when there is none
+        in time, `Permanent` (`oversized`) when there is too much."""
+        ...
+
+
+WitnessState = Literal["new", "cosigning", "behind", "unreachable", "refusing", "alarm", "unasked"]
+
+
+class WitnessLine(BaseModel):
+    """One witness. `size`: the largest checkpoint it cosigned since the auditor started; `problem`: why the last
+    attempt failed. `unasked`: the policy gives no address."""
+
+    name: str
+    key: str
+    url: str | None
+    state: WitnessState
+    size: int | None
+    cosigned_at: str | None
+    problem: str | None
+
+
+class LogStanding(BaseModel):
+    """Where the log is. `events` are in the ledger, `sealed` of them in the tree, `cosigned` in the checkpoint that
+    is published. `quorum` is the policy's word for who must have cosigned."""
+
+    origin: str
+    key: str
+    quorum: str
+    events: int
+    sealed: int
+    sealed_at: str | None
+    cosigned: int
+    problems: list[str]
+    witnesses: list[WitnessLine]
+
+
+@dataclass(frozen=True, slots=True)
+class BundleText:
+    """A bundle of events: its length, and its bytes in parts."""
+
+    bytes_long: int
+    parts: AsyncIterator[bytes]
+
+
+class LogReading(Protocol):
+    """What the API reads of the log. Nothing here writes."""
+
+    async def standing(self) -> LogStanding:
+        """Where the log is now."""
+        ...
+
+    async def checkpoint(self) -> bytes | None:
+        """The checkpoint that is published."""
+        ...
+
+    async def tile(self, tile: Tile) -> bytes | None:
+        """The tile, once it is that wide."""
+        ...
+
+    async def bundle(self, bundle: Bundle) -> BundleText | None:
+        """The sealed events of a bundle; None when they are not all sealed, or the format can't hold one of them."""
+        ...
+
+    async def proofs(self, positions: Sequence[int]) -> tuple[Checkpoint, dict[int, bytes]]:
+        """The published checkpoint, and a tlog-proof of each position under it. Raises `Refused` (`not_sealed_yet`)."""
         ...

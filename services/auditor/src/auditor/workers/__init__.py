@@ -1,0 +1,1 @@
+"""What the auditor does by itself: issuing attestations, sealing the ledger, asking witnesses."""
