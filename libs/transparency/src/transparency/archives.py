@@ -41,7 +41,7 @@ class _Entry(NamedTuple):
 
 
 def write(files: Mapping[str, bytes]) -> bytes:
-    """An archive of these files: sorted, stored, without times, so that the same files give the same bytes anywhere."""
+    """An archive of these files: sorted, stored, without times. The same files give the same bytes anywhere."""
     held = BytesIO()
     with ZipFile(held, "w", ZIP_STORED) as archive:
         for name, content in sorted(files.items()):

@@ -1,13 +1,13 @@
 """A bundle for an examiner: which files it has, and how it is put together.
 
-    VERIFY.md                    one command, and what each part proves
-    narrative.html, narrative.pdf, attestation.json
-    statement.dsse.json          which files belong together, signed by the service that wrote them
-    events.ndjson                the exact bytes, one event a line, ascending positions
-    proofs/<position>.tlog-proof one for each line
-    consistency/<size>           for each smaller checkpoint that a proof is under: hashes, one a line
-    checkpoint, policy           what it is proven under; the policy to trust comes another way
-    schemas/, extracts/
+VERIFY.md                    one command, and what each part proves
+narrative.html, narrative.pdf, attestation.json
+statement.dsse.json          which files belong together, signed by the service that wrote them
+events.ndjson                the exact bytes, one event a line, ascending positions
+proofs/<position>.tlog-proof one for each line
+consistency/<size>           for each smaller checkpoint that a proof is under: hashes, one a line
+checkpoint, policy           what it is proven under; the policy to trust comes another way
+schemas/, extracts/
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 from transparency import archives, statements
 from transparency.errors import Malformed
-from transparency.proofs import SUFFIX, Proof
+from transparency.proofs import SUFFIX
 from transparency.text import decode_hash
 
 VERIFY = "VERIFY.md"
@@ -40,10 +40,11 @@ _SIZE = re.compile(r"consistency/([1-9][0-9]{0,18})")
 
 @dataclass(frozen=True)
 class Placed:
-    """An event: its exact bytes, and their proof."""
+    """An event of the log: its position, its exact bytes, and the file of their proof."""
 
+    position: int
     record: bytes
-    proof: Proof
+    proof: bytes
 
 
 @dataclass(frozen=True)
@@ -93,13 +94,13 @@ def assemble(
     signing: Signing,
 ) -> bytes:
     """The archive: `others` are all files that this does not make. The same arguments give the same bytes."""
-    placed = sorted(events, key=lambda item: item.proof.index)
+    placed = sorted(events, key=lambda item: item.position)
     files = {
         **others,
         EVENTS: b"".join(item.record + b"\n" for item in placed),
         CHECKPOINT: checkpoint,
         POLICY: policy,
-        **{f"{PROOFS}{item.proof.index}{SUFFIX}": item.proof.encode() for item in placed},
+        **{f"{PROOFS}{item.position}{SUFFIX}": item.proof for item in placed},
     }
     files[STATEMENT] = statements.sign(statements.digests(files), predicate, signing.service, signing.secret)
     return archives.write(files)

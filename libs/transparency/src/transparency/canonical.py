@@ -53,7 +53,7 @@ def parse(raw: bytes, what: str) -> dict[str, Any]:
 
 
 def lines(raw: bytes, keep: Callable[[dict[str, Any]], T]) -> tuple[list[bytes], list[T]]:
-    """The lines of a file of events, without their newlines, and what `keep` makes of each. All are canonical objects.
+    """The lines of a file of events, without their newlines, and what `keep` makes of each: canonical objects, all.
 
     Raises `Malformed` or `Unverified`, naming the first line that is something else, and what `keep` raises. (Only
     what is kept stays: a hundred thousand parsed events would cost more in garbage collection than in parsing.)

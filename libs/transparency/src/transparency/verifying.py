@@ -1,6 +1,6 @@
 """Verifying a bundle offline, part by part, in the order in which the parts rest on each other.
 
-Signatures and quorum → bytes of events → leaf → root → consistency → versions of streams → what was signed about the
+Signatures and quorum → bytes of events → leaf → root → consistency → versions of streams → what was signed of the
 files. Once something does not hold, what rests on it is not asked. Trust comes from outside: the policy says which log
 and witnesses, the list of service keys says whose key signed the statement.
 """
@@ -236,7 +236,9 @@ class _Asking:
                 proven += 1
         if lacking:
             sizes = ", ".join(map(str, sorted(lacking)))
-            raise _NotChecked(f"that the log at {main.size} continues itself at {sizes}: the bundle has no proof of it")
+            raise _NotChecked(
+                f"that the log at {main.size} continues itself at {sizes}: the bundle has no proof of it"
+            )
         if not proven:
             return "one checkpoint covers everything"
         return f"{proven} earlier checkpoints are beginnings of this log"

@@ -1,7 +1,7 @@
 """A page as PDF (reportlab), with the same bytes each time.
 
-The fonts come with reportlab and have Latin letters only. A character that they lack is printed as □, and the page says
-so; `narrative.html` has it.
+The fonts come with reportlab and have Latin letters only. A character that they lack is printed as □, and the page
+says so; `narrative.html` has it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TEXT, _BOLD = "Vera", "VeraBd"
 _LACKING = "□"
 _MARGIN = 18 * mm
 _WIDTH = A4[0] - 2 * _MARGIN
-_SMALL = 14 * mm
+_SMALL = 17 * mm
 
 
 def pdf(page: Page) -> bytes:
@@ -107,9 +107,7 @@ class _Printing:
 
 def _widths(table: Table) -> list[float]:
     """Short columns are as wide as their longest text, within bounds; the others share the rest."""
-    longest = [
-        max([len(name), *(len(row[at]) for row in table.rows)]) for at, name in enumerate(table.columns)
-    ]
+    longest = [max([len(name), *(len(row[at]) for row in table.rows)]) for at, name in enumerate(table.columns)]
     wanted = [min(max(length * 1.35 * mm + 2 * mm, _SMALL), 60 * mm) for length in longest]
     wanted[table.wide] = max(wanted[table.wide], 45 * mm)
     return [width * _WIDTH / sum(wanted) for width in wanted]

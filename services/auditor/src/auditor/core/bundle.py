@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from common.canonical import canonical
@@ -54,7 +54,7 @@ def predicate(document: Attestation, checkpoint: dict[str, Any]) -> dict[str, An
     }
 
 
-def written_again(document: Attestation, held: dict[str, bytes]) -> Check:
+def written_again(document: Attestation, held: Mapping[str, bytes]) -> Check:
     """Are narrative and tables what the attestation gives?"""
     again = texts(pages.page(document))
     differing = [name for name, content in again.items() if held.get(name) != content]

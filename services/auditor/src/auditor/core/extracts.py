@@ -7,7 +7,7 @@ import io
 
 from auditor.core.pages import Page, Table
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def extracts(page: Page) -> dict[str, bytes]:

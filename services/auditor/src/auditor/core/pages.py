@@ -1,4 +1,4 @@
-"""What an examiner reads of one attestation, without saying how it is printed: text, timeline, people, facts, index."""
+"""What an examiner reads of one attestation, however it is printed: text, timeline, people, facts, index."""
 
 from __future__ import annotations
 
@@ -85,10 +85,17 @@ def _sections(record: Record) -> Iterable[Section]:
 
 def _timeline(record: Record) -> Table:
     rows = tuple(
-        (str(item.n), item.event.asof, wording.plain(timeline.words(item.event), 400), wording.plain(item.event.actor))
+        (
+            str(item.n),
+            item.event.asof,
+            wording.plain(timeline.words(item.event), 400),
+            wording.plain(item.event.actor),
+        )
         for item in record.exhibits
     )
-    return Table("timeline", "What happened, in the order of the ledger", ("Record", "When (UTC)", "What", "Who"), rows, 2)
+    return Table(
+        "timeline", "What happened, in the order of the ledger", ("Record", "When (UTC)", "What", "Who"), rows, 2
+    )
 
 
 def _people(record: Record) -> Table:
