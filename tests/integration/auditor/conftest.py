@@ -26,6 +26,7 @@ from common.ledger import Ledger
 from common.runtime import Runtime, application
 from pydantic import SecretStr
 from support.audit_room import AuditRoom
+from support.bundling import write_log
 from support.office import Served, write_directory
 from support.walk import Walk, directory
 
@@ -45,12 +46,16 @@ async def enter(stack: AsyncExitStack, realm: Realm, folder: Path) -> AuditRoom:
     write_directory(folder / "directory.json", directory(realm.name))
     secret = secrets.token_bytes(48).hex().encode()
     (folder / "issuer.key").write_bytes(secret)
+    write_log(folder)
     settings = AuditorSettings(
         realm=realm.name,
         database_url=SecretStr(realm.url("auditor")),
         brokers="127.0.0.1:1",
         directory=folder / "directory.json",
         issuer_key=folder / "issuer.key",
+        log_key=folder / "log.key",
+        log_policy=folder / "log.policy",
+        signing_key=folder / "auditor.signing",
     )
     pool = await stack.enter_async_context(asyncpg.create_pool(realm.url("auditor"), min_size=1, max_size=4))
     runtime = Runtime("auditor", settings, pool, Ledger(pool), asyncio.Event())
