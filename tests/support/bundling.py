@@ -1,4 +1,4 @@
-"""Bundles: the auditor's real exporter over a ledger in memory and a log with two witnesses; and other people's keys."""
+"""Bundles: the auditor's real exporter over a ledger in memory and a log with witnesses; and a stranger's keys."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any, cast
 
 from auditor.adapters.bundles import StoredExports
 from auditor.core import attestation
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from common.events import Event
 from common.events.auditor import AttestationIssued
 from common.ledger import Ledger, Recorded
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from transparency import archives, merkle, notes, statements
 from transparency.bundles import STATEMENT, Signing
 from transparency.checkpoints import Checkpoint

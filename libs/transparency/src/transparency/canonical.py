@@ -17,7 +17,6 @@ from transparency.errors import Malformed, TransparencyError, Unverified
 T = TypeVar("T")
 
 MAX_INTEGER = 2**53 - 1
-MAX_DEPTH = 64
 _BATCH = 64
 _BEYOND = re.compile("[\U00010000-\U0010ffff]")
 
@@ -94,7 +93,7 @@ def _parse(raw: bytes, what: str) -> dict[str, Any]:
         value, end = _READER.raw_decode(text)
         if end != len(text) or type(value) is not dict:
             raise Unverified("not_canonical", f"{what} is not one JSON object and nothing else")
-        _check(value, 0)
+        _check(value)
         same = _WRITER.encode(value) == text
     except (ValueError, RecursionError, TransparencyError) as error:
         if isinstance(error, Unverified):
@@ -106,14 +105,12 @@ def _parse(raw: bytes, what: str) -> dict[str, Any]:
     return value
 
 
-def _check(value: Any, depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise _OutsideProfileError(f"it is nested more than {MAX_DEPTH} deep")
+def _check(value: Any) -> None:
     if isinstance(value, dict):
         for key, item in value.items():
             if _BEYOND.search(key):
                 raise _OutsideProfileError("an object key has a character beyond U+FFFF")
-            _check(item, depth + 1)
+            _check(item)
     elif isinstance(value, list):
         for item in value:
-            _check(item, depth + 1)
+            _check(item)

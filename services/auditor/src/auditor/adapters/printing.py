@@ -23,6 +23,7 @@ from auditor.core.pages import Page, Table
 
 _TEXT, _BOLD = "Vera", "VeraBd"
 _LACKING = "□"
+_LONGEST_CELL = 600
 _MARGIN = 18 * mm
 _WIDTH = A4[0] - 2 * _MARGIN
 _SMALL = 17 * mm
@@ -83,8 +84,8 @@ class _Printing:
             yield self._table(table)
 
     def _table(self, table: Table) -> Flowable:
-        rows = [[self._paragraph(name, self._head) for name in table.columns]]
-        rows += [[self._paragraph(cell, self._cell) for cell in row] for row in table.rows]
+        rows = [[self._paragraph(_short(name), self._head) for name in table.columns]]
+        rows += [[self._paragraph(_short(cell), self._cell) for cell in row] for row in table.rows]
         style = TableStyle(
             [
                 ("VALIGN", (0, 0), (-1, -1), "TOP"),
@@ -103,6 +104,11 @@ class _Printing:
             return text
         self._lacking = True
         return "".join(char if ord(char) in self._glyphs else _LACKING for char in text)
+
+
+def _short(cell: str) -> str:
+    """A row must fit on a page; the other files have the whole text."""
+    return cell if len(cell) <= _LONGEST_CELL else f"{cell[: _LONGEST_CELL - 1]}…"
 
 
 def _widths(table: Table) -> list[float]:
