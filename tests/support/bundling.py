@@ -18,7 +18,7 @@ from common.events.auditor import AttestationIssued
 from common.ledger import Ledger, Recorded
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from transparency import archives, merkle, notes, statements
-from transparency.bundles import STATEMENT, Signing
+from transparency.bundles import STATEMENT, Signing, subjects_of
 from transparency.checkpoints import Checkpoint
 from transparency.cosignatures import CosigningKey
 from transparency.merkle import Leaves
@@ -171,5 +171,5 @@ def resigned(raw: bytes, change: Callable[[Files], object], signing: Signing, **
     files = dict(archives.read(raw))
     change(files)
     stated: Mapping[str, Any] = {**statements.opened(files.pop(STATEMENT)).predicate, **predicate}
-    files[STATEMENT] = statements.sign(statements.digests(files), stated, signing.service, signing.secret)
+    files[STATEMENT] = statements.sign(subjects_of(files), stated, signing.service, signing.secret)
     return archives.write(files)

@@ -28,6 +28,7 @@ from transparency import archives, merkle
 from transparency.__main__ import main
 from transparency.bundles import CHECKPOINT, EVENTS, HTML, NEEDED, PDF, POLICY, STATEMENT
 from transparency.canonical import encode, parse
+from transparency.proofs import Proof
 from transparency.text import encode_base64
 from transparency.verifying import COULD_NOT, FAILED, VERIFIED, Trust, Verdict, verify
 
@@ -201,6 +202,14 @@ def test_a_policy_that_can_t_be_read_is_told_before_anything_is_said() -> None:
 def test_a_missing_cosignature_fails() -> None:
     log = TreeLog(attested().records, cosigners=WITNESSES[:1])
     assert failing(judged(attested().export(log))) == "checkpoint"
+
+
+def test_a_proof_carries_nothing_that_nobody_signed() -> None:
+    def change(files: Files) -> None:
+        proof = Proof.parse(files["proofs/3.tlog-proof"])
+        files["proofs/3.tlog-proof"] = replace(proof, extra=b"All was well.").encode()
+
+    assert failing(judged(changed(bundle(), change))) == "inclusion"
 
 
 def of_two_checkpoints(*, consistency: bool) -> bytes:

@@ -102,8 +102,18 @@ def assemble(
         POLICY: policy,
         **{f"{PROOFS}{item.position}{SUFFIX}": item.proof for item in placed},
     }
-    files[STATEMENT] = statements.sign(statements.digests(files), predicate, signing.service, signing.secret)
+    files[STATEMENT] = statements.sign(subjects_of(files), predicate, signing.service, signing.secret)
     return archives.write(files)
+
+
+def subjects_of(files: Mapping[str, bytes]) -> dict[str, str]:
+    """What a statement about these files names: all but itself and the proofs.
+
+    A proof needs nobody's word: every byte of it is bound by the record, its position and the checkpoint.
+    """
+    return statements.digests(
+        {name: content for name, content in files.items() if name != STATEMENT and not name.startswith(PROOFS)}
+    )
 
 
 def _numbered(files: Mapping[str, bytes], folder: str, form: re.Pattern[str]) -> list[tuple[int, bytes]]:

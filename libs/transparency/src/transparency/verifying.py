@@ -17,13 +17,13 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from transparency import canonical, statements
-from transparency.bundles import ATTESTATION, CHECKPOINT, EVENTS, POLICY, STATEMENT, Bundle
+from transparency.bundles import ATTESTATION, CHECKPOINT, EVENTS, POLICY, STATEMENT, Bundle, subjects_of
 from transparency.errors import Malformed, TransparencyError, Unverified
 from transparency.folding import Folding
 from transparency.merkle import verify_consistency
 from transparency.notes import verify_ed25519
 from transparency.policies import Accepted, Policy
-from transparency.proofs import Proof
+from transparency.proofs import HEADER, Proof
 from transparency.statements import Statement
 from transparency.text import decode_base64
 
@@ -31,6 +31,7 @@ VERIFIED, FAILED, COULD_NOT = 0, 1, 2
 ISSUED = "trueup.attestation.issued.v1"
 """The type of the event that records an attestation's digest."""
 
+_EXTRA = HEADER.encode() + b"\nextra "
 _TRUST = ("archive", "policy", "statement_key")
 """Without these nothing is known, or only that the bundle agrees with itself."""
 
@@ -218,6 +219,8 @@ class _Asking:
             if note not in foldings:
                 foldings[note] = Folding(self.accept(note), note)
             foldings[note].check(raw, position, record)
+            if raw.startswith(_EXTRA):
+                raise Unverified("proof_extra", f"the proof of position {position} carries data that nobody signed")
         self.positions = [position for position, _ in proofs]
         return f"each of the {len(proofs):,} events is in the log at its position, as a Merkle proof shows"
 
@@ -271,17 +274,16 @@ class _Asking:
         return f"an in-toto Statement v1, with a signature by {self.signed.signer.id} that holds"
 
     def subjects(self) -> str:
-        """The statement names every file, with the digest that it has."""
-        others = {name: content for name, content in self.bundle.files.items() if name != STATEMENT}
-        missing = sorted(set(self.signed.subjects) - set(others))
-        added = sorted(set(others) - set(self.signed.subjects))
+        """The statement names every file that is no proof, with the digest that it has."""
+        found, signed = subjects_of(self.bundle.files), self.signed.subjects
+        missing, added = sorted(set(signed) - set(found)), sorted(set(found) - set(signed))
         if missing or added:
             odd = ", ".join([*(f"{name} is missing" for name in missing), *(f"{name} was added" for name in added)])
             raise Unverified("files_differ", f"the statement is of other files: {odd[:300]}")
-        for name, known in statements.digests(others).items():
-            if self.signed.subjects[name] != known:
+        for name, digest in found.items():
+            if signed[name] != digest:
                 raise Unverified("files_differ", f"{name} is not the file that the statement is about")
-        return f"all {len(others)} other files are those that the statement names by SHA-256"
+        return f"all {len(found)} files beside the proofs are those that the statement names by SHA-256"
 
     def attestation(self) -> str:
         """The attestation's records are the events, and the log records its digest."""
