@@ -26,22 +26,25 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 _NAME = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9_.-]{0,119}(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,119})?")
 _END = Struct("<4s4H2LH")
 _CENTRAL = Struct("<4s4B4HL2L5H2L")
-_LOCAL = Struct("<4s5H3L2H")
+_LOCAL_BYTES = 30
 _UTF8 = 0x800
 
 
 class _Entry(NamedTuple):
+    """`head`: what both headers of a file must say alike, from the version that it needs to the length of its name."""
+
+    at: int
     name: bytes
+    head: bytes
     flags: int
     method: int
     crc: int
     packed: int
     size: int
-    at: int
 
 
 def write(files: Mapping[str, bytes]) -> bytes:
-    """An archive of these files: sorted, stored, without times. The same files give the same bytes anywhere."""
+    """An archive of these files: sorted, stored, without times. The same files give the same bytes everywhere."""
     held = BytesIO()
     with ZipFile(held, "w", ZIP_STORED) as archive:
         for name, content in sorted(files.items()):
@@ -62,7 +65,7 @@ def read(raw: bytes) -> dict[str, bytes]:
         raise Malformed("oversized", f"it unpacks to more than the {MAX_BYTES} bytes that are accepted")
     files: dict[str, bytes] = {}
     at = 0
-    for entry in sorted(entries, key=lambda entry: entry.at):
+    for entry in sorted(entries):
         at, content = _content(raw, entry, at, end)
         files[entry.name.decode("ascii")] = content
     if len(files) != len(entries):
@@ -99,47 +102,49 @@ def _entries(raw: bytes, at: int, last: int) -> Iterator[_Entry]:
         )
         if mark != b"PK\x01\x02" or disk or comment:
             raise Malformed("archive_invalid", "its directory holds something else than files")
-        name = raw[at + _CENTRAL.size : at + _CENTRAL.size + named]
+        name, head = raw[at + _CENTRAL.size : at + _CENTRAL.size + named], raw[at + 6 : at + 30]
         at += _CENTRAL.size + named + extra
-        yield _Entry(_check_name(name), flags, method, crc, packed, size, begins)
+        yield _Entry(begins, _check_name(name), head, flags, method, crc, packed, size)
     if at != last:
         raise Malformed("archive_invalid", "its directory ends within an entry")
 
 
 def _content(raw: bytes, entry: _Entry, at: int, end: int) -> tuple[int, bytes]:
     """Where the entry, which begins at `at`, ends; and what is in it."""
-    told = entry.name.decode("ascii")
-    if entry.at != at or at + _LOCAL.size > end:
-        raise Malformed("archive_invalid", f"{told} overlaps with another file, or does not follow it")
-    mark, _, flags, method, _, _, crc, packed, size, named, extra = _LOCAL.unpack_from(raw, at)
-    begins = at + _LOCAL.size + named + extra
-    name = raw[at + _LOCAL.size : at + _LOCAL.size + named]
-    here = _Entry(name, flags, method, crc, packed, size, at)
-    if mark != b"PK\x03\x04" or here != entry or flags & ~_UTF8 or begins + packed > end:
-        raise Malformed("archive_invalid", f"the two headers of {told} disagree, or it is packed in an unusual way")
-    content = _unpacked(raw[begins : begins + packed], method, size, told)
-    if zlib.crc32(content) != crc:
-        raise Malformed("archive_invalid", f"{told} is damaged: its checksum differs")
-    return begins + packed, content
+    named = at + _LOCAL_BYTES
+    begins = named + len(entry.name) + int.from_bytes(raw[named - 2 : named], "little")
+    ends = begins + entry.packed
+    if entry.at != at or ends > end:
+        raise Malformed("archive_invalid", f"{entry.name!r} overlaps with another file, or does not follow it")
+    alike = raw[at : at + 4] == b"PK\x03\x04" and raw[at + 4 : at + 28] == entry.head
+    if not alike or raw[named : named + len(entry.name)] != entry.name or entry.flags & ~_UTF8:
+        raise Malformed("archive_invalid", f"the two headers of {entry.name!r} disagree, or it is packed unusually")
+    content = _unpacked(raw[begins:ends], entry)
+    if zlib.crc32(content) != entry.crc:
+        raise Malformed("archive_invalid", f"{entry.name!r} is damaged: its checksum differs")
+    return ends, content
 
 
-def _unpacked(packed: bytes, method: int, size: int, told: str) -> bytes:
-    if method == 0:
+def _unpacked(packed: bytes, entry: _Entry) -> bytes:
+    told = repr(entry.name)
+    if entry.method == 0:
         content = packed
-    elif method == 8:
+    elif entry.method == 8:
         inflating = zlib.decompressobj(-zlib.MAX_WBITS)
         try:
-            content = inflating.decompress(packed, size + 1)
+            content = inflating.decompress(packed, entry.size + 1)
         except zlib.error as error:
             raise Malformed("archive_invalid", f"{told} is damaged: {error}") from error
-        if not inflating.eof and len(content) <= size:
+        if not inflating.eof and len(content) <= entry.size:
             raise Malformed("archive_invalid", f"{told} is damaged: its end is not there")
         if inflating.unused_data:
             raise Malformed("archive_invalid", f"there is something behind {told}")
     else:
-        raise Malformed("archive_invalid", f"{told} is packed with method {method}; stored and deflated are read")
-    if len(content) != size:
-        raise Malformed("archive_invalid", f"{told} does not have the {size} bytes that it claims")
+        raise Malformed(
+            "archive_invalid", f"{told} is packed with method {entry.method}; stored and deflated are read"
+        )
+    if len(content) != entry.size:
+        raise Malformed("archive_invalid", f"{told} does not have the {entry.size} bytes that it claims")
     return content
 
 

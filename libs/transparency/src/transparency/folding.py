@@ -15,6 +15,7 @@ from transparency.merkle import HASH_BYTES, leaf_hash
 from transparency.policies import Accepted
 from transparency.proofs import HEADER, Proof
 
+_HEAD = HEADER.encode() + b"\nindex %d\n"
 _LINE = 45
 """A hash in base64, and its newline."""
 
@@ -34,7 +35,7 @@ class Folding:
     def check(self, raw: bytes, index: int, record: bytes) -> None:
         """Raise `Malformed` or `Unverified` unless the proof file `raw` shows `record` to be entry `index`."""
         leaf = sha256(b"\x00" + record).digest()
-        head = b"%s\nindex %d\n" % (HEADER.encode(), index)
+        head = _HEAD % index
         if raw.startswith(head) and raw.endswith(self._tail):
             lines = raw[len(head) : -len(self._tail)]
             if self._shared(lines, index, leaf):
