@@ -2,10 +2,13 @@
 
 Everything is checked that `trueup audit verify` checks of a bundle: archive, checkpoint, canonical bytes, a proof for
 each event, streams, the digest of every file, statement and attestation. The reference hashes the same events' bytes.
+Both are in seconds of the one core's own time: what else the machine does is not the verifier's.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
@@ -18,7 +21,7 @@ from transparency.text import encode_base64
 from transparency.tiles import TiledTree, Tiles
 from transparency.verifying import ISSUED, VERIFIED, Trust, verify
 
-from bench.transparency import _figure, _per_second
+from bench.transparency import _figure
 
 EVENTS = 20_000
 BEFORE = 1_000_000
@@ -38,6 +41,16 @@ def measure() -> list[dict[str, Any]]:
     value = _per_second(len(records), lambda: verify(raw, trust))
     name = f"SHA-256 of the same {len(records[0])} bytes each"
     return [_figure("audit_verify_events_per_s", value, "events/s", bare) | {"reference_name": name}]
+
+
+def _per_second(count: int, work: Callable[[], object]) -> float:
+    """The best of three."""
+    taken = []
+    for _ in range(3):
+        start = time.process_time()
+        work()
+        taken.append(time.process_time() - start)
+    return count / min(taken)
 
 
 def _records() -> list[bytes]:

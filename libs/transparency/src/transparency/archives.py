@@ -31,7 +31,7 @@ _UTF8 = 0x800
 
 
 class _Entry(NamedTuple):
-    """`head`: what both headers of a file must say alike, from the version that it needs to the length of its name."""
+    """`head`: what both headers of a file must say alike, from the version needed to the length of its name."""
 
     at: int
     name: bytes
