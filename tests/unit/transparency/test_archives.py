@@ -148,3 +148,10 @@ def test_no_bytes_raise_anything_else(raw: bytes) -> None:
             archives.read(candidate)
         except Malformed:
             continue
+
+
+def test_a_directory_that_points_elsewhere_is_refused() -> None:
+    raw = bytearray(archives.write({"a": b"same", "b": b"same"}))
+    struct.pack_into("<L", raw, raw.rindex(b"PK\x01\x02") + 42, 0)
+    with pytest.raises(Malformed, match="overlaps"):
+        archives.read(bytes(raw))
