@@ -170,7 +170,7 @@ def promises(folder: Path, postgres: Postgres, broker: AnyBroker) -> Iterator[St
     )
     stack = Stack(folder, realm="promises", broker=broker, postgres=postgres, run=("observer", "differ", "approver"))
     keys = cast.enrol(people, stack.realm, stack.config, stack.folder / "people")
-    cast.issuer_secret(stack.config)
+    cast.secrets_of(stack.config, stack.realm)
     (folder / "token").write_text(cast.feed_tokens(stack.config, ["promises"])["promises"])
     with stack:
         url = stack.urls["approver"]

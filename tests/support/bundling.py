@@ -56,15 +56,11 @@ def service_keys(signing: Signing = AUDITOR, realm: str = "demo", **changes: Any
     return json.dumps({"realm": realm, "keys": [entry | changes]}).encode()
 
 
-def write_log(folder: Path) -> None:
-    """What an auditor is given to seal and to sign with: log.key, log.policy (no witnesses), auditor.signing."""
-    for name, content in (
-        ("log.key", LOG.encode()),
-        ("log.policy", policy_of(witnesses=()).decode()),
-        ("auditor.signing", base64.b64encode(AUDITOR.secret).decode()),
-    ):
-        (folder / name).write_text(content)
-        (folder / name).chmod(0o600)
+def write_signing_key(folder: Path) -> None:
+    """What an auditor is given to sign statements with."""
+    path = folder / "auditor.signing"
+    path.write_text(base64.b64encode(AUDITOR.secret).decode())
+    path.chmod(0o600)
 
 
 @dataclass

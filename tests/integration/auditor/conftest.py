@@ -16,6 +16,7 @@ from auditor.adapters.records import LedgerRecords
 from auditor.adapters.tables import AttestationTable
 from auditor.settings import AuditorSettings
 from auditor.workers.issuing import Issuer
+from cli.stack.development import provide_log
 from cli.stack.realm import Realm, drop_database, prepare_database
 from cli.stack.secretfiles import Passwords
 from common.clock import wall_now
@@ -26,7 +27,7 @@ from common.ledger import Ledger
 from common.runtime import Runtime, application
 from pydantic import SecretStr
 from support.audit_room import AuditRoom
-from support.bundling import write_log
+from support.bundling import write_signing_key
 from support.office import Served, write_directory
 from support.walk import Walk, directory
 
@@ -46,7 +47,8 @@ async def enter(stack: AsyncExitStack, realm: Realm, folder: Path) -> AuditRoom:
     write_directory(folder / "directory.json", directory(realm.name))
     secret = secrets.token_bytes(48).hex().encode()
     (folder / "issuer.key").write_bytes(secret)
-    write_log(folder)
+    provide_log(folder, realm.name)
+    write_signing_key(folder)
     settings = AuditorSettings(
         realm=realm.name,
         database_url=SecretStr(realm.url("auditor")),

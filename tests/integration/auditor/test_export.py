@@ -15,7 +15,7 @@ from cli.audit.commands import app
 from common.clock import wall_now
 from support.alone import Alone
 from support.audit_room import AuditRoom
-from support.bundling import changed, policy_of, service_keys
+from support.bundling import changed, service_keys
 from support.walk import COMPLETE, executed
 from transparency import archives
 from typer.testing import CliRunner
@@ -44,7 +44,7 @@ async def attested(room: AuditRoom, monkeypatch: pytest.MonkeyPatch) -> AuditRoo
 async def seal(room: AuditRoom) -> None:
     """Let the auditor seal everything that the ledger has."""
     stop = asyncio.Event()
-    tasks = [asyncio.create_task(room.parts.tasks[name](stop)) for name in ("sealer", "witnesses")]
+    tasks = [asyncio.ensure_future(room.parts.tasks[name](stop)) for name in ("sealer", "witnesses")]
     try:
         async with asyncio.timeout(SEALED_WITHIN_S):
             while (await room.get("/v1/log")).json()["cosigned"] < len(room.walk.ledger):
@@ -80,8 +80,7 @@ async def test_a_bundle_is_exported_and_verified_without_trueup(
     code, output = await run("export", "--case", "2022-090", "--out", file, "--url", room.url, "--json")
     assert code == 0, output
     assert json.loads(output)["bytes"] == file.stat().st_size
-    policy, keys = tmp_path / "trusted.policy", tmp_path / "service-keys.json"
-    policy.write_bytes(policy_of(witnesses=()))
+    policy, keys = tmp_path / "log.policy", tmp_path / "service-keys.json"
     keys.write_bytes(service_keys(realm=room.realm.name))
     given = (file, "--policy", policy, "--service-keys", keys)
 

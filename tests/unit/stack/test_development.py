@@ -6,6 +6,8 @@ from pathlib import Path
 
 from cli.stack import development
 from common.directory import Directory
+from transparency.notes import SigningKey
+from transparency.policies import Policy
 
 
 def test_a_fresh_realm_has_nobody_and_a_private_secret(tmp_path: Path) -> None:
@@ -16,11 +18,15 @@ def test_a_fresh_realm_has_nobody_and_a_private_secret(tmp_path: Path) -> None:
     assert (tmp_path / "issuer.key").stat().st_mode & 0o777 == 0o600
     assert len((tmp_path / "issuer.key").read_text()) > 40
     assert (tmp_path / "feeds.json").read_text() == "{}\n"
+    key = SigningKey.parse((tmp_path / "log.key").read_text().strip())
+    assert ((tmp_path / "log.key").stat().st_mode & 0o777, key.name) == (0o600, "trueup/r")
+    policy = Policy.parse((tmp_path / "log.policy").read_bytes())
+    assert ([log.key for log in policy.logs], policy.quorum) == ([key.verifier], "none")
     assert "trueup people add" in " ".join(told)
 
 
 def test_what_exists_is_never_touched(tmp_path: Path) -> None:
-    for name in ("directory.json", "feeds.json", "issuer.key"):
+    for name in ("directory.json", "feeds.json", "issuer.key", "log.key", "log.policy"):
         (tmp_path / name).write_text("mine")
     development.provide(tmp_path, "r", lambda _line: None)
     assert {path.read_text() for path in tmp_path.iterdir()} == {"mine"}

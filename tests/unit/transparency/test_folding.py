@@ -76,9 +76,15 @@ def test_another_record_index_or_proof_is_refused(size: int, data: st.DataObject
 def test_what_is_shared_is_not_hashed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a whole log in order, nearly every proof is checked by where it meets the one before."""
     log = Log(64)
-    folding, alone = log.folding(), []
+    folding = log.folding()
+    alone: list[int] = []
     whole = folding._whole
-    monkeypatch.setattr(folding, "_whole", lambda *given: (alone.append(given[1]), whole(*given)))
+
+    def counted(raw: bytes, index: int, record: bytes) -> None:
+        alone.append(index)
+        whole(raw, index, record)
+
+    monkeypatch.setattr(folding, "_whole", counted)
     for index in range(64):
         folding.check(log.proof(index), index, log.records[index])
     assert len(alone) < 8

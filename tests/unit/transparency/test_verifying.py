@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support import bundling
 from support import walk as walks
 from support.bundling import (
     AUDITOR,
@@ -28,6 +27,7 @@ from transparency import archives, merkle
 from transparency.__main__ import main
 from transparency.bundles import CHECKPOINT, EVENTS, HTML, NEEDED, PDF, POLICY, STATEMENT
 from transparency.canonical import encode, parse
+from transparency.notes import SigningKey
 from transparency.proofs import Proof
 from transparency.text import encode_base64
 from transparency.verifying import COULD_NOT, FAILED, VERIFIED, Trust, Verdict, verify
@@ -72,8 +72,7 @@ def test_every_byte_of_every_file_counts() -> None:
             for bit in (0x01, 0x20):
                 flipped = bytearray(content)
                 flipped[at] ^= bit
-                raw = changed(bundle(), lambda held, name=name, flipped=flipped: held.update({name: bytes(flipped)}))  # type: ignore[misc]
-                assert judged(raw).exit_code == FAILED, (name, at, bit)
+                assert judged(changed(bundle(), put(name, bytes(flipped)))).exit_code == FAILED, (name, at, bit)
 
 
 def test_every_byte_class_of_the_archive_itself_counts() -> None:
@@ -99,6 +98,13 @@ def test_a_dropped_file_is_missed(name: str) -> None:
 )
 def test_an_added_file_is_noticed(name: str) -> None:
     assert judged(changed(bundle(), lambda files: files.update({name: b"x"}))).exit_code == FAILED
+
+
+def put(name: str, content: bytes) -> Callable[[Files], None]:
+    def change(files: Files) -> None:
+        files[name] = content
+
+    return change
 
 
 def swap(one: str, other: str) -> Callable[[Files], None]:
@@ -180,7 +186,7 @@ def test_a_list_that_does_not_have_the_key_fails(keys: bytes) -> None:
 
 
 def test_the_policy_is_the_examiners() -> None:
-    other = bundling.SigningKey("trueup/demo", bytes(32))
+    other = SigningKey("trueup/demo", bytes(32))
     assert failing(judged(bundle(), replace(TRUST, policy=policy_of(log=other)))) == "checkpoint"
     assert failing(judged(bundle(), replace(TRUST, policy=policy_of(needed=3)))) == "checkpoint"
     looser = judged(bundle(), replace(TRUST, policy=policy_of(needed=1)))
@@ -260,9 +266,7 @@ def test_strange_shapes_are_failures_and_no_crashes() -> None:
     assert judged(resigned(bundle(), change, AUDITOR)).exit_code == FAILED
     for name in (STATEMENT, "attestation.json", EVENTS, CHECKPOINT, "proofs/0.tlog-proof"):
         for content in (b"", b"null", b"{}\n", b"[]", b'{"payload":{}}', b"\xff\n"):
-            assert (
-                judged(changed(bundle(), lambda files, n=name, c=content: files.update({n: c}))).exit_code == FAILED
-            )  # type: ignore[misc]
+            assert judged(changed(bundle(), put(name, content))).exit_code == FAILED
 
 
 def test_the_command_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

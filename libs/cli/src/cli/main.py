@@ -33,6 +33,7 @@ COMMANDS: dict[str, Entry] = {
     "down": Entry("cli.stack.commands", "down", "Stop everything that runs in the data folder.", RUN),
     "migrate": Entry("cli.stack.migrate", "migrate", "Bring a realm's schemas to this release's versions.", RUN),
     "status": Entry("cli.stack.commands", "status", "What runs: addresses, readiness and lag.", RUN),
+    "witness": Entry("cli.witness.commands", "app", "Cosign a log's checkpoints, on another machine than its.", RUN),
     "people": Entry("cli.people.entering", "app", "The directory of a realm on this machine: list, add.", RUN),
     "clock": Entry("cli.people.clock", "app", "The realm's clock: look at it, or move a replay clock.", RUN),
     "validate": Entry("cli.preview.commands", "validate", "Check declarations, with file and line.", OFFLINE),

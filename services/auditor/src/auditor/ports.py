@@ -187,7 +187,7 @@ class LedgerRows(Protocol):
         ...
 
     async def raw(self, conn: Connection, first: int, end: int) -> list[bytes]:
-        """The bytes of the events at positions from `first` to before `end`, ascending, of those still there."""
+        """The bytes of the events at positions from `first` to before `end`, ascending, without what is gone."""
         ...
 
 
@@ -327,9 +327,7 @@ class LogReading(Protocol):
         ...
 
     async def proofs(self, positions: Sequence[int]) -> tuple[Checkpoint, dict[int, bytes]]:
-        """The published checkpoint, and a tlog-proof of each position under it.
-
-        Raises `Refused` (`not_sealed_yet`)."""
+        """The published checkpoint, and a tlog-proof of each position. Raises `Refused` (`not_sealed_yet`)."""
         ...
 
 
@@ -340,9 +338,7 @@ class Proofs(Protocol):
     """What an export needs of the log; `LogReading` has it."""
 
     async def proofs(self, positions: Sequence[int]) -> tuple[Checkpoint, dict[int, bytes]]:
-        """The published checkpoint, and a tlog-proof of each position under it.
-
-        Raises `Refused` (`not_sealed_yet`)."""
+        """The published checkpoint, and a tlog-proof of each position. Raises `Refused` (`not_sealed_yet`)."""
         ...
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from common.signing import new_key, public_of
 
+from cli.stack.development import provide_log
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -58,8 +60,9 @@ def feed_tokens(config: Path, feeds: Sequence[str]) -> dict[str, str]:
     return tokens
 
 
-def issuer_secret(config: Path) -> None:
-    """The development issuer's secret, made once."""
+def secrets_of(config: Path, realm: str) -> None:
+    """The development issuer's secret, and the transparency log's key and policy, made once."""
+    provide_log(config, realm)
     path = config / "issuer.key"
     if not path.exists():
         _write_secret(path, secrets.token_urlsafe(48))

@@ -73,7 +73,7 @@ def make(  # noqa: PLR0913 - a scene has this many dimensions, all named
         prepare=prepare,
     )
     keys = cast.enrol(people, realm, stack.config, stack.folder / "people")
-    cast.issuer_secret(stack.config)
+    cast.secrets_of(stack.config, realm)
     return Scene(stack, keys, cast.feed_tokens(stack.config, feeds))
 
 

@@ -127,6 +127,9 @@ def _show(found: StackStatus, as_json: bool) -> None:
     database = f"{found.database.address}/{found.database.name}"
     table.add_row("postgresql", _word(found.database.alive), "", database)
     _screen.print(table)
+    for name, service in found.services.items():
+        for problem in service.problems:
+            _screen.print(f"{name}: {problem}", style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 def _word(alive: bool, ready: bool = True) -> str:

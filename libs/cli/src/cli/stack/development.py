@@ -1,7 +1,8 @@
 """What a realm on this machine needs before its services start, where nobody has provided it yet.
 
-An empty directory (nobody may decide anything until people are entered), no feeds, and the secret with which the
-development issuer signs sessions. Files that exist are never touched.
+An empty directory (nobody may decide anything until people are entered), no feeds, the secret with which the
+development issuer signs sessions, and the transparency log's key with a policy that asks for no witness. Files that
+exist are never touched.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from transparency.notes import SigningKey
+
 from cli.stack.secretfiles import write_private
 
 
@@ -19,6 +22,7 @@ def provide(config: Path, realm: str, tell: Callable[[str], None]) -> None:
     issuer = config / "issuer.key"
     if not issuer.exists():
         write_private(issuer, secrets.token_urlsafe(48) + "\n")
+    provide_log(config, realm)
     feeds = config / "feeds.json"
     if not feeds.exists():
         feeds.write_text("{}\n", "utf-8")
@@ -27,3 +31,22 @@ def provide(config: Path, realm: str, tell: Callable[[str], None]) -> None:
         content = {"realm": realm, "people": [], "agents": []}
         directory.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
         tell("Nobody is in the realm's directory yet: trueup people add ID --name NAME --role ROLE")
+
+
+def provide_log(config: Path, realm: str) -> None:
+    """The key that signs the ledger's checkpoints, and a policy that names it, where they are missing."""
+    secret, policy = config / "log.key", config / "log.policy"
+    if not secret.exists():
+        write_private(secret, SigningKey.generate(f"trueup/{realm}").encode() + "\n")
+    if not policy.exists():
+        key = SigningKey.parse(secret.read_text("utf-8").strip())
+        policy.write_text(_POLICY.format(key=key.verifier.encode()), "utf-8")
+
+
+_POLICY = """\
+# Who must sign what the auditor publishes (C2SP tlog-policy). To be witnessed: run `trueup witness init` on somebody
+# else's machine, add the line that it prints, name that witness in the last line instead of none, and start the
+# auditor again.
+log {key}
+quorum none
+"""

@@ -37,7 +37,8 @@ class DatabaseStatus(ServerStatus):
 
 
 class ServiceStatus(BaseModel):
-    """`lag`: messages that are published and not handled, by topic; None while the service does not answer."""
+    """`lag`: messages that are published and not handled, by topic; None while the service does not answer.
+    `problems`: why it is not ready, in its own words."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -45,6 +46,7 @@ class ServiceStatus(BaseModel):
     alive: bool
     ready: bool
     lag: dict[str, int] | None
+    problems: list[str] = []
     pid: int
     log: Path
 
@@ -176,6 +178,7 @@ def _service(process: state.ProcessState) -> ServiceStatus:
         alive=alive,
         ready=alive and services.is_ready(address),
         lag=None if answer is None else {str(topic): int(count) for topic, count in answer.get("lag", {}).items()},
+        problems=[] if answer is None else [str(problem) for problem in answer.get("problems", [])],
         pid=process.pid,
         log=process.log,
     )

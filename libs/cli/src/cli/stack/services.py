@@ -26,6 +26,8 @@ CONFIG_FILES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ),
     "TRUEUP_FEEDS": ("feeds.json", ("observer",)),
     "TRUEUP_ISSUER_KEY": ("issuer.key", ("approver", "auditor")),
+    "TRUEUP_LOG_KEY": ("log.key", ("auditor",)),
+    "TRUEUP_LOG_POLICY": ("log.policy", ("auditor",)),
     "TRUEUP_TARGETS": ("targets.json", ("executor",)),
 }
 

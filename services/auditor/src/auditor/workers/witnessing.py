@@ -1,8 +1,8 @@
 """Asking witnesses: each checkpoint goes to every witness of the policy that has an address, the newest first.
 
 A witness that can't be reached, or refuses for a reason of its own, is asked again after a while, and sealing goes
-on; what is published stays behind until enough have cosigned. A witness that says that the log is not what it cosigned
-before is an alarm: it is kept, makes the auditor not ready and stops sealing, until that witness cosigns again.
+on; what is published stays behind until enough have cosigned. A witness that says that the log is not what it
+cosigned before is an alarm: it is kept, makes the auditor not ready and stops sealing, until that witness cosigns.
 """
 
 from __future__ import annotations
