@@ -18,7 +18,7 @@ from bootstrap import ROOT, SetupError, configured_index, obtain_uv, run_uv
 
 SERVICES = ("observer", "differ", "planner", "approver", "executor", "auditor")
 MEMBERS = (*SERVICES, "cli", "transparency")
-ENTRANCES = {"transparency": ("proofs", "witnessing", "entries")}
+ENTRANCES = {"transparency": ("proofs", "witnessing", "entries", "verifying")}
 """What is imported where there is no `main`: modules that between them import all others."""
 ABSENT = {service: ["alembic", "sqlalchemy"] for service in SERVICES}
 """What must not be there. Only an administrator's step changes a schema."""

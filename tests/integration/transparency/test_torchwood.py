@@ -9,7 +9,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from transparency import checkpoints, entries, merkle, notes, tiles
+from support import bundling
+from transparency import archives, checkpoints, entries, merkle, notes, tiles
 from transparency.checkpoints import Checkpoint
 from transparency.cosignatures import CosigningKey, cosigned_at
 from transparency.merkle import Leaves
@@ -104,6 +105,27 @@ def test_torchwood_refuses_an_edited_record_and_a_missing_quorum(torchwood: Path
     alone.mkdir()
     write_ours(alone, RECORDS[:3], WITNESSES[:1])
     assert all("policy" in why for why in judged(torchwood, alone).values())
+
+
+def test_torchwood_verifies_the_events_of_an_examiner_s_bundle(torchwood: Path, tmp_path: Path) -> None:
+    """As anybody would who has unpacked it; with some positions only, as a case has in a log of many."""
+    files = archives.read(bundling.bundle())
+    lines = files["events.ndjson"].splitlines(keepends=True)
+    kept = range(1, len(lines), 3)
+    (tmp_path / "proofs").mkdir()
+    (tmp_path / "policy").write_bytes(bundling.policy_of())
+    (tmp_path / "events.ndjson").write_bytes(b"".join(lines[position] for position in kept))
+    for position in kept:
+        name = f"proofs/{position}.tlog-proof"
+        (tmp_path / name).write_bytes(files[name])
+    assert judged(torchwood, tmp_path) == {f"{position}.tlog-proof": "" for position in kept}
+    edited = (
+        b"".join(lines[position] for position in kept)
+        .replace(b"C. Adeyemi", b"T. Brandt")
+        .replace(b"high", b"none", 1)
+    )
+    (tmp_path / "events.ndjson").write_bytes(edited)
+    assert any(judged(torchwood, tmp_path).values())
 
 
 def test_we_verify_go_s_proofs_under_go_s_policy(theirs: Path) -> None:

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -59,9 +60,17 @@ func verify(folder string) error {
 	if err != nil {
 		return err
 	}
+	positions, err := proven(folder)
+	if err != nil {
+		return err
+	}
+	records := bytes.Split(bytes.TrimSuffix(events, []byte("\n")), []byte("\n"))
+	if len(records) != len(positions) {
+		return fmt.Errorf("%d lines and %d proofs", len(records), len(positions))
+	}
 	found := map[string]string{}
-	for number, record := range bytes.Split(bytes.TrimSuffix(events, []byte("\n")), []byte("\n")) {
-		name := fmt.Sprintf("%d.tlog-proof", number)
+	for number, record := range records {
+		name := fmt.Sprintf("%d.tlog-proof", positions[number])
 		proof, err := os.ReadFile(filepath.Join(folder, "proofs", name))
 		if err != nil {
 			return err
@@ -72,6 +81,24 @@ func verify(folder string) error {
 		}
 	}
 	return json.NewEncoder(os.Stdout).Encode(found)
+}
+
+// proven returns the positions of which there is a proof, ascending: the n-th is that of the n-th line.
+func proven(folder string) ([]int64, error) {
+	files, err := os.ReadDir(filepath.Join(folder, "proofs"))
+	if err != nil {
+		return nil, err
+	}
+	var positions []int64
+	for _, file := range files {
+		position, err := strconv.ParseInt(strings.TrimSuffix(file.Name(), ".tlog-proof"), 10, 64)
+		if err != nil {
+			return nil, err
+		}
+		positions = append(positions, position)
+	}
+	slices.Sort(positions)
+	return positions, nil
 }
 
 // hashes holds a tree as tlog numbers its hashes.

@@ -18,18 +18,23 @@ from common.jobs import JobQueue, Nudge, work
 from common.runtime import Parts, Runtime, Service, run
 from common.service_keys import signing_of
 from common.timers import Timers, WallTimers
+from transparency.bundles import Signing
 
+from auditor.adapters.bundles import StoredExports
 from auditor.adapters.ledger_rows import StoredRows
 from auditor.adapters.log_book import LogTables
 from auditor.adapters.log_files import read_log_key, read_policy
 from auditor.adapters.log_reading import StoredLog
 from auditor.adapters.reading import StoredReading
 from auditor.adapters.records import LedgerRecords, ReadEntities
+from auditor.adapters.signing import read_signing_key
 from auditor.adapters.tables import AttestationTable, CaseTable, TimedAlarms
 from auditor.adapters.witness_http import HttpWitnesses
+from auditor.api.exports import exports_router
 from auditor.api.log import log_router
 from auditor.api.routes import MAX_BODY_BYTES, router
 from auditor.handlers import Auditor, Outside
+from auditor.ports import Proofs, Reading
 from auditor.settings import AuditorSettings
 from auditor.workers.issuing import Issuer
 from auditor.workers.sealing import Sealer
@@ -78,6 +83,7 @@ async def compose(runtime: Runtime) -> Parts:
     duties = _Duties(runtime, outside, auditor, issuer, nudge, settings.lease_s)
     log = _log(runtime, settings)
     bearer = Bearer(tokens, people)
+    reading = StoredReading(runtime.pool, runtime.ledger)
     return Parts(
         consumers=[
             Consumer(("state",), auditor.on_state),
@@ -91,7 +97,11 @@ async def compose(runtime: Runtime) -> Parts:
             "sealer": log.sealer.run,
             "witnesses": log.witnesses.run,
         },
-        routers=[router(StoredReading(runtime.pool, runtime.ledger), bearer), log_router(log.reading, bearer)],
+        routers=[
+            router(reading, bearer),
+            log_router(log.reading, bearer),
+            exports_router(_exports(runtime, settings, reading, log.reading), bearer),
+        ],
         setup=lambda app: harden(app, MAX_BODY_BYTES),
         close=log.http.close,
         gather_s=GATHER_S,
@@ -135,6 +145,15 @@ def _log(runtime: Runtime, settings: AuditorSettings) -> _Log:
     )
     reading = StoredLog(runtime.pool, rows, book, key, policy, witnesses.lines, problems)
     return _Log(sealer, witnesses, reading, http)
+
+
+def _exports(runtime: Runtime, settings: AuditorSettings, reading: Reading, proofs: Proofs) -> StoredExports:
+    policy = _required(settings.log_policy, "TRUEUP_LOG_POLICY")
+
+    def signing() -> Signing:
+        return read_signing_key(_required(settings.signing_key, "TRUEUP_SIGNING_KEY"))
+
+    return StoredExports(runtime.pool, runtime.ledger, reading, proofs, policy.read_bytes, signing)
 
 
 class _Duties:

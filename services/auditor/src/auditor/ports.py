@@ -329,3 +329,25 @@ class LogReading(Protocol):
     async def proofs(self, positions: Sequence[int]) -> tuple[Checkpoint, dict[int, bytes]]:
         """The published checkpoint, and a tlog-proof of each position. Raises `Refused` (`not_sealed_yet`)."""
         ...
+
+
+# Bundles for examiners
+
+
+class Proofs(Protocol):
+    """What an export needs of the log; `LogReading` has it."""
+
+    async def proofs(self, positions: Sequence[int]) -> tuple[Checkpoint, dict[int, bytes]]:
+        """The published checkpoint, and a tlog-proof of each position. Raises `Refused` (`not_sealed_yet`)."""
+        ...
+
+
+class Exports(Protocol):
+    """Bundles for examiners."""
+
+    async def bundle(self, case_id: str) -> bytes:
+        """The bundle of an attested case. As long as attestation, checkpoint and keys are the same, so are its bytes.
+
+        Raises `Refused`: `case_unknown` when there is no attestation, `not_sealed_yet`.
+        """
+        ...

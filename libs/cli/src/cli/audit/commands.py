@@ -1,7 +1,7 @@
-"""`trueup audit verify FILE` and `trueup audit show CASE`.
+"""`trueup audit verify FILE`, `trueup audit export --case CASE --out FILE.zip` and `trueup audit show CASE`.
 
 Exit codes of verify: 0 verified, 1 something does not hold, 2 it could not be checked (a file can't be read, the
-auditor does not answer). Of show: 0 shown, 2 it could not be.
+auditor does not answer, nothing says whom to trust for a bundle). Of the others: 0 done, 2 it could not be.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from common.errors import Permanent, Refused, TrueupError
 from common.service_keys import ServiceKeys
 from pydantic import ValidationError
 from rich.text import Text
+from transparency import archives
+from transparency.verifying import Trust
 
-from cli.audit import service
+from cli.audit import bundles, service
 from cli.audit.comparing import compare
 from cli.audit.page import checks_table
 from cli.people.screen import As, Json, clean, console, print_json
@@ -34,12 +36,18 @@ app = typer.Typer(
     name="audit",
     add_completion=False,
     no_args_is_help=True,
-    help="Verify an attestation, or show a case's records.",
+    help="Verify an attestation or a bundle, export a case, or show its records.",
 )
-File = Annotated[Path, typer.Argument(metavar="FILE", help="The attestation, as issued.")]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The attestation, or the bundle (.zip).")]
 Trusted = Annotated[
     Path | None,
     typer.Option("--directory", metavar="FILE", help="Your own copy of the directory: whose keys these must be."),
+]
+Policy = Annotated[
+    Path | None,
+    typer.Option(
+        "--policy", metavar="FILE", help="For a bundle: the tlog-policy that you trust, got another way than it."
+    ),
 ]
 TrustedKeys = Annotated[
     Path | None,
@@ -61,40 +69,54 @@ Address = Annotated[
 
 
 @app.command("verify")
-def verify_command(
+def verify_command(  # noqa: PLR0913, PLR0917 - each is an option
     file: File,
-    directory: Trusted = None,
+    policy: Policy = None,
     service_keys: TrustedKeys = None,
+    directory: Trusted = None,
     against: Against = None,
     digest: Digest = None,
     as_person: As = None,
     as_json: Json = False,
 ) -> None:
-    """Check an attestation: bytes, records, signatures, both gates, proof and soak. Needs no network.
+    """Check an attestation, or a bundle: bytes, records, signatures, both gates, proof and soak. Needs no network.
 
+    A bundle also has proofs that its records are in the witnessed log; --policy says whom you trust for that.
     Exit code 0: verified. 1: something does not hold. 2: it could not be checked.
     """
     try:
-        raw = _read(file)
-        checks = verify(raw, _directory(directory), digest, _service_keys(service_keys))
-        if against is not None and checks[0].ok:
+        raw = _read(file, archives.MAX_BYTES)
+        if raw.startswith(bundles.MAGIC):
+            found = bundles.check(raw, Trust(_given(policy), _given(service_keys)), _directory(directory), digest)
+            checks, code, attested = found.checks, found.exit_code, found.attestation
+        else:
+            checks = verify(raw, _directory(directory), digest, _service_keys(service_keys))
+            code, attested = (0 if verified(checks) else EXIT_FAILED), raw
+        if against is not None and attested is not None and code == 0:
             with service.Auditor(against, service.token(as_person)) as auditor:
-                checks += compare(raw, auditor)
+                checks += compare(attested, auditor)
+            code = code if verified(checks) else EXIT_FAILED
     except TrueupError as error:
         _could_not(error, as_json)
         raise typer.Exit(EXIT_COULD_NOT) from error
     if as_json:
-        print_json({"verified": verified(checks), "checks": [_json(check) for check in checks]})
+        told = {0: True, EXIT_FAILED: False}.get(code)
+        print_json({"verified": told, "checks": [_json(check) for check in checks]})
     else:
-        _print(file, raw, checks, against is not None)
-    if not verified(checks):
-        raise typer.Exit(EXIT_FAILED)
+        _print(checks)
+        _conclude(file, attested, checks, code, against is not None)
+    if code:
+        raise typer.Exit(code)
 
 
-def _read(file: Path) -> bytes:
+def _given(file: Path | None) -> bytes | None:
+    return None if file is None else _read(file, MAX_BYTES)
+
+
+def _read(file: Path, most: int) -> bytes:
     try:
         with file.open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
+            raw = stream.read(most + 1)
     except OSError as error:
         what = "Check the path, and that you may read it."
         raise Refused("file_unreadable", f"{file} can't be read: {error.strerror or error}", what) from error
@@ -135,15 +157,24 @@ def _json(check: Check) -> dict[str, object]:
     return {"name": check.name, "ok": check.ok, "detail": check.detail}
 
 
-def _print(file: Path, raw: bytes, checks: Sequence[Check], compared: bool) -> None:
+def _print(checks: Sequence[Check]) -> None:
+    console().print(checks_table(checks))
+
+
+def _conclude(file: Path, attested: bytes | None, checks: Sequence[Check], code: int, compared: bool) -> None:
     screen = console()
-    screen.print(checks_table(checks))
     failed = [check for check in checks if check.ok is False]
     if failed:
         names = ", ".join(check.name.replace("_", " ") for check in failed)
         screen.print(Text(f"\nNOT VERIFIED: {names}. Do not rely on {file.name}.", "bold red"))
         return
-    told = parse(raw).head
+    if code or attested is None:
+        names = ", ".join(check.name.replace("_", " ") for check in checks if check.ok is None)
+        screen.print(
+            Text(f"\nNOT VERIFIED: it could not be checked, or only against itself: {names}.", "bold yellow")
+        )
+        return
+    told = parse(attested).head
     passed = sum(check.ok is True for check in checks)
     screen.print(
         Text(f"\nVERIFIED: case {told['case']}, issued {told['issued']}. {passed} checks hold.", "bold green")
@@ -153,14 +184,39 @@ def _print(file: Path, raw: bytes, checks: Sequence[Check], compared: bool) -> N
             Text("It is labelled as simulated: people or observations were made up for a demonstration.", "yellow")
         )
     limits = []
-    if any(check.name == "directory" and check.ok is None for check in checks):
+    if any(check.name.endswith("directory") and check.ok is None for check in checks):
         limits.append("that the keys are really these people's (--directory FILE)")
     if any(check.name == "service_keys" and check.ok is None for check in checks):
         limits.append("that the services' keys are really theirs (--service-keys FILE)")
-    if not compared:
+    if not compared and not any(check.name == "inclusion" for check in checks):
         limits.append("that the records nobody signs are those of the ledger (--against URL)")
     if limits:
         screen.print(Text(f"The file alone does not show: {'; '.join(limits)}."))
+
+
+@app.command("export")
+def export_command(
+    case: Annotated[str, typer.Option("--case", metavar="CASE", help="An attested case, or its entity's key.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.zip", help="Where to write the bundle.")],
+    url: Address = None,
+    as_person: As = None,
+    as_json: Json = False,
+) -> None:
+    """Everything about an attested case in one zip file for an examiner: narrative, records, proofs, tables.
+
+    Exit code 0: written. 2: it could not be.
+    """
+    try:
+        with service.Auditor(url or find_url("auditor"), service.token(as_person)) as auditor:
+            name = _case(auditor, case)
+            written = bundles.save(auditor.bundle(name), out)
+    except TrueupError as error:
+        _could_not(error, as_json, "Not exported")
+        raise typer.Exit(EXIT_COULD_NOT) from error
+    if as_json:
+        print_json({"case": name, "file": str(out), "bytes": written})
+        return
+    console().print(Text(f"{out}: case {clean(name)}, {written:,} bytes. It begins with VERIFY.md."))
 
 
 @app.command("show")

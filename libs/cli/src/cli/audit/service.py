@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -50,6 +50,20 @@ class Auditor:
         """The attestation of a case, byte for byte."""
         return self._get(f"/v1/attestations/{quote(case)}").content
 
+    def bundle(self, case: str) -> Iterator[bytes]:
+        """The bundle of an attested case, in parts. Raises `Refused` while it is read, too (`incomplete`)."""
+        try:
+            with self._http.stream("GET", f"/v1/exports/{quote(case)}") as response:
+                if not response.is_success:
+                    response.read()
+                    raise self._refused(response)
+                yield from response.iter_bytes()
+        except httpx.RemoteProtocolError as error:
+            told = f"the auditor at {self.url} broke off: {error}"
+            raise Refused("incomplete", told, "Try again.") from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise self._unreachable(error) from error
+
     def case(self, case: str) -> JSONObject:
         return self._json(f"/v1/cases/{quote(case)}")
 
@@ -83,13 +97,18 @@ class Auditor:
         try:
             response = self._http.get(path, params=params)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            told = f"the auditor at {self.url} does not answer: {error or type(error).__name__}"
-            raise Refused("unreachable", told, "Is it running? Look with: trueup status") from error
+            raise self._unreachable(error) from error
         if response.is_success:
             return response
+        raise self._refused(response)
+
+    def _unreachable(self, error: Exception) -> Refused:
+        told = f"the auditor at {self.url} does not answer: {error or type(error).__name__}"
+        return Refused("unreachable", told, "Is it running? Look with: trueup status")
+
+    def _refused(self, response: httpx.Response) -> Refused:
         try:
             body = response.json()
-            raise Refused(str(body["reason_code"]), str(body["message"]), str(body.get("what_to_do", "")))
-        except (ValueError, KeyError, TypeError) as error:
-            told = f"HTTP {response.status_code} from {self.url}"
-            raise Refused("not_the_auditor", told, "Check the address.") from error
+            return Refused(str(body["reason_code"]), str(body["message"]), str(body.get("what_to_do", "")))
+        except (ValueError, KeyError, TypeError):
+            return Refused("not_the_auditor", f"HTTP {response.status_code} from {self.url}", "Check the address.")

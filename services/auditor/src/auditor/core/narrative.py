@@ -73,10 +73,14 @@ def _heading(record: Record, issued: str) -> list[str]:
     headline = chapters.headline(record)
     if headline:
         lines += textwrap.wrap(wording.plain(headline, 200), WIDTH)
-    return [*lines, *textwrap.wrap(" ".join(_labels(record)), WIDTH)]
+    return [*lines, *textwrap.wrap(" ".join([*labels(record), _LEGEND]), WIDTH)]
 
 
-def _labels(record: Record) -> Iterable[str]:
+_LEGEND = "[n] is record n of the evidence index in this file; instants are UTC."
+
+
+def labels(record: Record) -> Iterable[str]:
+    """What was made up for a demonstration, said before anything else."""
     people = sorted(person.name for person in record.people.values() if person.simulated)
     simulated = record.numbers(said.event.id for said in record.simulated)
     if record.realm is not None and record.realm.mode == "replay":
@@ -86,7 +90,6 @@ def _labels(record: Record) -> Iterable[str]:
         yield "SIMULATED PEOPLE: all who are named." if everyone else f"SIMULATED PEOPLE: {', '.join(people)}."
     if simulated:
         yield f"SIMULATED RECORDS: [{', '.join(str(number) for number in simulated)}]."
-    yield "[n] is record n of the evidence index in this file; instants are UTC."
 
 
 def _footing(record: Record) -> list[str]:
