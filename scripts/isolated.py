@@ -16,11 +16,13 @@ from pathlib import Path
 
 from bootstrap import ROOT, SetupError, configured_index, obtain_uv, run_uv
 
-MEMBERS = ("observer", "differ", "planner", "approver", "executor", "auditor", "cli", "transparency")
+SERVICES = ("observer", "differ", "planner", "approver", "executor", "auditor")
+MEMBERS = (*SERVICES, "cli", "transparency")
 ENTRANCES = {"transparency": ("proofs", "witnessing", "entries")}
 """What is imported where there is no `main`: modules that between them import all others."""
-ABSENT = {"executor": "litellm"}
-"""What must not be there: a model library beside the hands that act would be a model that can act."""
+ABSENT = {service: ["alembic", "sqlalchemy"] for service in SERVICES}
+"""What must not be there. Only an administrator's step changes a schema."""
+ABSENT["executor"].append("litellm")  # a model library beside the hands that act would be a model that can act
 
 
 def main(members: list[str]) -> int:
@@ -55,12 +57,13 @@ def imports_alone(member: str, uv: Path, index: str | None) -> bool:
 
 
 def _run(python: Path, member: str) -> bool:
+    absent = ABSENT.get(member, [])
     program = "; ".join(f"import {member}.{module}" for module in ENTRANCES.get(member, ("main",)))
-    if member in ABSENT:
-        program += f"; import importlib.util as u; assert u.find_spec({ABSENT[member]!r}) is None, 'it is installed'"
+    program += "; import importlib.util as u"
+    program += f"; found = [name for name in {absent!r} if u.find_spec(name)]; assert not found, found"
     done = subprocess.run([python, "-I", "-c", program], cwd=ROOT, check=False)  # noqa: S603
-    absent = f", and there is no {ABSENT[member]}" if member in ABSENT else ""
-    say(f"{member} imports with only its own dependencies{absent}" if done.returncode == 0 else f"{member} FAILED")
+    lacks = f", and there is no {' and no '.join(absent)}" if absent else ""
+    say(f"{member} imports with only its own dependencies{lacks}" if done.returncode == 0 else f"{member} FAILED")
     return done.returncode == 0
 
 

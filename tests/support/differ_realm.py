@@ -23,9 +23,8 @@ from common.events.auditor import CaseClosed
 from common.events.observer import EntityObserved, EntityWithdrawn, SourceReported
 from common.ids import REALM_STREAM, declaration_stream, entity_stream, source_stream
 from common.ledger import Appended, Ledger, NewEvent, Recorded, append
-from common.runtime import install_schema
 from differ.handlers import Differ
-from differ.main import assemble, prepare
+from differ.main import assemble
 
 FINDINGS = Path(__file__).parents[2] / "examples" / "findings" / "findings.yaml"
 START = parse_instant("2023-07-03T00:00:00Z")
@@ -70,8 +69,6 @@ class DifferRealm:
         self.pool = await asyncpg.create_pool(self.realm.url("differ"), min_size=1, max_size=3)
         self.ledger = Ledger(self.pool)
         self.differ = self.restarted()
-        await install_schema(self.pool, "differ")
-        await prepare(self.connections["differ"])
         return self
 
     async def __aexit__(self, *_: object) -> None:

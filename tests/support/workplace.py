@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from cli.stack.realm import Realm
 from common.jobs import Job, JobQueue
-from common.ledger import Connection
-from common.runtime import install_schema
 
-from support.ground import Ground, ground_of
+from support.ground import Ground
 
 P = TypeVar("P")
-
-
-@asynccontextmanager
-async def ground_with(
-    realm: Realm, service: str, prepare: Callable[[Connection], Awaitable[None]]
-) -> AsyncIterator[Ground]:
-    """`ground_of`, with the tables of a service that `prepare` makes beside its schema."""
-    async with ground_of(realm) as made:
-        await install_schema(made.pools[service], service)
-        async with made.pools[service].acquire() as conn, conn.transaction():
-            await prepare(conn)
-        yield made
 
 
 @dataclass

@@ -17,7 +17,7 @@ from cli.stack.realm import Realm, drop_database, prepare_database
 from cli.stack.secretfiles import Passwords
 from common.clock import wall_now
 from common.ledger import Ledger
-from common.runtime import Runtime, application, install_schema
+from common.runtime import Runtime, application
 from pydantic import SecretStr
 from support.office import Office, Served, with_roles, write_directory
 from support.walk import Walk, at, directory, real_row
@@ -50,7 +50,6 @@ async def opened_office(
         timezone="America/New_York",
     )
     async with asyncpg.create_pool(realm.url("approver"), min_size=1, max_size=4) as pool:
-        await install_schema(pool, "approver")
         runtime = Runtime("approver", settings, pool, Ledger(pool), asyncio.Event())
         parts = await approver_main.compose(runtime)
         async with Served(application(approver_main.SERVICE_OF, runtime, parts)) as url:

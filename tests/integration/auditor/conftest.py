@@ -23,7 +23,7 @@ from common.directory import WatchedDirectory
 from common.http_auth import Tokens
 from common.jobs import JobQueue
 from common.ledger import Ledger
-from common.runtime import Runtime, application, install_schema
+from common.runtime import Runtime, application
 from pydantic import SecretStr
 from support.audit_room import AuditRoom
 from support.office import Served, write_directory
@@ -53,7 +53,6 @@ async def enter(stack: AsyncExitStack, realm: Realm, folder: Path) -> AuditRoom:
         issuer_key=folder / "issuer.key",
     )
     pool = await stack.enter_async_context(asyncpg.create_pool(realm.url("auditor"), min_size=1, max_size=4))
-    await install_schema(pool, "auditor")
     runtime = Runtime("auditor", settings, pool, Ledger(pool), asyncio.Event())
     parts = await auditor_main.compose(runtime)
     url = await stack.enter_async_context(Served(application(auditor_main.SERVICE, runtime, parts)))

@@ -15,13 +15,13 @@ from executor.adapters.sql import SqlTargets
 from executor.ports import Targets
 from executor.workers import Executor
 from support.casework import people
-from support.ground import Ground
-from support.workplace import Workplace, ground_with
+from support.ground import Ground, ground_of
+from support.workplace import Workplace
 
 
 @pytest.fixture(scope="module")
 async def ground(database: Realm) -> AsyncIterator[Ground]:
-    async with ground_with(database, "executor", executor_main.prepare) as made:
+    async with ground_of(database) as made:
         yield made
 
 

@@ -13,13 +13,13 @@ from planner import workers
 from planner.adapters.playbook import PlaybookDrafter
 from planner.ports import Drafter
 from planner.workers import Planner
-from support.ground import Ground
-from support.workplace import Workplace, ground_with
+from support.ground import Ground, ground_of
+from support.workplace import Workplace
 
 
 @pytest.fixture(scope="module")
 async def ground(database: Realm) -> AsyncIterator[Ground]:
-    async with ground_with(database, "planner", planner_main.prepare) as made:
+    async with ground_of(database) as made:
         yield made
 
 

@@ -8,6 +8,7 @@ import tomllib
 from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,9 +24,22 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def project(member: str) -> dict[str, Any]:
+    found: dict[str, Any] = tomllib.loads((MEMBERS[member] / "pyproject.toml").read_text("utf-8"))["project"]
+    return found
+
+
+def names(lines: list[str]) -> set[str]:
+    return {normal(re.split(r"[^A-Za-z0-9._-]", line)[0]) for line in lines}
+
+
 def declared(member: str) -> set[str]:
-    project = tomllib.loads((MEMBERS[member] / "pyproject.toml").read_text("utf-8"))["project"]
-    return {normal(re.split(r"[^A-Za-z0-9._-]", line)[0]) for line in project["dependencies"]}
+    return names(project(member)["dependencies"])
+
+
+def optional(member: str) -> set[str]:
+    """What the member imports in places that not every image reaches (`.importlinter` says in which)."""
+    return names([line for extra in project(member).get("optional-dependencies", {}).values() for line in extra])
 
 
 def available(member: str) -> set[str]:
@@ -52,13 +66,20 @@ def imported(member: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("member", MEMBERS)
 def test_imports_are_declared(member: str) -> None:
-    known = available(member)
+    known = available(member) | optional(member)
     missing = {
         module: where
         for module, where in imported(member).items()
         if not distributions().get(module, {normal(module)}) & known
     }
     assert missing == {}
+
+
+def test_only_the_command_has_what_migrates() -> None:
+    extra = "common[migrate]"
+    assert [member for member in MEMBERS if extra in project(member)["dependencies"]] == ["cli"]
+    assert optional("common") == {"alembic", "sqlalchemy"}
+    assert not optional("common") & set().union(*(available(member) for member in MEMBERS))
 
 
 def test_the_executors_image_holds_no_model_library() -> None:

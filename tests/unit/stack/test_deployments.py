@@ -135,6 +135,13 @@ def test_the_images_are_built_with_the_locked_uv() -> None:
     assert f"/uv:{locked[1]} AS uv" in (ROOT / "deploy" / "docker" / "Dockerfile").read_text("utf-8")
 
 
+def test_the_jobs_image_gets_every_services_sql_files_and_nothing_that_services_depend_on() -> None:
+    text = (ROOT / "deploy" / "docker" / "Dockerfile").read_text("utf-8")
+    step = re.search(r'^RUN if test "\$SERVICE" = cli; then \\\n(.+); fi$', text, re.MULTILINE)
+    assert step is not None
+    assert step[1].split()[-2:] == ["--no-deps", "./services/*"]
+
+
 def test_the_kafka_container_has_the_users_and_the_security_of_make_kafka(tmp_path: Path) -> None:
     script = (ROOT / "deploy" / "docker" / "kafka-start.sh").read_text("utf-8")
     users = re.search(r"^for user in (.+); do$", script, re.MULTILINE)

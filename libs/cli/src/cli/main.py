@@ -31,6 +31,7 @@ COMMANDS: dict[str, Entry] = {
     ),
     "up": Entry("cli.stack.commands", "up", "Start PostgreSQL, a broker and the six services.", RUN),
     "down": Entry("cli.stack.commands", "down", "Stop everything that runs in the data folder.", RUN),
+    "migrate": Entry("cli.stack.migrate", "migrate", "Bring a realm's schemas to this release's versions.", RUN),
     "status": Entry("cli.stack.commands", "status", "What runs: addresses, readiness and lag.", RUN),
     "people": Entry("cli.people.entering", "app", "The directory of a realm on this machine: list, add.", RUN),
     "clock": Entry("cli.people.clock", "app", "The realm's clock: look at it, or move a replay clock.", RUN),

@@ -19,6 +19,7 @@ from common.errors import Permanent
 from common.events import approver, auditor, differ, executor, planner, typed
 from common.events.envelope import Event
 from common.events.model import EventData
+from common.events.upcasting import UnknownEventType
 
 D_co = TypeVar("D_co", bound=EventData, covariant=True)
 
@@ -105,12 +106,13 @@ class Case:
         self.versions[event.subject] = self.versions.get(event.subject, 0) + 1
         try:
             said: Said[Any] = Said(position, event, typed(event))
-            fold = _FOLDS.get(event.type)
+            kind = said.data.TYPE
+            fold = _FOLDS.get(kind)
             if fold is not None:
                 fold(self, said)
-            if event.type in _PARTS:
-                self.parts.setdefault(said.data.decision.person, _PARTS[event.type])
-        except (KeyError, ValueError) as error:  # pydantic's refusals are ValueErrors
+            if kind in _PARTS:
+                self.parts.setdefault(said.data.decision.person, _PARTS[kind])
+        except (KeyError, ValueError, UnknownEventType) as error:  # pydantic's refusals are ValueErrors
             told = f"{type(error).__name__}: {error}".partition("\n")[0]
             raise Permanent(
                 "case_unreadable", f"the event at {position} of case {self.id} is no {event.type}: {told}"

@@ -42,24 +42,6 @@ class JobQueue:
         self._service = service
         self._table = f"{service}.jobs"
 
-    @property
-    def ddl(self) -> str:
-        """Creates the queue's table unless it is there; part of the service's schema."""
-        return f"""
-            CREATE TABLE IF NOT EXISTS {self._table} (
-                case_id text COLLATE "C" PRIMARY KEY,
-                reason text NOT NULL,
-                generation bigint NOT NULL DEFAULT 1,
-                attempts int NOT NULL DEFAULT 0,
-                put_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-                not_before timestamptz NOT NULL DEFAULT clock_timestamp(),
-                token text,
-                leased_until timestamptz,
-                parked text,
-                error text
-            );
-        """
-
     async def put(self, conn: Connection, cases: Iterable[tuple[str, str]]) -> None:
         """Ask for a look at each case, for a reason in words. A case that waits already is looked at once; one
         that is being looked at is looked at again; one that is parked is taken up."""

@@ -11,7 +11,6 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -25,9 +24,10 @@ try:
 except ImportError:  # not made for this platform
     uvloop = None  # type: ignore[assignment]
 
-from common import failpoints, logs
+from common import failpoints, logs, schemas
 from common.bus import Address, Bus, Consumer, RawConsumer
 from common.bus.errors import is_transient, reason_of
+from common.errors import Permanent
 from common.ledger import Ledger
 from common.ledger.progress import progress
 from common.settings import Settings
@@ -87,8 +87,8 @@ class Parts:
 class Service:
     """A service: its name (folder, package, role, consumer group) and how it is composed.
 
-    `compose` runs once the pool is open and the service's `schema.sql` (package data of `name`; may be missing)
-    has been run in the service's own schema. `settings` reads the environment.
+    `compose` runs once the pool is open and the schemas of the ledger and of the service are at the version that
+    this code was built for. `settings` reads the environment.
     """
 
     name: str
@@ -99,7 +99,8 @@ class Service:
 
 
 def run(service: Service) -> None:
-    """Run `service` until SIGTERM or SIGINT. Returns after a graceful stop; exits with 2 on bad settings."""
+    """Run `service` until SIGTERM or SIGINT. Returns after a graceful stop; exits with 2, having said why, on bad
+    settings and on what trying again can't help (`Permanent`, as from a schema of another version)."""
     try:
         settings = service.settings()
         failpoints.arm(settings.failpoints)
@@ -109,7 +110,11 @@ def run(service: Service) -> None:
     url = settings.database_url.get_secret_value()
     logs.configure(service.name, settings.realm, settings.log_level, (password, url, *_password_in(url)))
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(service, settings))
+        try:
+            runner.run(serve(service, settings))
+        except Permanent as error:
+            _log.critical("%s can't run: %s", service.name, error)
+            raise SystemExit(2) from error
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -132,7 +137,7 @@ async def serve(service: Service, settings: Settings) -> None:
             return
         runtime = Runtime(service.name, settings, pool, Ledger(pool), stop)
         runtime.ledger.on_commit = runtime.committed
-        await _until_it_works(service.name, stop, lambda: install_schema(pool, service.name))
+        await _until_it_works(service.name, stop, lambda: schemas.check(pool, service.name))
         parts = await service.compose(runtime)
         runtime.bus = Bus(
             _address(service.name, settings),
@@ -201,19 +206,6 @@ async def _no_leftovers(connection: Any) -> None:
     their own or end with it), so there is nothing to ask the server to reset; a transaction left open ends here."""
     if connection.is_in_transaction():
         await connection.reset()
-
-
-async def install_schema(pool: Any, package: str) -> None:
-    """Run the `schema.sql` in `package`, if there is one, in the service's own schema, all or nothing.
-
-    It is run at each start, so it must be idempotent; instances that start together take turns.
-    """
-    schema = resources.files(package).joinpath("schema.sql")
-    if not schema.is_file():
-        return
-    async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock(hashtext('trueup schema'), hashtext($1))", package)
-        await connection.execute(schema.read_text())
 
 
 async def _until_it_works(name: str, stop: asyncio.Event, attempt: Callable[[], Awaitable[Any]]) -> Any:
@@ -384,4 +376,4 @@ async def _status(runtime: Runtime) -> dict[str, Any]:
     }
 
 
-__all__ = ["Parts", "Runtime", "Service", "Task", "application", "install_schema", "run", "serve"]
+__all__ = ["Parts", "Runtime", "Service", "Task", "application", "run", "serve"]

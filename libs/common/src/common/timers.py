@@ -41,19 +41,6 @@ class Timers:
     def __init__(self, schema: str) -> None:
         self._table = f"{schema}.timers"
 
-    @property
-    def ddl(self) -> str:
-        """Creates the table unless it is there; part of the service's schema."""
-        return f"""
-            CREATE TABLE IF NOT EXISTS {self._table} (
-                subject text COLLATE "C" NOT NULL,
-                name text COLLATE "C" NOT NULL,
-                instant timestamptz NOT NULL,
-                PRIMARY KEY (subject, name)
-            );
-            CREATE INDEX IF NOT EXISTS timers_by_instant ON {self._table} (instant);
-        """
-
     async def set(self, conn: Connection, timers: Iterable[Timer]) -> None:
         """Set each timer, or move it when it is set to another instant. The last of equal names counts."""
         rows = sorted({(t.subject, t.name): t.instant for t in timers}.items())

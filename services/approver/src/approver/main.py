@@ -48,7 +48,6 @@ async def compose(runtime: Runtime) -> Parts:
     tokens = Tokens(read_secret(_required(settings.issuer_key, "TRUEUP_ISSUER_KEY")), settings.realm)
     timers, store = Timers(SERVICE), EntityStore(SERVICE)
     transactions = Transactions(runtime.pool, runtime.committed)
-    await transactions.run(lambda conn: _install(conn, timers.ddl + store.ddl))
     await transactions.run(lambda conn: _create_realm(conn, settings))
 
     lines = PostgresLines()
@@ -133,11 +132,6 @@ class _Duties:
             if len(chunk) < CHUNK:
                 return
             after = chunk[-1]
-
-
-async def _install(conn: Connection, ddl: str) -> None:
-    await conn.execute("SELECT pg_advisory_xact_lock(hashtext('trueup schema'), hashtext($1))", SERVICE)
-    await conn.execute(ddl)
 
 
 async def _create_realm(conn: Connection, settings: ApproverSettings) -> None:

@@ -14,7 +14,6 @@ from common.errors import Permanent, Transient
 from common.http_api import harden
 from common.http_auth import Bearer, Tokens, read_secret
 from common.jobs import JobQueue, Nudge, work
-from common.ledger import Connection
 from common.runtime import Parts, Runtime, Service, run
 from common.timers import Timers, WallTimers
 
@@ -32,21 +31,12 @@ CASE_TOPICS = ("gaps", "plans", "approvals", "executions")
 REALM_LOOK_S = 0.5
 
 
-async def prepare(conn: Connection) -> None:
-    """Create what is missing of the auditor's tables beside `schema.sql`, as its own role."""
-    await conn.execute("SELECT pg_advisory_xact_lock(hashtext('trueup schema'), hashtext($1))", NAME)
-    for ddl in (EntityStore(NAME).ddl, Timers(NAME).ddl, JobQueue(NAME).ddl):
-        await conn.execute(ddl)
-
-
 async def compose(runtime: Runtime) -> Parts:
     """The auditor's parts. Raises `Permanent` when the directory or the issuer's secret can't be used."""
     settings = runtime.settings
     assert isinstance(settings, AuditorSettings)
     people = WatchedDirectory(_required(settings.directory, "TRUEUP_DIRECTORY"), settings.realm)
     tokens = Tokens(read_secret(_required(settings.issuer_key, "TRUEUP_ISSUER_KEY")), settings.realm)
-    async with runtime.pool.acquire() as conn, conn.transaction():
-        await prepare(conn)
     timers, queue, nudge = Timers(NAME), JobQueue(NAME), Nudge()
     records = LedgerRecords(runtime.ledger)
     outside = Outside(

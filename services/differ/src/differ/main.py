@@ -30,12 +30,6 @@ GC_THRESHOLDS = (50_000, 20, 50)
 T = TypeVar("T")
 
 
-async def prepare(conn: Connection) -> None:
-    """Create what is missing of the differ's tables beside `schema.sql`, as its own role."""
-    await conn.execute(EntityStore(NAME).ddl)
-    await conn.execute(Timers(NAME).ddl)
-
-
 def assemble(ledger: Ledger, wall: Callable[[], datetime]) -> Differ:
     """The differ over real parts. `wall` is the wall clock."""
     return Differ(
@@ -56,8 +50,6 @@ async def compose(runtime: Runtime) -> Parts:
     lease = Lease(runtime.settings.database_url.get_secret_value(), NAME)
     if not await lease.take(runtime.stop):
         return Parts(close=lease.release)
-    async with runtime.pool.acquire() as conn, conn.transaction():
-        await prepare(conn)
     differ = assemble(runtime.ledger, wall_now)
     # Rows, views and evaluations are many, short-lived and without cycles: looking for cycles among them every few
     # hundred objects stalled one batch in five for 60 ms.

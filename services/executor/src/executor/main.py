@@ -30,12 +30,6 @@ STORE = EntityStore(NAME)
 ACTIONS = ActionTable()
 
 
-async def prepare(conn: Connection) -> None:
-    """Create what is missing of the executor's tables beside `schema.sql`, as its own role."""
-    await conn.execute(STORE.ddl)
-    await conn.execute(QUEUE.ddl)
-
-
 async def resume(conn: Connection, ledger: Ledger, current: Current) -> None:
     """Count the actions again, and put every case back in whose action was intended and has no outcome."""
     clock = await current.clock(conn)
@@ -52,8 +46,6 @@ async def compose(runtime: Runtime) -> Parts:
     if settings.directory is None:
         raise Permanent("directory_missing", "TRUEUP_DIRECTORY does not say where the realm's directory is")
     current, nudge = Current(runtime.ledger), Nudge()
-    async with runtime.pool.acquire() as conn, conn.transaction():
-        await prepare(conn)
     executor = Executor(
         workers.Parts(
             pool=runtime.pool,

@@ -8,7 +8,6 @@ from common.bus import Consumer
 from common.current import Current
 from common.entities import EntityStore
 from common.jobs import JobQueue, Nudge, work
-from common.ledger import Connection
 from common.runtime import Parts, Runtime, Service, Task, run
 
 from planner import workers
@@ -23,19 +22,12 @@ QUEUE = JobQueue(NAME)
 STORE = EntityStore(NAME)
 
 
-async def prepare(conn: Connection) -> None:
-    """Create what is missing of the planner's tables beside `schema.sql`, as its own role."""
-    await conn.execute(STORE.ddl)
-    await conn.execute(QUEUE.ddl)
-
-
 async def compose(runtime: Runtime) -> Parts:
     """The planner over its real parts."""
     settings = runtime.settings
     assert isinstance(settings, PlannerSettings)
     nudge = Nudge()
     async with runtime.pool.acquire() as conn, conn.transaction():
-        await prepare(conn)
         await QUEUE.wake(conn)
     planner = Planner(
         workers.Parts(

@@ -73,6 +73,7 @@ def prepare() -> str:
     server = GivenServer(settings.admin_database_url.get_secret_value())
     secret = settings.kafka_password.get_secret_value() if settings.kafka_password else ""
     login = Credentials(settings.kafka_user, secret) if settings.kafka_user else None
-    realm.prepare_database(server, settings.realm, passwords)
+    ran = realm.prepare_database(server, settings.realm, passwords)
     realm.prepare_bus(GivenBus(settings.brokers, login), settings.realm)
-    return f"Realm {settings.realm}: database {realm.database_name(settings.realm)} and topics are there."
+    migrated = f" Migrations that ran: {', '.join(migration.title for migration in ran)}." if ran else ""
+    return f"Realm {settings.realm}: database {realm.database_name(settings.realm)} and topics are there.{migrated}"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
-from common.ledger.install import READER, install, role_name
+from common.errors import Permanent, Refused
+from common.ledger.install import READER, install, migrate, role_name
+from common.schemas import Migration
 from common.topics import SERVICES
 
 from cli.stack import cluster, permissions
@@ -83,12 +85,45 @@ def database_url(server_url: str, database: str, role: str | None = None, passwo
     return urlunsplit((parts.scheme, location, f"/{database}", parts.query, ""))
 
 
-def prepare_database(server: DatabaseServer, realm: str, passwords: Passwords) -> None:
-    """Create the realm's database where it is missing, and install ledger, roles and passwords. Repeatable."""
+def prepare_database(server: DatabaseServer, realm: str, passwords: Passwords) -> tuple[Migration, ...]:
+    """Create the realm's database where it is missing, install roles and passwords, migrate its schemas. Repeatable;
+    returns the migrations that ran."""
     check_name(realm)
     cluster.run(_create_database(server.admin_url, database_name(realm)))
     secrets: Mapping[str, str] = {role: passwords(role) for role in ROLES}
-    cluster.run(install(database_url(server.admin_url, database_name(realm)), realm, secrets))
+    return _migrated(install(database_url(server.admin_url, database_name(realm)), realm, secrets))
+
+
+def migrate_database(server: DatabaseServer, realm: str, *, dry: bool = False) -> tuple[Migration, ...]:
+    """Migrate the schemas of a realm that is there; returns the migrations that ran, or, if `dry`, would run."""
+    check_name(realm)
+    return _migrated(migrate(database_url(server.admin_url, database_name(realm)), realm, dry=dry))
+
+
+def _migrated(work: Coroutine[Any, Any, tuple[Migration, ...]]) -> tuple[Migration, ...]:
+    """What came of it, every failure with what to do about it."""
+    try:
+        return cluster.run(work)
+    except Refused as error:
+        raise StackError(error.reason_code, error.message, error.what_to_do) from error
+    except Permanent as error:
+        raise StackError(error.reason_code, f"{error.message}.", "Repair this installation of Trueup.") from error
+    except asyncpg.InvalidCatalogNameError as error:
+        raise StackError(
+            "realm_missing", f"{error}.", "Check the realm's name; `trueup up` or the prepare job creates a realm."
+        ) from error
+    except asyncpg.PostgresError as error:
+        raise StackError(
+            "migration_failed",
+            f"The database refused ({type(error).__name__}): {error}. All of it is undone.",
+            "Check that the address is an administrator's, and what its log says; then run it again.",
+        ) from error
+    except OSError as error:
+        raise StackError(
+            "database_unreachable",
+            f"The database server does not answer: {error}.",
+            "Start it, or check the address.",
+        ) from error
 
 
 def drop_database(server: DatabaseServer, realm: str) -> None:

@@ -55,19 +55,6 @@ class Links:
         self.version = ""
         """A digest over what the links depend on."""
 
-    @property
-    def ddl(self) -> str:
-        return f"""
-            CREATE TABLE IF NOT EXISTS {self._table} (
-                entity_type text COLLATE "C" NOT NULL,
-                through text COLLATE "C" NOT NULL,
-                target text COLLATE "C" NOT NULL,
-                key text COLLATE "C" NOT NULL,
-                PRIMARY KEY (entity_type, through, target, key)
-            );
-            CREATE INDEX IF NOT EXISTS entity_links_by_key ON {self._table} (entity_type, key);
-        """
-
     def use(self, catalogue: Catalogue) -> None:
         """From here on links are those of `catalogue`."""
         if catalogue is self._catalogue:

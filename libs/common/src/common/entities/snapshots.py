@@ -14,26 +14,6 @@ class Snapshots:
         self._schema = schema
 
     @property
-    def ddl(self) -> str:
-        s = self._schema
-        return f"""
-            CREATE TABLE IF NOT EXISTS {s}.snapshot_parts (
-                feed text NOT NULL,
-                entity_type text NOT NULL,
-                snapshot text NOT NULL,
-                part int NOT NULL,
-                as_of timestamptz NOT NULL,
-                PRIMARY KEY (feed, entity_type, snapshot, part)
-            );
-            CREATE TABLE IF NOT EXISTS {s}.complete_snapshots (
-                feed text NOT NULL,
-                entity_type text COLLATE "C" NOT NULL,
-                as_of timestamptz NOT NULL,
-                PRIMARY KEY (feed, entity_type)
-            );
-        """
-
-    @property
     def join(self) -> str:
         """Joins `c`, the complete snapshot that does not name the entity `e`, if there is one."""
         return (

@@ -48,34 +48,6 @@ class EntityStore:
         self._links = links.Links(schema)
         self._snapshots = snapshots.Snapshots(schema)
 
-    @property
-    def ddl(self) -> str:
-        """Creates the store's tables unless they are there; part of the service's schema."""
-        s = self._schema
-        return f"""
-            CREATE TABLE IF NOT EXISTS {s}.entities (
-                entity_type text COLLATE "C" NOT NULL,
-                key text COLLATE "C" NOT NULL,
-                row text,
-                feed text NOT NULL,
-                source_time timestamptz NOT NULL,
-                sequence bigint NOT NULL,
-                event_id text COLLATE "C" NOT NULL,
-                position bigint NOT NULL,
-                as_of timestamptz NOT NULL,
-                withdrawn boolean NOT NULL,
-                PRIMARY KEY (entity_type, key)
-            );
-            CREATE TABLE IF NOT EXISTS {s}.entity_progress (
-                one boolean PRIMARY KEY DEFAULT true CHECK (one),
-                position bigint NOT NULL DEFAULT -1,
-                links text NOT NULL DEFAULT ''
-            );
-            INSERT INTO {s}.entity_progress DEFAULT VALUES ON CONFLICT DO NOTHING;
-            {self._links.ddl}
-            {self._snapshots.ddl}
-        """  # noqa: S608
-
     async def lock(self, conn: Connection) -> None:
         """Take this store's turn until the transaction ends. `apply` does so itself; so must whoever decides from
         the store without applying anything (a timer), if decisions may not miss each other."""

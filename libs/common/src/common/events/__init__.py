@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from common.events import approver, auditor, differ, executor, observer, planner
+from common.events import approver, auditor, differ, executor, observer, planner, upcasting
 from common.events.envelope import Event
 from common.events.model import EventData, Fact, Origin, new_event
 
@@ -57,8 +57,15 @@ WRITER: dict[str, str] = {model.TYPE: service for service, models in BY_SERVICE.
 
 
 def typed(event: Event) -> EventData:
-    """The event's data as its model. Raises KeyError for a type that is not in the registry."""
-    return MODELS[event.type].of(event)
+    """The event's data as its model's newest version. Raises `UnknownEventType` for a type or version that is not in
+    the registry, and ValueError for data that is not what the type says."""
+    model = MODELS.get(upcasting.newest(event.type))
+    if model is None:
+        raise upcasting.UnknownEventType(
+            "event_type_unknown",
+            f"this release knows no event type {event.type}; run the one that wrote it, or a newer",
+        )
+    return model.of(event)
 
 
 __all__ = ["BY_SERVICE", "MODELS", "WRITER", "Event", "EventData", "Fact", "Origin", "new_event", "typed"]

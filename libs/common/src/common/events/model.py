@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 from pydantic import BaseModel, ConfigDict
 
 from common.clock import instant
+from common.events import upcasting
 from common.events.envelope import Event
 from common.ids import event_id
 
@@ -31,10 +32,11 @@ class EventData(Part):
 
     @classmethod
     def of(cls, event: Event) -> Self:
-        """The typed data of `event`, which must be of this type."""
-        if event.type != cls.TYPE:
+        """The typed data of `event`, which must be of this type, or of an older version of it."""
+        type_, data = upcasting.upcast(event.type, event.data)
+        if type_ != cls.TYPE:
             raise ValueError(f"{event.type} is not {cls.TYPE}")
-        return cls.model_validate(event.data)
+        return cls.model_validate(data)
 
 
 class Fact(Part):

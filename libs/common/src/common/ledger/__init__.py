@@ -11,7 +11,7 @@ from common.ledger.client import (
     Request,
     append,
 )
-from common.ledger.install import READER, install, role_name
+from common.ledger.install import READER, install, migrate, role_name
 
 __all__ = [
     "READER",
@@ -25,5 +25,6 @@ __all__ = [
     "Request",
     "append",
     "install",
+    "migrate",
     "role_name",
 ]

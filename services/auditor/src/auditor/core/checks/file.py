@@ -7,6 +7,7 @@ from common.directory import Directory
 from common.errors import Permanent
 from common.events import MODELS, WRITER, typed
 from common.events.auditor import AttestationIssued
+from common.events.upcasting import newest
 from common.ids import category
 
 from auditor.core import narrative, statement
@@ -62,10 +63,11 @@ def _event(document: Attestation, n: int) -> None:
     item = document.exhibits[n - 1]
     event = item.event
     demand(event.encode() == item.raw, f"record {n} is not in its canonical form")
-    demand(event.type in MODELS, f"record {n} has the unknown type {event.type}")
+    model = MODELS.get(newest(event.type))
+    if model is None:
+        raise Failed(f"record {n} has the unknown type {event.type}")
     demand(event.type != AttestationIssued.TYPE, f"record {n} is an attestation, which can't be its own evidence")
-    demand(WRITER[event.type] == event.source, f"record {n}: {event.source} may not write {event.type}")
-    model = MODELS[event.type]
+    demand(WRITER[model.TYPE] == event.source, f"record {n}: {event.source} may not write {event.type}")
     demand(category(event.subject) == model.CATEGORY, f"record {n} stands on the stream {event.subject}")
     try:
         data = typed(event)

@@ -1,4 +1,4 @@
--- The observer's own tables. Run by its own role at every start; safe to run again.
+-- The observer's own tables. Run once, as the observer's role; harmless where the tables are there already.
 
 -- What was refused. The payload may hold anything, also what must be erased: it is here and not in the ledger.
 CREATE TABLE IF NOT EXISTS observer.rejections (
@@ -7,12 +7,10 @@ CREATE TABLE IF NOT EXISTS observer.rejections (
     feed         text        NOT NULL,
     event        text        NOT NULL,                                -- that event's data
     payload      bytea,                                               -- null: too large to keep, or erased
-    headers      text,                                                -- [[name, value in base64], ...], with the payload
     erased       boolean     NOT NULL DEFAULT false,
     refused_at   timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT rejections_id PRIMARY KEY (id)
 );
-ALTER TABLE observer.rejections ADD COLUMN IF NOT EXISTS headers text;
 CREATE UNIQUE INDEX IF NOT EXISTS rejections_by_feed ON observer.rejections (feed, number);
 CREATE UNIQUE INDEX IF NOT EXISTS rejections_by_number ON observer.rejections (number);
 

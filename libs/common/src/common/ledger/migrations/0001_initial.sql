@@ -1,5 +1,5 @@
--- The ledger of one realm. Run by common.ledger.install as the realm's owner role, which nobody can log in as.
--- Safe to run again.
+-- The ledger of one realm. Run once, as the realm's owner role, which nobody can log in as; harmless where all of
+-- this is there already.
 
 CREATE TABLE IF NOT EXISTS ledger.events (
     position    bigint      NOT NULL,              -- dense, from 0: the leaf index of the transparency log

@@ -1,5 +1,5 @@
--- The differ's own tables, beside the entity store and the timers. Run by its own role at every start; safe to
--- run again.
+-- The differ's own tables, its entity store and its timers. Run once, as the differ's role; harmless where the tables
+-- are there already.
 
 -- The latest occurrence of each case as the differ's own events left it. A copy of what `gap/<case>` says, written in
 -- the transaction that appends; the ledger is the truth where they disagree.
@@ -36,3 +36,55 @@ CREATE TABLE IF NOT EXISTS differ.clock (
     one  boolean NOT NULL DEFAULT true CONSTRAINT clock_one PRIMARY KEY CONSTRAINT clock_only_one CHECK (one),
     at   timestamptz NOT NULL
 );
+
+-- What is known of each entity (common.entities).
+CREATE TABLE IF NOT EXISTS differ.entities (
+    entity_type text COLLATE "C" NOT NULL,
+    key text COLLATE "C" NOT NULL,
+    row text,
+    feed text NOT NULL,
+    source_time timestamptz NOT NULL,
+    sequence bigint NOT NULL,
+    event_id text COLLATE "C" NOT NULL,
+    position bigint NOT NULL,
+    as_of timestamptz NOT NULL,
+    withdrawn boolean NOT NULL,
+    PRIMARY KEY (entity_type, key)
+);
+CREATE TABLE IF NOT EXISTS differ.entity_progress (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    position bigint NOT NULL DEFAULT -1,
+    links text NOT NULL DEFAULT ''
+);
+INSERT INTO differ.entity_progress DEFAULT VALUES ON CONFLICT DO NOTHING;
+CREATE TABLE IF NOT EXISTS differ.entity_links (
+    entity_type text COLLATE "C" NOT NULL,
+    through text COLLATE "C" NOT NULL,
+    target text COLLATE "C" NOT NULL,
+    key text COLLATE "C" NOT NULL,
+    PRIMARY KEY (entity_type, through, target, key)
+);
+CREATE INDEX IF NOT EXISTS entity_links_by_key ON differ.entity_links (entity_type, key);
+CREATE TABLE IF NOT EXISTS differ.snapshot_parts (
+    feed text NOT NULL,
+    entity_type text NOT NULL,
+    snapshot text NOT NULL,
+    part int NOT NULL,
+    as_of timestamptz NOT NULL,
+    PRIMARY KEY (feed, entity_type, snapshot, part)
+);
+CREATE TABLE IF NOT EXISTS differ.complete_snapshots (
+    feed text NOT NULL,
+    entity_type text COLLATE "C" NOT NULL,
+    as_of timestamptz NOT NULL,
+    PRIMARY KEY (feed, entity_type)
+);
+
+-- Instants at which something is due (common.timers).
+CREATE TABLE IF NOT EXISTS differ.timers (
+    subject text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    instant timestamptz NOT NULL,
+    PRIMARY KEY (subject, name)
+);
+CREATE INDEX IF NOT EXISTS timers_by_instant ON differ.timers (instant);
