@@ -15,12 +15,13 @@ from common.http_api import harden
 from common.http_auth import Bearer, Tokens, read_secret
 from common.jobs import JobQueue, Nudge, work
 from common.runtime import Parts, Runtime, Service, run
+from common.subject_keys import subject_keys
 from common.timers import Timers, WallTimers
 
 from auditor.adapters.reading import StoredReading
 from auditor.adapters.records import LedgerRecords, ReadEntities
 from auditor.adapters.tables import AttestationTable, CaseTable, TimedAlarms
-from auditor.api.routes import MAX_BODY_BYTES, router
+from auditor.api.routes import MAX_BODY_BYTES, no_keys, router
 from auditor.handlers import Auditor, Outside
 from auditor.settings import AuditorSettings
 from auditor.workers import Issuer
@@ -38,10 +39,11 @@ async def compose(runtime: Runtime) -> Parts:
     people = WatchedDirectory(_required(settings.directory, "TRUEUP_DIRECTORY"), settings.realm)
     tokens = Tokens(read_secret(_required(settings.issuer_key, "TRUEUP_ISSUER_KEY")), settings.realm)
     timers, queue, nudge = Timers(NAME), JobQueue(NAME), Nudge()
+    keys = subject_keys(settings.subject_keys)
     records = LedgerRecords(runtime.ledger)
     outside = Outside(
         current=Current(runtime.ledger),
-        entities=ReadEntities(EntityStore(NAME), runtime.ledger),
+        entities=ReadEntities(EntityStore(NAME, keys), runtime.ledger),
         records=records,
         cases=CaseTable(),
         alarms=TimedAlarms(timers),
@@ -70,7 +72,11 @@ async def compose(runtime: Runtime) -> Parts:
             Consumer(("clock",), auditor.on_clock),
         ],
         tasks={"issuer": duties.issue, "timers": duties.timers},
-        routers=[router(StoredReading(runtime.pool, runtime.ledger), Bearer(tokens, people))],
+        routers=[
+            router(
+                StoredReading(runtime.pool, runtime.ledger), Bearer(tokens, people), keys.read if keys else no_keys
+            )
+        ],
         setup=lambda app: harden(app, MAX_BODY_BYTES),
         gather_s=GATHER_S,
     )

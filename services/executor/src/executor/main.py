@@ -14,6 +14,7 @@ from common.errors import Permanent, Transient
 from common.jobs import JobQueue, Nudge, work
 from common.ledger import Connection, Ledger
 from common.runtime import Parts, Runtime, Service, Task, run
+from common.subject_keys import subject_keys
 
 from executor import workers
 from executor.adapters.actions import ActionTable
@@ -26,7 +27,6 @@ NAME = "executor"
 WAKE_S = 60.0
 REALM_S = 0.2
 QUEUE = JobQueue(NAME)
-STORE = EntityStore(NAME)
 ACTIONS = ActionTable()
 
 
@@ -51,7 +51,7 @@ async def compose(runtime: Runtime) -> Parts:
             pool=runtime.pool,
             ledger=runtime.ledger,
             current=current,
-            store=STORE,
+            store=EntityStore(NAME, subject_keys(settings.subject_keys)),
             queue=QUEUE,
             directory=WatchedDirectory(settings.directory, settings.realm),
             targets=SqlTargets(read_targets(settings.targets)),

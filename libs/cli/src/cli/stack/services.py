@@ -28,10 +28,19 @@ CONFIG_FILES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "TRUEUP_ISSUER_KEY": ("issuer.key", ("approver", "auditor")),
     "TRUEUP_TARGETS": ("targets.json", ("executor",)),
 }
+SUBJECT_KEYS = "subject-keys.sqlite"
+"""The keys of personal data, beside the configuration. The observer makes the file with the first key."""
 
 
 def config_environment(service: str, config: Path) -> dict[str, str]:
-    """The variables that name this service's configuration files."""
+    """The variables that name this service's configuration files, and the file of subject keys."""
+    return {
+        "TRUEUP_SUBJECT_KEYS": str(config / SUBJECT_KEYS),
+        **_given(service, config),
+    }
+
+
+def _given(service: str, config: Path) -> dict[str, str]:
     return {
         variable: str(config / name)
         for variable, (name, services) in CONFIG_FILES.items()
