@@ -4,8 +4,9 @@
 
 CONFIG_FOLDER has directory.json, feeds.json, issuer.key and targets.json (CONTRIBUTING.md says how to make them).
 Writes `.env` beside docker-compose.yml, and passwords and copies of those files to `.trueup/compose`, owned by the
-user the containers run as: you, or an unprivileged id when you are root. Makes `.trueup/keys`, where the observer keeps
-the keys of personal data. Refuses to overwrite: databases and brokers keep the passwords they were created with.
+user the containers run as: you, or an unprivileged id when you are root. Makes `.trueup/keys`, where the observer
+keeps the keys of personal data. Refuses to overwrite: databases and brokers keep the passwords that they were created
+with.
 """
 
 from __future__ import annotations

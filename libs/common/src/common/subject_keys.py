@@ -50,8 +50,8 @@ class SubjectKeyStore(SubjectKeys, Protocol):
 
 
 class SubjectKeyFile:
-    """`SubjectKeyStore` over one SQLite file, which is made when the first key is (0600). To read it takes no right to
-    write it.
+    """`SubjectKeyStore` over one SQLite file, which is made when the first key is (0600). Reading takes no right to
+    write.
 
     Each call opens the file anew: a file that was put back from a backup is seen at once. Raises `Transient`
     (`subject_keys_unavailable`) while the file can't be used, `Permanent` (`subject_keys_not_private`) when others

@@ -137,18 +137,18 @@ class Recorder:
         needed = personal.subjects(read, self.known.rules)
         return personal.sealed(read, self.known.rules, await self._keys(needed)) if needed else read
 
-    async def _kept(self, refused: Sequence[Rejection]) -> list[Rejection]:
-        """The rejections with what may be kept of them: nothing of a subject that was erased."""
-        about = [personal.subject_of(item) for item in refused]
-        named = [subject for subject in about if subject is not None]
+    async def _kept(self, planned: dict[int, Event | Rejection]) -> dict[int, Event | Rejection]:
+        """The same, and of a rejection about a subject that was erased without the payload."""
+        about = {place: personal.subject_of(item) for place, item in planned.items() if isinstance(item, Rejection)}
+        named = [subject for subject in about.values() if subject is not None]
         if not named or self._subject_keys is None:
-            return list(refused)
+            return planned
         keys = await self._subject_keys.read(named)
         erased = {subject for subject in named if subject in keys and keys[subject].secret is None}
-        return [
-            personal.without_payload(item) if subject in erased else item
-            for item, subject in zip(refused, about, strict=True)
-        ]
+        return {
+            place: personal.without_payload(item) if isinstance(item, Rejection) and about[place] in erased else item
+            for place, item in planned.items()
+        }
 
     async def _keys(self, subjects: Sequence[Subject]) -> Keys:
         if self._subject_keys is None:
@@ -206,11 +206,11 @@ class Recorder:
             await self._records.keep_snapshot_rows(connection, name, list(rows.values()))
 
     async def _append(self, connection: Connection, settled: Settled, count: int) -> list[Answer]:
-        refused = [item for item in settled.append.values() if isinstance(item, Rejection)]
-        await self._records.quarantine(connection, await self._kept(refused))
-        results = await self._records.append(connection, [[event_of(item)] for item in settled.append.values()])
+        planned = await self._kept(settled.append)
+        await self._records.quarantine(connection, [item for item in planned.values() if isinstance(item, Rejection)])
+        results = await self._records.append(connection, [[event_of(item)] for item in planned.values()])
         answers = dict(settled.known)
-        for (place, item), result in zip(settled.append.items(), results, strict=True):
+        for (place, item), result in zip(planned.items(), results, strict=True):
             answers[place] = _answered(item, result)
         for place, first in settled.repeats.items():
             earlier = answers[first]

@@ -98,7 +98,7 @@ class EntityType(Strict):
     def _check_sensitive(self) -> None:
         known = {*self.attributes, *(attribute.column for attribute in self.attributes.values())}
         for index, name in enumerate(self.sensitive):
-            near = difflib.get_close_matches(name, known - {name}, n=1, cutoff=0.8)
+            near = difflib.get_close_matches(name, known - {name}, n=1, cutoff=0.85)
             if name not in known and near:
                 refuse(
                     "unknown_attribute",

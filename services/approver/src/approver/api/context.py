@@ -31,7 +31,8 @@ async def no_keys(_: Sequence[Subject]) -> Keys:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """`keys` reads subject keys. `bearer` is the dependency that says who is asking; `quiescent` whether all services have handled all."""
+    """`bearer` is the dependency that says who is asking; `quiescent` whether all services have handled all; `keys`
+    reads subject keys, for pages."""
 
     realm: str
     desk: Desk
