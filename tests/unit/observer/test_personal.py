@@ -136,9 +136,11 @@ async def test_a_snapshot_compares_what_is_sealed(recorder: Recorder, records: F
 
 @pytest.mark.parametrize("text", ["trueup-sealed:1:a:b", "trueup-sealed:erased", "trueup-sealed:"])
 async def test_what_only_looks_sealed_is_refused(recorder: Recorder, records: FakeRecords, text: str) -> None:
-    row = {"reference": "2022-090", "title": text}
-    (answer,) = await recorder.record(None, [incoming(row=row)])
-    assert answer.reason_code == "sealed_lookalike"
+    plain = incoming(row={"reference": "2022-090", "title": text})
+    escaped = Incoming(plain.raw.replace(b"trueup-", b"\\u0074rueup-"), "test")
+    for message in (plain, escaped):
+        (answer,) = await recorder.record(None, [message])
+        assert answer.reason_code == "sealed_lookalike"
     data = {"entity_type": "finding", "key": "2022-090", "reason": text}
     (answer,) = await recorder.record(None, [incoming("m-2", type=WITHDRAWN, data=data)])
     assert answer.reason_code == "data_malformed"

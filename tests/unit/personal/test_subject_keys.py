@@ -37,7 +37,8 @@ async def test_many_keys_are_read_at_once(path: Path) -> None:
 
 async def test_a_destroyed_key_is_gone_from_the_file_and_is_never_made_again(path: Path) -> None:
     keys = SubjectKeyFile(path)
-    secret = (await keys.ensure([JANE]))[JANE].secret
+    others = [("person", f"p-{number}") for number in range(300)]  # several pages, as in a real file
+    secret = (await keys.ensure([*others, JANE]))[JANE].secret
     assert secret is not None
     assert secret in path.read_bytes()
     for erasure in ("e-1", "e-2"):
