@@ -229,3 +229,5 @@ async def test_a_key_file_from_a_backup_brings_nothing_back() -> None:
     await restored.ensure([JANE])
     assert await eraser(records, restored).again(None) == 1
     assert restored.destroyed == {JANE: approval.id}
+    assert await eraser(records, restored).again(None) == 0
+    assert await eraser(records, FakeKeys()).again(None) == 1, "nor does a file that is new"

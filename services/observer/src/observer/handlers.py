@@ -249,11 +249,18 @@ class Eraser:
             await self._erase(connection, subject)
 
     async def again(self, connection: Connection) -> int:
-        """Destroy every key again that was destroyed before: the file may have come back from a backup."""
-        done = await self._records.erased(connection) if self._subject_keys is not None else []
-        for event in done:
-            await self._keys().destroy((event.data["entity_type"], event.data["key"]), event.data["approval"])
-        return len(done)
+        """Destroy every key again that was destroyed before: the file may have come back from a backup. How many."""
+        if self._subject_keys is None:
+            return 0
+        done = {
+            (event.data["entity_type"], event.data["key"]): str(event.data["approval"])
+            for event in await self._records.erased(connection)
+        }
+        keys = await self._subject_keys.read(done)
+        back = [subject for subject in done if subject not in keys or keys[subject].secret is not None]
+        for subject in back:
+            await self._subject_keys.destroy(subject, done[subject])
+        return len(back)
 
     async def _erase(self, connection: Connection, subject: Subject) -> None:
         erasure = fold(await self._records.erasure(connection, subject)).get(subject)

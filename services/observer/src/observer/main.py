@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Sequence
 
 from common.bus import Consumer
@@ -20,6 +21,8 @@ from observer.api import Context, router, setup
 from observer.handlers import Eraser, Recorder
 from observer.settings import ObserverSettings
 
+_log = logging.getLogger(__name__)
+
 
 async def compose(runtime: Runtime) -> Parts:
     """The observer's parts. Raises ValueError when the file of the feeds can't be used."""
@@ -34,7 +37,8 @@ async def compose(runtime: Runtime) -> Parts:
     people = WatchedDirectory(settings.directory, settings.realm) if settings.directory is not None else None
     eraser = Eraser(records, keys, people, wall_now)
     async with runtime.pool.acquire() as connection, connection.transaction():
-        await eraser.again(connection)
+        if back := await eraser.again(connection):
+            _log.warning("%d subject keys had come back, from a backup perhaps; they are destroyed again", back)
     context = Context(
         recorder,
         PooledTransactions(runtime.pool, runtime.committed),
