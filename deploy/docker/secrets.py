@@ -6,8 +6,9 @@ CONFIG_FOLDER has directory.json, feeds.json, issuer.key, log.key, log.policy an
 in the folder `config` of its data; CONTRIBUTING.md says more), and the services' own keys
 (`trueup keys make --config CONFIG_FOLDER --realm demo`).
 Writes `.env` beside docker-compose.yml, and passwords and copies of those files to `.trueup/compose`, owned by the
-user the containers run as: you, or an unprivileged id when you are root. Refuses to overwrite: databases and brokers
-keep the passwords they were created with.
+user the containers run as: you, or an unprivileged id when you are root. Makes `.trueup/keys`, where the observer
+keeps the keys of personal data. Refuses to overwrite: databases and brokers keep the passwords that they were created
+with.
 """
 
 from __future__ import annotations
@@ -65,6 +66,10 @@ def main(arguments: list[str]) -> None:
             write_new(COMPOSE / name, (config / name).read_text("utf-8"), owner)
     except FileExistsError as error:
         sys.exit(f"{error.filename} exists; its passwords are in use. Remove it, and the volumes, to start afresh.")
+    keys = ROOT / ".trueup" / "keys"
+    keys.mkdir(mode=0o700, exist_ok=True)
+    if owner is not None:
+        os.chown(keys, owner, owner)
     print("wrote .env and .trueup/compose; next: docker compose up --build")
 
 

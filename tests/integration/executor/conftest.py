@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import pytest
 from cli.stack.realm import Realm
 from common.current import Current
+from common.entities import EntityStore
 from executor import main as executor_main
 from executor import workers
 from executor.adapters.actions import ActionTable
@@ -50,7 +51,7 @@ async def site(ground: Ground) -> Site:
         pool=ground.pools["executor"],
         ledger=ledger,
         current=Current(ledger),
-        store=executor_main.STORE,
+        store=EntityStore(executor_main.NAME),
         queue=executor_main.QUEUE,
         directory=lambda: people()[0],
         signing=service_keys.signing_of("executor"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import pytest
 from cli.stack.realm import Realm
 from common.current import Current
+from common.entities import EntityStore
 from planner import main as planner_main
 from planner import workers
 from planner.adapters.playbook import PlaybookDrafter
@@ -45,7 +46,7 @@ async def site(ground: Ground) -> Site:
         pool=ground.pools["planner"],
         ledger=ledger,
         current=Current(ledger),
-        store=planner_main.STORE,
+        store=EntityStore(planner_main.NAME),
         queue=planner_main.QUEUE,
         drafter=PlaybookDrafter(),
         key=lambda: service_keys.key("planner"),

@@ -20,7 +20,7 @@ REPLACED = [
     ("status: {from: status}", "null: {from: status}", "bad_name", 9),
     ("  key: id\n  attributes:\n    status:", "  key: id\n  freshFor: 5 business days\n  attributes:\n    status:",
      "bad_period", 8),
-    ("  key: id\n  attributes:\n    status:", "  key: id\n  sensitive: [status]\n  attributes:\n    status:",
+    ("  key: id\n  attributes:\n    status:", "  key: id\n  sensitive: [id]\n  attributes:\n    status:",
      "not_offered_yet", 8),
     ("  key: id\n  attributes:\n    status:", "  key: id\n  computed: {a: last()}\n  attributes:\n    status:",
      "not_offered_yet", 8),

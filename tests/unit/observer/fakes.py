@@ -8,6 +8,8 @@ from typing import Any
 import orjson
 from common.clock import RealmClock, parse_instant
 from common.events.envelope import Event
+from common.events.observer import ErasureDone
+from common.ids import erased_stream, erasure_stream
 from common.ledger import Answer, Appended, AppendRefused, Recorded
 from observer.core.envelopes import OBSERVED
 from observer.core.observations import Incoming
@@ -19,7 +21,7 @@ from observer.ports import SnapshotName
 NOW = parse_instant("2023-07-03T00:00:00Z")
 
 
-def activation(name: str, source: str, key: str) -> Event:
+def activation(name: str, source: str, key: str, sensitive: Sequence[str] = ()) -> Event:
     return Event(
         id=f"activation-{name}-{source}",
         source="approver",
@@ -28,7 +30,11 @@ def activation(name: str, source: str, key: str) -> Event:
         time="2026-01-01T00:00:00Z",
         asof="2023-07-03T00:00:00Z",
         actor="person:a",
-        data={"kind": "EntityType", "name": name, "spec": {"source": source, "key": key}},
+        data={
+            "kind": "EntityType",
+            "name": name,
+            "spec": {"source": source, "key": key, "attributes": {}, "sensitive": list(sensitive)},
+        },
     )
 
 
@@ -56,6 +62,18 @@ class FakeRecords:
         self.hidden: set[str] = set()
         self.refuse: str | None = None
         self.appends = 0
+
+    async def erasure(self, connection: Any, subject: tuple[str, str]) -> list[Event]:
+        streams = (erasure_stream(*subject), erased_stream(*subject))
+        return [event for event in self.events if event.subject in streams]
+
+    async def erased(self, connection: Any) -> list[Event]:
+        return self.of(ErasureDone.TYPE)
+
+    async def erase_payloads(self, connection: Any, subject: tuple[str, str]) -> int:
+        found = [name for name, payload in self.quarantined.items() if payload and subject[1].encode() in payload]
+        self.quarantined |= dict.fromkeys(found)
+        return len(found)
 
     def of(self, event_type: str) -> list[Event]:
         return [event for event in self.events if event.type == event_type]

@@ -13,14 +13,18 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 from common.canonical import canonical
 from common.clock import instant, wall_now
+from common.erasures import APPROVER, REQUESTER, erasure_digest
 from common.errors import Refused
 from common.events.approver import Decision, DigestParts
 from common.events.differ import gap_digest
 from common.events.planner import PlanDrafted
+from common.ids import erasure_stream
+from common.sealing import Subject
 from common.signing import new_key, public_of, sign, sign_bytes
 
 TIMEOUT_S = 30.0
@@ -246,6 +250,39 @@ class Client:
         decision = self._filled(template, comment=comment, result=None)
         return self._decided(f"/v1/proposals/{proposal}/activation", decision)
 
+    def erasures(self) -> list[JSONObject]:
+        """All erasures that were ever asked for."""
+        return list(self._call("GET", "/v1/erasures")["erasures"])
+
+    def ask_erasure(self, subject: Subject, *, comment: str = "") -> JSONObject:
+        """Ask that a subject be erased; another person approves it. Answers the erasure."""
+        template = self._erasure(subject, "erase", REQUESTER, erasure_digest(subject))
+        decision = self._filled(template, comment=comment, result=None)
+        return self._decided(_erasure_path(subject), decision)
+
+    def approve_erasure(self, subject: Subject, *, comment: str = "") -> JSONObject:
+        """Approve what another person asked. It can't be taken back."""
+        asked = [item for item in self.erasures() if (item["entity_type"], item["key"]) == subject]
+        if not asked:
+            raise Refused(
+                "erasure_unknown",
+                f"nobody has asked to erase {'/'.join(subject)}",
+                "List them: trueup ledger erasures",
+            )
+        template = self._erasure(subject, "approve_erasure", APPROVER, asked[0]["request"])
+        decision = self._filled(template, comment=comment, result=None)
+        return self._decided(f"{_erasure_path(subject)}/approval", decision)
+
+    def _erasure(self, subject: Subject, kind: str, role: str, digest: str) -> JSONObject:
+        return {
+            "kind": kind,
+            "realm": self._signed_in().realm,
+            "case": erasure_stream(*subject),
+            "person": self.person,
+            "role": role,
+            "subject": digest,
+        }
+
     def advance(self, to: str) -> JSONObject:
         """Move a replay clock to `to` (RFC 3339). Waits until all services have handled what came before."""
         return self._call("POST", "/v1/clock", json={"to": to}, timeout=ADVANCE_TIMEOUT_S)
@@ -290,6 +327,10 @@ class Client:
 def _is_local(url: str) -> bool:
     """Whether the address is this machine's own, which no proxy can reach."""
     return httpx.URL(url).host in ("127.0.0.1", "localhost", "::1")
+
+
+def _erasure_path(subject: Subject) -> str:
+    return f"/v1/erasures/{quote(subject[0], safe='')}/{quote(subject[1], safe='')}"
 
 
 def _plain(value: object) -> str:

@@ -61,6 +61,7 @@ COMMANDS: dict[str, Entry] = {
     "return": Entry("cli.people.deciding", "send_back", "Send a plan back to be drafted again.", DECIDE),
     "release": Entry("cli.people.deciding", "release", "At Level 2: this step may run now.", DECIDE),
     "outcome": Entry("cli.people.deciding", "outcome", "Say how work by hand went.", DECIDE),
+    "ledger": Entry("cli.ledger.commands", "app", "Erase what is sealed of a subject, with approval.", DECIDE),
     "audit": Entry("cli.audit.commands", "app", "Verify an attestation, or show a case's records.", CHECK),
 }
 

@@ -32,6 +32,16 @@ def declaration_stream(kind: str, name: str) -> str:
     return f"declaration/{kind}/{name}"
 
 
+def erasure_stream(entity_type: str, key: str) -> str:
+    """Where people ask for, and approve, the erasure of one subject."""
+    return f"erasure/{entity_type}/{key}"
+
+
+def erased_stream(entity_type: str, key: str) -> str:
+    """Where the observer says that it was done."""
+    return f"erased/{entity_type}/{key}"
+
+
 REALM_STREAM = "realm"
 
 

@@ -21,6 +21,7 @@ class Settings(BaseSettings):
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=0, ge=0, le=65535)
     directory: Path | None = None
+    subject_keys: Path | None = None
     failpoints: str = ""
     log_level: str = "INFO"
 

@@ -30,7 +30,7 @@ class Topic:
 
 TOPICS = (
     Topic("observations", None, ("observer",), 8, ()),
-    Topic("state", "observer", ("differ", "auditor"), 8, ("entity", "source")),
+    Topic("state", "observer", ("differ", "auditor"), 8, ("entity", "source", "erased")),
     Topic("gaps", "differ", ("planner", "approver", "auditor"), 4, ("gap",)),
     Topic("plans", "planner", ("approver", "auditor"), 4, ("plan",)),
     Topic(
@@ -40,6 +40,7 @@ TOPICS = (
         1,
         ("declaration",),
     ),
+    Topic("erasures", "approver", ("observer",), 1, ("erasure",)),
     Topic("approvals", "approver", ("planner", "executor", "auditor"), 4, ("approval",)),
     Topic(
         "clock",

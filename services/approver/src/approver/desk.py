@@ -12,9 +12,12 @@ from datetime import datetime
 
 from common.cases import Case
 from common.clock import RealmClock
+from common.erasures import Erasure
+from common.erasures import fold as fold_erasures
 from common.errors import Permanent, Refused
 from common.events import Event
 from common.ledger import Connection, NewEvent, Recorded
+from common.sealing import Subject as PersonalSubject
 
 from approver.core import reactions
 from approver.core.decisions import decide, nonces
@@ -209,6 +212,14 @@ class Desk:
         decided.events = item.draft.events
         decided.positions = await self._file(conn, opened)
         return decided
+
+    async def erasures(self, conn: Connection) -> dict[PersonalSubject, Erasure]:
+        """Every erasure that was asked for, as far as it has come."""
+        return fold_erasures(item.event for item in await self._records.erasures(conn))
+
+    async def observed(self, conn: Connection, subject: PersonalSubject) -> bool:
+        """Whether anything was ever observed of it."""
+        return await self._records.observed(conn, subject)
 
     async def record(self, conn: Connection, numbered: Sequence[Numbered]) -> list[int]:
         """Append events of declarations or of the realm, all or none."""

@@ -20,6 +20,7 @@ from common.ledger import Connection, NewEvent, append
 from common.ledger.progress import quiescent
 from common.runtime import Parts, Runtime, Service, run
 from common.service_keys import signing_of
+from common.subject_keys import subject_keys
 from common.timers import Timers, WallTimers
 
 from approver.adapters.book import LedgerBook
@@ -28,7 +29,7 @@ from approver.adapters.facts import StoredFacts
 from approver.adapters.lines import PostgresLines, PostgresLists
 from approver.adapters.records import LedgerRecords
 from approver.adapters.transactions import Transactions
-from approver.api.context import Context
+from approver.api.context import Context, no_keys
 from approver.api.routers import MAX_BODY_BYTES, routers
 from approver.core import clocks
 from approver.core.drafting import SERVICE
@@ -49,7 +50,8 @@ async def compose(runtime: Runtime) -> Parts:
     people = WatchedDirectory(_required(settings.directory, "TRUEUP_DIRECTORY"), settings.realm)
     tokens = Tokens(read_secret(_required(settings.issuer_key, "TRUEUP_ISSUER_KEY")), settings.realm)
     signing = signing_of(SERVICE, settings, wall_now())
-    timers, store = Timers(SERVICE), EntityStore(SERVICE)
+    keys = subject_keys(settings.subject_keys)
+    timers, store = Timers(SERVICE), EntityStore(SERVICE, keys)
     transactions = Transactions(runtime.pool, runtime.committed)
     await transactions.run(lambda conn: _create_realm(conn, settings))
 
@@ -71,6 +73,7 @@ async def compose(runtime: Runtime) -> Parts:
         bearer=Bearer(tokens, people),
         quiescent=lambda: quiescent(runtime.pool),
         wall=wall_now,
+        keys=keys.read if keys is not None else no_keys,
     )
     return Parts(
         consumers=[

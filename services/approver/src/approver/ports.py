@@ -65,6 +65,14 @@ class Records(Protocol):
         """All events of each case, in ledger order; a case without events is left out."""
         ...
 
+    async def erasures(self, conn: Connection) -> list[Recorded]:
+        """All events of the categories `erasure` and `erased`."""
+        ...
+
+    async def observed(self, conn: Connection, ref: tuple[str, str]) -> bool:
+        """Whether the ledger holds anything about the entity (type, key)."""
+        ...
+
     async def append(self, conn: Connection, requests: Sequence[Sequence[NewEvent]]) -> list[list[int]]:
         """Append, as the transaction's last statement, and answer the positions. Raises `Transient` when another
         decision came first, `Permanent` when the ledger will never take it."""

@@ -17,6 +17,7 @@ from common.http_auth import Bearer, Tokens, read_secret
 from common.jobs import JobQueue, Nudge, work
 from common.runtime import Parts, Runtime, Service, run
 from common.service_keys import signing_of
+from common.subject_keys import subject_keys
 from common.timers import Timers, WallTimers
 from transparency.bundles import Signing
 
@@ -32,7 +33,7 @@ from auditor.adapters.tables import AttestationTable, CaseTable, TimedAlarms
 from auditor.adapters.witness_http import HttpWitnesses
 from auditor.api.exports import exports_router
 from auditor.api.log import log_router
-from auditor.api.routes import MAX_BODY_BYTES, router
+from auditor.api.routes import MAX_BODY_BYTES, no_keys, router
 from auditor.handlers import Auditor, Outside
 from auditor.ports import Proofs, Reading
 from auditor.settings import AuditorSettings
@@ -56,9 +57,10 @@ async def compose(runtime: Runtime) -> Parts:
     signing = signing_of(NAME, settings, wall_now())
     timers, queue, nudge = Timers(NAME), JobQueue(NAME), Nudge()
     records = LedgerRecords(runtime.ledger, signing.key)
+    keys = subject_keys(settings.subject_keys)
     outside = Outside(
         current=Current(runtime.ledger),
-        entities=ReadEntities(EntityStore(NAME), runtime.ledger),
+        entities=ReadEntities(EntityStore(NAME, keys), runtime.ledger),
         records=records,
         cases=CaseTable(),
         alarms=TimedAlarms(timers),
@@ -98,7 +100,7 @@ async def compose(runtime: Runtime) -> Parts:
             "witnesses": log.witnesses.run,
         },
         routers=[
-            router(reading, bearer),
+            router(reading, bearer, keys.read if keys else no_keys),
             log_router(log.reading, bearer),
             exports_router(_exports(runtime, settings, reading, log.reading), bearer),
         ],

@@ -15,6 +15,7 @@ from common.errors import Transient
 from common.jobs import Nudge
 from common.ledger import Connection, Ledger, Recorded
 from common.runtime import Parts, Runtime, Service, run
+from common.subject_keys import SubjectKeys, subject_keys
 from common.timers import Timers, WallTimers
 from fastapi import APIRouter
 
@@ -30,11 +31,11 @@ GC_THRESHOLDS = (50_000, 20, 50)
 T = TypeVar("T")
 
 
-def assemble(ledger: Ledger, wall: Callable[[], datetime]) -> Differ:
+def assemble(ledger: Ledger, wall: Callable[[], datetime], keys: SubjectKeys | None = None) -> Differ:
     """The differ over real parts. `wall` is the wall clock."""
     return Differ(
         Outside(
-            entities=EntityStore(NAME),
+            entities=EntityStore(NAME, keys),
             timers=Timers(NAME),
             cases=CaseTable(),
             records=LedgerRecords(ledger),
@@ -50,7 +51,7 @@ async def compose(runtime: Runtime) -> Parts:
     lease = Lease(runtime.settings.database_url.get_secret_value(), NAME)
     if not await lease.take(runtime.stop):
         return Parts(close=lease.release)
-    differ = assemble(runtime.ledger, wall_now)
+    differ = assemble(runtime.ledger, wall_now, subject_keys(runtime.settings.subject_keys))
     # Rows, views and evaluations are many, short-lived and without cycles: looking for cycles among them every few
     # hundred objects stalled one batch in five for 60 ms.
     gc.freeze()

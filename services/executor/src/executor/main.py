@@ -16,6 +16,7 @@ from common.jobs import JobQueue, Nudge, work
 from common.ledger import Connection, Ledger
 from common.runtime import Parts, Runtime, Service, Task, run
 from common.service_keys import signing_of
+from common.subject_keys import subject_keys
 
 from executor import workers
 from executor.adapters.actions import ActionTable
@@ -29,7 +30,6 @@ NAME = "executor"
 WAKE_S = 60.0
 REALM_S = 0.2
 QUEUE = JobQueue(NAME)
-STORE = EntityStore(NAME)
 ACTIONS = ActionTable()
 
 
@@ -55,7 +55,7 @@ async def compose(runtime: Runtime) -> Parts:
             pool=runtime.pool,
             ledger=runtime.ledger,
             current=current,
-            store=STORE,
+            store=EntityStore(NAME, subject_keys(settings.subject_keys)),
             queue=QUEUE,
             directory=WatchedDirectory(settings.directory, settings.realm),
             signing=signing_of(NAME, settings, wall_now()),

@@ -9,13 +9,19 @@ from datetime import datetime
 
 from common.canonical import digest
 from common.clock import RealmClock
+from common.directory import Directory
+from common.erasures import check_whole, fold
 from common.errors import Refused, Transient
+from common.events.approver import ErasureApproved
 from common.events.envelope import Event
+from common.failpoints import failpoint
 from common.ids import entity_stream
 from common.ledger import Answer as LedgerAnswer
-from common.ledger import Appended, AppendRefused, Connection
+from common.ledger import Appended, AppendRefused, Connection, Recorded
+from common.sealing import Keys, Subject
+from common.subject_keys import SubjectKeyStore
 
-from observer.core import moments, observations, snapshots
+from observer.core import moments, observations, personal, snapshots
 from observer.core.limits import MAX_HISTORY
 from observer.core.messages import Message
 from observer.core.moments import Moment
@@ -39,14 +45,18 @@ class Known:
 
 
 class Recorder:
-    """Records batches of upstream messages. `wall` is the wall clock.
+    """Records batches of upstream messages. `wall` is the wall clock. Without `subject_keys` no row of an entity type
+    with sensitive columns is recorded: its messages wait.
 
     All methods work inside the caller's transaction and have their effect when it commits. They may be called
     again with the same messages: what is stored is then a duplicate.
     """
 
-    def __init__(self, records: Records, wall: Callable[[], datetime]) -> None:
+    def __init__(
+        self, records: Records, wall: Callable[[], datetime], subject_keys: SubjectKeyStore | None = None
+    ) -> None:
         self._records = records
+        self._subject_keys = subject_keys
         self._wall = wall
         self.known = Known()
 
@@ -75,6 +85,7 @@ class Recorder:
         already, word for word, is `unchanged`. Raises `Transient` when another writer was in the way.
         """
         read, moment = await self._read(connection, incoming, sender)
+        read = await self._sealed(read)
         unchanged: dict[int, Answer] = {}
         if snapshot is not None:
             read = [snapshots.in_snapshot(item, snapshot) for item in read]
@@ -120,6 +131,32 @@ class Recorder:
         await self._records.forget_snapshot(connection, name)
         result = await self._records.append(connection, [snapshots.report_events(report, rows, moment)])
         return list(_stored(result[0]).positions)
+
+    async def _sealed(self, read: Read) -> Read:
+        """What was read, without anything sensitive in the clear. Keys are durable before anything is appended."""
+        needed = personal.subjects(read, self.known.rules)
+        return personal.sealed(read, self.known.rules, await self._keys(needed)) if needed else read
+
+    async def _kept(self, planned: dict[int, Event | Rejection]) -> dict[int, Event | Rejection]:
+        """The same, and of a rejection about a subject that was erased without the payload."""
+        about = {place: personal.subject_of(item) for place, item in planned.items() if isinstance(item, Rejection)}
+        named = [subject for subject in about.values() if subject is not None]
+        if not named or self._subject_keys is None:
+            return planned
+        keys = await self._subject_keys.read(named)
+        erased = {subject for subject in named if subject in keys and keys[subject].secret is None}
+        return {
+            place: personal.without_payload(item) if isinstance(item, Rejection) and about[place] in erased else item
+            for place, item in planned.items()
+        }
+
+    async def _keys(self, subjects: Sequence[Subject]) -> Keys:
+        if self._subject_keys is None:
+            raise Transient(
+                "subject_keys_missing",
+                "an entity type has sensitive columns, and TRUEUP_SUBJECT_KEYS does not say where the keys are",
+            )
+        return await self._subject_keys.ensure(subjects)
 
     async def _read(
         self, connection: Connection, incoming: Sequence[Incoming], sender: str | None
@@ -169,17 +206,82 @@ class Recorder:
             await self._records.keep_snapshot_rows(connection, name, list(rows.values()))
 
     async def _append(self, connection: Connection, settled: Settled, count: int) -> list[Answer]:
-        await self._records.quarantine(
-            connection, [item for item in settled.append.values() if isinstance(item, Rejection)]
-        )
-        results = await self._records.append(connection, [[event_of(item)] for item in settled.append.values()])
+        planned = await self._kept(settled.append)
+        await self._records.quarantine(connection, [item for item in planned.values() if isinstance(item, Rejection)])
+        results = await self._records.append(connection, [[event_of(item)] for item in planned.values()])
         answers = dict(settled.known)
-        for (place, item), result in zip(settled.append.items(), results, strict=True):
+        for (place, item), result in zip(planned.items(), results, strict=True):
             answers[place] = _answered(item, result)
         for place, first in settled.repeats.items():
             earlier = answers[first]
             answers[place] = earlier if earlier.status == "rejected" else _duplicate(earlier)
         return [answers[place] for place in range(count)]
+
+
+class Eraser:
+    """Destroys subject keys, for what two people have signed. Works inside the caller's transaction; may be done
+    again.
+
+    The observer checks request and approval itself, by its own directory: whoever can write to the ledger in the
+    approver's name destroys nothing.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        subject_keys: SubjectKeyStore | None,
+        directory: Callable[[], Directory] | None,
+        wall: Callable[[], datetime],
+    ) -> None:
+        self._records = records
+        self._subject_keys = subject_keys
+        self._directory = directory
+        self._wall = wall
+
+    async def on_erasures(self, connection: Connection, batch: Sequence[Recorded]) -> None:
+        """Carry out what was approved. Raises `Refused` for what no two people who may have signed."""
+        approved = dict.fromkeys(
+            (item.event.data["entity_type"], item.event.data["key"])
+            for item in batch
+            if item.event.type == ErasureApproved.TYPE
+        )
+        for subject in approved:
+            await self._erase(connection, subject)
+
+    async def again(self, connection: Connection) -> int:
+        """Destroy every key again that was destroyed before: the file may have come back from a backup. How many."""
+        if self._subject_keys is None:
+            return 0
+        done = {
+            (event.data["entity_type"], event.data["key"]): str(event.data["approval"])
+            for event in await self._records.erased(connection)
+        }
+        keys = await self._subject_keys.read(done)
+        back = [subject for subject in done if subject not in keys or keys[subject].secret is not None]
+        for subject in back:
+            await self._subject_keys.destroy(subject, done[subject])
+        return len(back)
+
+    async def _erase(self, connection: Connection, subject: Subject) -> None:
+        erasure = fold(await self._records.erasure(connection, subject)).get(subject)
+        if erasure is None or erasure.done is not None:
+            return
+        if self._directory is None:
+            raise Transient("directory_missing", "TRUEUP_DIRECTORY does not say who may approve an erasure")
+        check_whole(erasure, self._directory())
+        assert erasure.approval is not None
+        await self._keys().destroy(subject, erasure.approval.id)
+        failpoint("observer.key_destroyed")
+        payloads = await self._records.erase_payloads(connection, subject)
+        clock = await self._records.clock(connection)
+        event = personal.erased(erasure.approval, subject, payloads, moments.moment(clock, self._wall()))
+        result = await self._records.append(connection, [[event]])
+        _stored(result[0])
+
+    def _keys(self) -> SubjectKeyStore:
+        if self._subject_keys is None:
+            raise Transient("subject_keys_missing", "TRUEUP_SUBJECT_KEYS does not say where the keys are")
+        return self._subject_keys
 
 
 def _duplicate(earlier: Answer) -> Answer:

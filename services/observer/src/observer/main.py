@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Sequence
 
 from common.bus import Consumer
 from common.clock import wall_now
+from common.directory import WatchedDirectory
 from common.ledger import Connection, Recorded
 from common.runtime import Parts, Runtime, Service, run
+from common.subject_keys import subject_keys
 
 from observer.adapters.feeds import WatchedFeeds
 from observer.adapters.quarantine import PooledTransactions, PostgresQuarantine
 from observer.adapters.records import PostgresRecords
 from observer.adapters.upstream import upstream
 from observer.api import Context, router, setup
-from observer.handlers import Recorder
+from observer.handlers import Eraser, Recorder
 from observer.settings import ObserverSettings
+
+_log = logging.getLogger(__name__)
 
 
 async def compose(runtime: Runtime) -> Parts:
@@ -26,7 +31,14 @@ async def compose(runtime: Runtime) -> Parts:
     # finds none and costs a tenth of the time.
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-    recorder = Recorder(PostgresRecords(runtime.ledger), wall_now)
+    settings = runtime.settings
+    records, keys = PostgresRecords(runtime.ledger), subject_keys(settings.subject_keys)
+    recorder = Recorder(records, wall_now, keys)
+    people = WatchedDirectory(settings.directory, settings.realm) if settings.directory is not None else None
+    eraser = Eraser(records, keys, people, wall_now)
+    async with runtime.pool.acquire() as connection, connection.transaction():
+        if back := await eraser.again(connection):
+            _log.warning("%d subject keys had come back, from a backup perhaps; they are destroyed again", back)
     context = Context(
         recorder,
         PooledTransactions(runtime.pool, runtime.committed),
@@ -38,7 +50,7 @@ async def compose(runtime: Runtime) -> Parts:
         await recorder.refresh(connection)
 
     return Parts(
-        consumers=[Consumer(("declarations", "clock"), learn)],
+        consumers=[Consumer(("declarations", "clock"), learn), Consumer(("erasures",), eraser.on_erasures)],
         raw=upstream(recorder),
         routers=[router(context)],
         setup=setup,

@@ -11,6 +11,7 @@ from common.clock import RealmClock
 from common.events.envelope import Event
 from common.ledger import Answer as LedgerAnswer
 from common.ledger import Connection, Recorded
+from common.sealing import Subject
 
 from observer.core.observations import Answer, Incoming
 from observer.core.rejections import Headers, Rejection
@@ -46,6 +47,18 @@ class Records(Protocol):
 
     async def quarantine(self, connection: Connection, rejections: Sequence[Rejection]) -> None:
         """Keep what was refused; what is kept already stays as it is, erased payloads erased."""
+        ...
+
+    async def erasure(self, connection: Connection, subject: Subject) -> list[Event]:
+        """What was asked, approved and done about the erasure of one subject, in ledger order."""
+        ...
+
+    async def erased(self, connection: Connection) -> list[Event]:
+        """Every ErasureDone."""
+        ...
+
+    async def erase_payloads(self, connection: Connection, subject: Subject) -> int:
+        """Erase the payloads of refused messages about the subject, or that hold its key; how many."""
         ...
 
     async def append(self, connection: Connection, requests: Sequence[Sequence[Event]]) -> list[LedgerAnswer]:

@@ -11,6 +11,7 @@ from common.entities import EntityStore
 from common.jobs import JobQueue, Nudge, work
 from common.runtime import Parts, Runtime, Service, Task, run
 from common.service_keys import signing_of
+from common.subject_keys import subject_keys
 
 from planner import workers
 from planner.adapters.playbook import PlaybookDrafter
@@ -21,7 +22,6 @@ from planner.workers import Planner
 NAME = "planner"
 GATHER_S = 0.02
 QUEUE = JobQueue(NAME)
-STORE = EntityStore(NAME)
 
 
 async def compose(runtime: Runtime) -> Parts:
@@ -36,7 +36,7 @@ async def compose(runtime: Runtime) -> Parts:
             pool=runtime.pool,
             ledger=runtime.ledger,
             current=Current(runtime.ledger),
-            store=STORE,
+            store=EntityStore(NAME, subject_keys(settings.subject_keys)),
             queue=QUEUE,
             drafter=PlaybookDrafter(),
             key=signing.key,

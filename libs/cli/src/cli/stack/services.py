@@ -33,16 +33,19 @@ CONFIG_FILES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "TRUEUP_LOG_POLICY": ("log.policy", ("auditor",)),
     "TRUEUP_TARGETS": ("targets.json", ("executor",)),
 }
+SUBJECT_KEYS = "subject-keys.sqlite"
+"""The keys of personal data, beside the configuration. The observer makes the file with the first key."""
 
 
 def config_environment(service: str, config: Path) -> dict[str, str]:
-    """The variables that name this service's configuration files."""
+    """The variables that name this service's configuration files, and the file of subject keys."""
     named = {
         variable: config / name.format(service=service)
         for variable, (name, services) in CONFIG_FILES.items()
         if service in services
     }
-    return {variable: str(path) for variable, path in named.items() if path.exists()}
+    given = {variable: str(path) for variable, path in named.items() if path.exists()}
+    return {"TRUEUP_SUBJECT_KEYS": str(config / SUBJECT_KEYS), **given}
 
 
 def start(service: str, environment: Mapping[str, str], log: Path, *, detached: bool) -> Child:

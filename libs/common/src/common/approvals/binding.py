@@ -12,6 +12,7 @@ from common.errors import Permanent
 from common.events.approver import Chain, DigestParts, TicketOpened
 from common.events.model import Fact, Value
 from common.events.planner import PlanDrafted
+from common.sealing import SHOWN, is_sealed
 
 
 def facts_digest(facts: Sequence[Fact]) -> str:
@@ -118,4 +119,6 @@ def _changed_facts(old: Sequence[Fact], new: Sequence[Fact]) -> list[str]:
 
 
 def _shown(fact: Fact | None) -> str:
-    return "unknown" if fact is None or fact.unknown is not None else repr(fact.value)
+    if fact is None or fact.unknown is not None:
+        return "unknown"
+    return SHOWN if is_sealed(fact.value) else repr(fact.value)

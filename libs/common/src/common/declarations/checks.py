@@ -5,7 +5,7 @@ from functools import partial
 from itertools import product
 from zoneinfo import ZoneInfo
 
-from common.declarations import compiling, templates
+from common.declarations import compiling, sensitivity, templates
 from common.declarations.catalogue import Catalogue, policy_facts
 from common.declarations.expressions import Condition, Language
 from common.declarations.loader import Document
@@ -34,7 +34,7 @@ def check(documents: Iterable[Document], active: Catalogue | None = None) -> lis
     problems = _twice(given)
     catalogue = (active or Catalogue()).with_documents(given)
     for document in given:
-        checker = _Checker(document, catalogue)
+        checker = _Checker(document, catalogue, active)
         checker.run()
         problems += checker.problems
     if active is not None and not problems:
@@ -68,8 +68,8 @@ def _broken(documents: list[Document], active: Catalogue, after: Catalogue) -> l
 
 
 class _Checker:
-    def __init__(self, document: Document, catalogue: Catalogue) -> None:
-        self._document, self._all = document, catalogue
+    def __init__(self, document: Document, catalogue: Catalogue, active: Catalogue | None = None) -> None:
+        self._document, self._all, self._active = document, catalogue, active
         self.problems: list[Problem] = []
 
     def run(self) -> None:
@@ -116,6 +116,9 @@ class _Checker:
             if not dated and scope[relation.by or ""] not in ("date", "moment"):
                 told = f"{relation.other}.{relation.by} is not a date."
                 self._report(path, Wrong("not_a_date", told, "Name an attribute read with a date pattern."))
+        if not self.problems:
+            former = self._active.entity_types.get(self._document.name) if self._active else None
+            sensitivity.check_entity_type(spec, language, self._all.entity_types, former, self._report)
 
     def _desired_state(self, spec: DesiredState) -> None:
         name = self._document.name
@@ -135,6 +138,10 @@ class _Checker:
         if self._all.policy(name) is None:
             hint = "Add an ApprovalPolicy with: covers: " + name
             self._report((), Wrong("no_policy", f"No ApprovalPolicy covers {name}.", hint))
+        if state is not None and not self.problems:
+            types = self._all.entity_types
+            hidden = sensitivity.sensitive_variables(types[spec.selector.entity], types)
+            sensitivity.check_desired_state(state, hidden, self._report)
 
     def _step(self, step: Step, path: Path, language: Language) -> None:
         action = self._all.actions.get(step.action)
@@ -175,6 +182,8 @@ class _Checker:
         for role, attribute in spec.owners.items():
             if role != "otherwise":
                 self._exists("attribute", attribute, scope, ("owners", role))
+        if entity_type is not None:
+            sensitivity.check_policy(spec, entity_type, self._report)
         before = len(self.problems)
         language, conditions = compiling.policy_lines(spec, self._report)
         if len(self.problems) == before:

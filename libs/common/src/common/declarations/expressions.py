@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from cel_expr_python import cel
 
 from common.declarations.problems import Wrong, did_you_mean
-from common.declarations.values import Decimal, Slot, Status, Unknown, Value, ValueType
+from common.declarations.values import Decimal, Sensitive, Slot, Status, Unknown, Value, ValueType
 
 Scope: TypeAlias = Mapping[str, ValueType]
 """The variables an expression may read, by dotted name."""
@@ -335,10 +335,12 @@ def _goes(operator: str, kinds: list[str]) -> str:
     return "Compare values of the same kind."
 
 
-def _cel_value(value: Value, zone: ZoneInfo) -> object:
+def _cel_value(value: Value | Sensitive, zone: ZoneInfo) -> object:
     """Days and moments as the declaration's own calendar shows them, labelled UTC: so that a day is always
     24 hours long for `days(n)`, also across a change to summer time."""
     match value:
+        case Sensitive():
+            return _cel_value(value.value, zone)
         case datetime():
             local = value.astimezone(zone) if value.tzinfo else value
             return local.replace(tzinfo=UTC)

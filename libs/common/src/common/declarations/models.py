@@ -1,5 +1,7 @@
 """The kinds of declaration, each exactly as it may be written. Anything else is refused."""
 
+import difflib
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -80,13 +82,7 @@ class EntityType(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.sensitive:
-            refuse(
-                "not_offered_yet",
-                "sensitive (encrypted fields) is known but not offered yet by this version.",
-                "Leave the sensitive columns out of attributes, and drop this line.",
-                ("sensitive",),
-            )
+        self._check_sensitive()
         if self.fresh_for is not None and (self.fresh_for.unit != "day" or self.fresh_for.count < 1):
             refuse("bad_period", "freshFor is counted in calendar days.", "Write: freshFor: 35 days.", ("freshFor",))
         for name in self.related:
@@ -98,6 +94,42 @@ class EntityType(Strict):
                     ("related", name),
                 )
         return self
+
+    def _check_sensitive(self) -> None:
+        known = {*self.attributes, *(attribute.column for attribute in self.attributes.values())}
+        for index, name in enumerate(self.sensitive):
+            near = difflib.get_close_matches(name, known - {name}, n=1, cutoff=0.85)
+            if name not in known and near:
+                refuse(
+                    "unknown_attribute",
+                    f"sensitive names {name!r}, which is no attribute and no column that is read.",
+                    f"Did you mean {near[0]}? A column that is not read may be named, but not so like another.",
+                    ("sensitive", index),
+                )
+        if self.key in self.sensitive_columns:
+            refuse(
+                "not_offered_yet",
+                "A sensitive key (a pseudonym in its place) is known but not offered yet by this version.",
+                "Let the source send a number without a meaning as the key, or drop it here.",
+                ("sensitive",),
+            )
+
+    @property
+    def sensitive_columns(self) -> frozenset[str]:
+        """The columns whose values are sealed: of an attribute that is named its own, else the column of that name.
+        Every attribute that is read from one of them is sensitive."""
+        return sensitive_columns(self.sensitive, {name: item.column for name, item in self.attributes.items()})
+
+    @property
+    def sensitive_attributes(self) -> frozenset[str]:
+        """The attributes that are read from a sensitive column."""
+        hidden = self.sensitive_columns
+        return frozenset(name for name, item in self.attributes.items() if item.column in hidden)
+
+
+def sensitive_columns(sensitive: Iterable[str], columns: Mapping[str, str]) -> frozenset[str]:
+    """The columns that `sensitive` means; `columns`: attribute → its column."""
+    return frozenset(columns.get(name, name) for name in sensitive)
 
 
 class Selector(Strict):

@@ -3,17 +3,22 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from common.declarations import datepatterns
 from common.declarations.expressions import Language, Scope
 from common.declarations.models import Attribute, EntityType
-from common.declarations.values import Decimal, Json, Row, Slot, Status, Unknown
+from common.declarations.values import Decimal, Json, Row, Sensitive, Slot, Status, Unknown, Value
+from common.sealing import is_sealed
 
 _NUMBER = re.compile(r"[-+]?\d{1,16}", re.ASCII)
 _DECIMAL = re.compile(r"[-+]?\d{1,30}(\.\d{1,30})?", re.ASCII)
 _LARGEST = 2**53
 _CLIP = 80
+
+Opener: TypeAlias = Callable[[str], Json | Unknown]
+"""Opens a sealed value of one entity, or says why it can't be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,12 @@ class Reader:
 
     def __init__(self, entity_type: EntityType) -> None:
         self._key = entity_type.key
-        self._columns = [(name, item.column, _cell(item)) for name, item in entity_type.attributes.items()]
+        hidden = entity_type.sensitive_columns
+        columns = [(name, item.column, item) for name, item in entity_type.attributes.items()]
+        self._columns = [(name, column, _cell(item)) for name, column, item in columns if column not in hidden]
+        self._sensitive = [
+            (name, column, _cell(item, quotes=False)) for name, column, item in columns if column in hidden
+        ]
         self._language = Language(scope_of(entity_type), ZoneInfo("UTC"), with_clock=False)
         self._checks = [self._language.compile(source) for source in entity_type.checks]
 
@@ -51,8 +61,12 @@ class Reader:
             return None
         return str(value).strip() or None
 
-    def read(self, row: Row) -> Reading:
-        """The row's attributes. A row that fails a declared check is set aside; an undecidable check is not."""
+    def read(self, row: Row, opener: Opener | None = None) -> Reading:
+        """The row's attributes. A row that fails a declared check is set aside; an undecidable check is not.
+
+        `opener` opens the row's sealed cells; without one they are Unknown. With one, a sensitive column must be
+        sealed: what was stored before it was declared sensitive is Unknown, too.
+        """
         values: dict[str, Slot] = {}
         for name, column, cell in self._columns:
             value = row.get(column)
@@ -60,6 +74,8 @@ class Reader:
                 values[name] = Unknown("absent", f"{column} is empty" if column in row else f"there is no {column}")
             else:
                 values[name] = cell(value)
+        for name, column, cell in self._sensitive:
+            values[name] = _sensitive(column, cell, row, opener)
         for check in self._checks:
             bound = self._language.bind(values, check.reads)
             if self._language.decide(check, bound).status is Status.MISSED:
@@ -68,10 +84,28 @@ class Reader:
         return Reading(values)
 
 
-def _cell(attribute: Attribute) -> Callable[[Json], Slot]:
+def _sensitive(column: str, cell: Callable[[Json], Value | Unknown], row: Row, opener: Opener | None) -> Slot:
+    stored = row.get(column)
+    if stored is None:
+        return Unknown("absent", f"{column} is empty" if column in row else f"there is no {column}")
+    if not isinstance(stored, str) or not is_sealed(stored):
+        if opener is None:
+            return cell(stored)
+        return Unknown("undecided", f"{column} was reported before it was declared sensitive; report it again")
+    if opener is None:
+        return Unknown("undecided", f"{column} is sealed, and there are no subject keys here")
+    opened = opener(stored)
+    value = opened if isinstance(opened, Unknown) else cell(opened)
+    return value if isinstance(value, Unknown) else Sensitive(value, stored)
+
+
+def _cell(attribute: Attribute, *, quotes: bool = True) -> Callable[[Json], Value | Unknown]:
+    """`quotes`: whether what can't be read may be quoted in the reason."""
     read, column = attribute.read, attribute.column
 
     def unreadable(text: object, wanted: str) -> Unknown:
+        if not quotes:
+            return Unknown("unreadable", f"{column} is not {wanted}")
         shown = str(text)
         shown = shown if len(shown) <= _CLIP else f"{shown[: _CLIP - 1]}…"
         return Unknown("unreadable", f'{column} "{shown}" is not {wanted}')
@@ -81,7 +115,7 @@ def _cell(attribute: Attribute) -> Callable[[Json], Slot]:
         return lambda value: _list(value, empty, unreadable)
     convert = _converter(attribute, unreadable)
 
-    def cell(value: Json) -> Slot:
+    def cell(value: Json) -> Value | Unknown:
         if isinstance(value, list | dict):
             return unreadable(value, "a single value")
         text = ("true" if value else "false") if isinstance(value, bool) else str(value).strip()
@@ -90,12 +124,14 @@ def _cell(attribute: Attribute) -> Callable[[Json], Slot]:
     return cell
 
 
-def _converter(attribute: Attribute, unreadable: Callable[[object, str], Unknown]) -> Callable[[str], Slot]:
+def _converter(
+    attribute: Attribute, unreadable: Callable[[object, str], Unknown]
+) -> Callable[[str], Value | Unknown]:
     read = attribute.read
     if read.table is not None:
         table = read.table
 
-        def lookup(text: str) -> Slot:
+        def lookup(text: str) -> Value | Unknown:
             found = table.get(text)
             if found is None:
                 found = table.get(" ".join(text.split()))
@@ -130,7 +166,7 @@ def _plain(text: str) -> str:
     return number if number == "0" else sign + number
 
 
-def _list(value: Json, empty: Unknown, unreadable: Callable[[object, str], Unknown]) -> Slot:
+def _list(value: Json, empty: Unknown, unreadable: Callable[[object, str], Unknown]) -> Value | Unknown:
     if isinstance(value, list):
         if all(isinstance(item, str) for item in value):
             return tuple(str(item).strip() for item in value)

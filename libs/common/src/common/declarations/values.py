@@ -1,10 +1,12 @@
 """The values a rule may read, and what is said when there is none."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Literal, TypeAlias
+
+from common.sealing import SHOWN
 
 
 class Status(StrEnum):
@@ -40,18 +42,30 @@ class Decimal:
 
 
 Value: TypeAlias = str | bool | int | Decimal | date | datetime | tuple[str, ...]
-Slot: TypeAlias = Value | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitive:
+    """A value of a sensitive column: `value` for conditions, in memory alone; `sealed` for all that is written."""
+
+    value: Value = field(repr=False)
+    sealed: str
+
+
+Slot: TypeAlias = Value | Sensitive | Unknown
 Json: TypeAlias = str | bool | int | list["Json"] | dict[str, "Json"] | None
 
 ValueType: TypeAlias = Literal["text", "yes/no", "number", "decimal", "date", "moment", "list"]
 
 
-def to_json(value: Slot) -> Json:
+def to_json(value: Slot) -> Json:  # noqa: PLR0911 - one for each kind of value
     """The value as JSON for an event: dates `2023-06-30`, moments RFC 3339 (UTC `Z` when the zone is known),
-    decimals as text, Unknown as null."""
+    decimals as text, Unknown as null, what is sensitive sealed."""
     match value:
         case Unknown():
             return None
+        case Sensitive():
+            return value.sealed
         case Decimal():
             return value.text
         case datetime():
@@ -86,11 +100,14 @@ def instant_text(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
 
 
-def shown(value: Slot) -> str:
-    """The value as a person reads it: `30 June 2023`, `yes`, `A, B`; Unknown as `unknown`."""
+def shown(value: Slot) -> str:  # noqa: PLR0911 - one for each kind of value
+    """The value as a person reads it: `30 June 2023`, `yes`, `A, B`; Unknown as `unknown`, and never what is
+    sensitive."""
     match value:
         case Unknown():
             return "unknown"
+        case Sensitive():
+            return SHOWN
         case bool():
             return "yes" if value else "no"
         case Decimal():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from common.clock import parse_instant
 from common.errors import Permanent
-from common.events.observer import EntityObserved, EntityWithdrawn, SourceReported
+from common.events.observer import EntityObserved, EntityWithdrawn, ErasureDone, SourceReported
 
 if TYPE_CHECKING:  # rows are pure; only the type is the ledger client's
     from common.ledger import Recorded
@@ -92,6 +92,13 @@ def read_observation(recorded: Recorded) -> Observation | None:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise Permanent("malformed_event", f"event {event.id} is no observation: {error!r}") from error
+
+
+def read_erasure(recorded: Recorded) -> Ref | None:
+    """The entity whose subject key was destroyed; None for an event that says nothing of the kind."""
+    if recorded.event.type != ErasureDone.TYPE:
+        return None
+    return recorded.event.data["entity_type"], recorded.event.data["key"]
 
 
 def read_report(recorded: Recorded) -> Report | None:

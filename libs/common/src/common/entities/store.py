@@ -13,6 +13,7 @@ import orjson
 
 from common.declarations.catalogue import Catalogue
 from common.declarations.evaluation import EntityView
+from common.declarations.reading import Opener
 from common.entities import links, snapshots
 from common.entities.rows import (
     NEVER,
@@ -21,12 +22,14 @@ from common.entities.rows import (
     Ref,
     StoredEntity,
     newest,
+    read_erasure,
     read_observation,
     read_report,
     seen_as_of,
 )
-from common.entities.views import Linked, candidate_of, related_view, view_of
+from common.entities.views import Linked, candidate_of, opener_of, related_view, view_of
 from common.ledger import Connection, Ledger, Recorded
+from common.subject_keys import SubjectKeys
 
 READ_LIMIT = 2_000
 _ROW = (
@@ -36,14 +39,16 @@ _ROW = (
 
 
 class EntityStore:
-    """`schema` is the service's name and trusted: it becomes part of statements.
+    """`schema` is the service's name and trusted: it becomes part of statements. Without `subject_keys` sensitive
+    attributes are Unknown.
 
     Every method works in the caller's transaction. Applying is idempotent, and independent of order: a store holds
     the same after the same events in any order, however often each came.
     """
 
-    def __init__(self, schema: str) -> None:
+    def __init__(self, schema: str, subject_keys: SubjectKeys | None = None) -> None:
         self._schema = schema
+        self._subject_keys = subject_keys
         self._lock = int.from_bytes(hashlib.sha256(f"entities {schema}".encode()).digest()[:8], "big", signed=True)
         self._links = links.Links(schema)
         self._snapshots = snapshots.Snapshots(schema)
@@ -56,7 +61,7 @@ class EntityStore:
     async def apply(
         self, conn: Connection, recorded: Sequence[Recorded], catalogue: Catalogue
     ) -> dict[Ref, Recorded]:
-        """Take in observations, withdrawals and snapshot reports; other events are passed over.
+        """Take in observations, withdrawals, snapshot reports and erasures; other events are passed over.
 
         Returns the entities of which something may be known now that was not before, in a stable order, each with
         the event that did it (the last one in ledger order): those observed, named by a snapshot, missing from a
@@ -68,10 +73,12 @@ class EntityStore:
         reports = [item for item in map(read_report, recorded) if item is not None]
         await self.lock(conn)
         await self._relink(conn, catalogue)
-        changed: dict[Ref, Recorded] = {}
+        # Nothing of an erased entity's row has changed, and what can be read of it has.
+        erased = [(read_erasure(item), item) for item in recorded]
+        changed: dict[Ref, Recorded] = {ref: item for ref, item in erased if ref is not None}
         best = newest(observations)
         for ref in await self._observe(conn, [best[ref] for ref in sorted(best)]):
-            changed[ref] = best[ref].recorded
+            _later(changed, ref, best[ref].recorded)
         if reports:
             seen = seen_as_of(reports)
             for ref in await self._see(conn, [(ref, seen[ref].feed, seen[ref].as_of) for ref in sorted(seen)]):
@@ -157,21 +164,28 @@ class EntityStore:
         evaluation's to apply: it depends on its instant.
         """
         stored = await self.read(conn, refs)
+        openers = await self._openers(stored, catalogue)
         views: dict[Ref, EntityView] = {}
         for ref, entity in stored.items():
             spec = catalogue.entity_types.get(ref[0])
             if spec is not None and not entity.withdrawn:
-                views[ref] = view_of(spec, catalogue.readers[ref[0]], entity)
+                views[ref] = view_of(spec, catalogue.readers[ref[0]], entity, openers.get(ref))
         with_joins = [ref for ref in views if catalogue.entity_types[ref[0]].related]
         if not with_joins:
             return views
         await self._relink(conn, catalogue)
         far = await self._far_ends(conn, catalogue, with_joins)
+        openers = await self._openers((entity.ref for found in far.values() for entity in found), catalogue)
         for ref in with_joins:
             spec = catalogue.entity_types[ref[0]]
             candidates = {
                 linked: [
-                    candidate_of(catalogue.entity_types[linked[0]], catalogue.readers[linked[0]], entity)
+                    candidate_of(
+                        catalogue.entity_types[linked[0]],
+                        catalogue.readers[linked[0]],
+                        entity,
+                        openers.get(entity.ref),
+                    )
                     for entity in far.get((*linked, ref[1]), ())
                 ]
                 for linked in links.far_of(spec)
@@ -179,6 +193,15 @@ class EntityStore:
             }
             views[ref] = related_view(views[ref], spec, candidates)
         return views
+
+    async def _openers(self, refs: Iterable[Ref], catalogue: Catalogue) -> dict[Ref, Opener]:
+        """For each entity with sensitive columns what opens them, by the keys there are now."""
+        types = catalogue.entity_types
+        wanted = [ref for ref in dict.fromkeys(refs) if ref[0] in types and types[ref[0]].sensitive]
+        if not wanted or self._subject_keys is None:
+            return {}
+        keys = await self._subject_keys.read(wanted)
+        return {ref: opener_of(ref, keys) for ref in wanted}
 
     async def _far_ends(
         self, conn: Connection, catalogue: Catalogue, refs: Sequence[Ref]

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import cast
 
 from common.declarations.evaluation import EntityView, Origin
 from common.declarations.models import EntityType
-from common.declarations.reading import Reader
+from common.declarations.reading import Opener, Reader
 from common.declarations.relations import Candidate, Found, found, with_relations
-from common.entities.rows import StoredEntity
+from common.declarations.values import Json, Unknown
+from common.entities.rows import Ref, StoredEntity
+from common.errors import Permanent
 from common.ids import entity_stream
+from common.sealing import ERASED, Keys, unseal
 
 Linked = tuple[str, str]
 """(entity type, attribute): the attribute of a far entity by which a relation finds it."""
@@ -32,14 +36,31 @@ def origin_of(spec: EntityType, entity: StoredEntity) -> Origin:
     return Origin(entity_stream(*entity.ref), entity.event_id, fresh_until(spec, entity))
 
 
-def view_of(spec: EntityType, reader: Reader, entity: StoredEntity) -> EntityView:
-    """The entity's own attributes, without relations."""
-    return EntityView(*entity.ref, reader.read(entity.row).values, origin_of(spec, entity))
+def opener_of(ref: Ref, keys: Keys) -> Opener:
+    """Opens what is sealed in the row of `ref`, where `keys` has its key; says `erased` where it is destroyed."""
+    found = keys.get(ref)
+
+    def opened(sealed: str) -> Json | Unknown:
+        if sealed == ERASED or (found is not None and found.secret is None):
+            return Unknown("undecided", "erased")
+        if found is None or found.secret is None:
+            return Unknown("undecided", "its subject key is missing")
+        try:
+            return cast(Json, unseal(sealed, found.secret, ref))
+        except Permanent as error:
+            return Unknown("undecided", error.message)
+
+    return opened
 
 
-def candidate_of(spec: EntityType, reader: Reader, entity: StoredEntity) -> Candidate:
+def view_of(spec: EntityType, reader: Reader, entity: StoredEntity, opener: Opener | None = None) -> EntityView:
+    """The entity's own attributes, without relations. Without an `opener` what is sealed stays Unknown."""
+    return EntityView(*entity.ref, reader.read(entity.row, opener).values, origin_of(spec, entity))
+
+
+def candidate_of(spec: EntityType, reader: Reader, entity: StoredEntity, opener: Opener | None = None) -> Candidate:
     """The entity as the far end of a relation."""
-    return Candidate(entity.ref[1], dict(reader.read(entity.row).values), origin_of(spec, entity))
+    return Candidate(entity.ref[1], dict(reader.read(entity.row, opener).values), origin_of(spec, entity))
 
 
 def related_view(view: EntityView, spec: EntityType, candidates: Mapping[Linked, Iterable[Candidate]]) -> EntityView:

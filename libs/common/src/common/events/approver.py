@@ -8,7 +8,17 @@ from common.canonical import digest
 from common.events.model import EventData, Part
 
 DecisionKind = Literal[
-    "propose", "activate", "confirm", "dispute", "approve", "refuse", "return", "release", "outcome"
+    "propose",
+    "activate",
+    "confirm",
+    "dispute",
+    "approve",
+    "refuse",
+    "return",
+    "release",
+    "outcome",
+    "erase",
+    "approve_erasure",
 ]
 
 
@@ -17,7 +27,8 @@ class Decision(Part):
 
     `subject` is the digest of what is decided: the gap digest (confirm, dispute), the five-part digest (approve,
     refuse, return, release), the declaration set's digest (propose, activate), the ActionIntended event's id
-    (outcome). `case` is the case id, or the proposal id. `made_at` is the person's own wall clock.
+    (outcome), the subject's digest (erase), the ErasureRequested event's id (approve_erasure). `case` is the case id,
+    the proposal id or the erasure's stream. `made_at` is the person's own wall clock.
     """
 
     kind: DecisionKind
@@ -257,6 +268,30 @@ class OutcomeRecorded(EventData):
     plan: str
     step: int
     intent: str
+    decision: Decision
+
+
+class ErasureRequested(EventData):
+    """A person asks that what is sealed of one subject be erased. `decision.subject` is `erasure_digest`."""
+
+    TYPE: ClassVar[str] = "trueup.erasure.requested.v1"
+    CATEGORY: ClassVar[str] = "erasure"
+
+    entity_type: str
+    key: str
+    decision: Decision
+
+
+class ErasureApproved(EventData):
+    """Another person approves it: `decision.subject` is the ErasureRequested event's id, `request`. What the key
+    opens is lost once the observer has acted on this."""
+
+    TYPE: ClassVar[str] = "trueup.erasure.approved.v1"
+    CATEGORY: ClassVar[str] = "erasure"
+
+    entity_type: str
+    key: str
+    request: str
     decision: Decision
 
 

@@ -66,6 +66,22 @@ class ObservationRejected(EventData):
     quarantine: str | None = None
 
 
+class ErasureDone(EventData):
+    """The subject's key was destroyed: what is sealed of it in the ledger can't be opened any more.
+
+    `approval` is the ErasureApproved event's id. `payloads` counts the refused messages about the subject whose
+    payload was erased from the quarantine with it.
+    """
+
+    TYPE: ClassVar[str] = "trueup.erasure.done.v1"
+    CATEGORY: ClassVar[str] = "erased"
+
+    entity_type: str
+    key: str
+    approval: str
+    payloads: int
+
+
 class SourceReported(EventData):
     """A feed reported a snapshot of one entity type: which rows it held, as of when.
 

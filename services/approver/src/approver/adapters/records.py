@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from common.errors import Permanent, Transient
 from common.events import SIGNED
+from common.ids import entity_stream
 from common.ledger import AppendRefused, Connection, NewEvent, Recorded, append
 from common.service_keys import ServiceKey
 
@@ -26,6 +27,17 @@ class LedgerRecords:
         for row in rows:
             found[row["case_id"]].append(Recorded(row["position"], None, row["event"].encode()))
         return dict(found)
+
+    async def erasures(self, conn: Connection) -> list[Recorded]:
+        rows = await conn.fetch(
+            "SELECT position, event FROM ledger.events WHERE (stream >= 'erased/' AND stream < 'erased0') "
+            "OR (stream >= 'erasure/' AND stream < 'erasure0') ORDER BY position"
+        )
+        return [Recorded(row["position"], None, row["event"].encode()) for row in rows]
+
+    async def observed(self, conn: Connection, ref: tuple[str, str]) -> bool:
+        stream = entity_stream(*ref)
+        return bool(await conn.fetchval("SELECT EXISTS (SELECT 1 FROM ledger.events WHERE stream = $1)", stream))
 
     async def append(self, conn: Connection, requests: Sequence[Sequence[NewEvent]]) -> list[list[int]]:
         positions = []

@@ -3,6 +3,7 @@
 import logging
 from typing import Annotated, Any
 
+from common import revealing
 from common.directory import Person
 from common.errors import Refused
 from common.events.approver import Decision, DecisionKind
@@ -55,13 +56,17 @@ def router(context: Context) -> APIRouter:
 
     @routes.get("/cases/{case:path}")
     async def case(case: str, person: asker) -> CasePage:
-        """One case, whole, with what you may decide about it now."""
+        """One case, whole, with what you may decide about it now. Facts that are sealed in its events are opened."""
 
         async def work(conn: Connection) -> CasePage:
             opened = await opened_case(context, conn, case)
             return page(opened, person.id, (await context.desk.look(conn)).clock)
 
-        return await context.transact(work)
+        made = await context.transact(work)
+        plain = made.model_dump()
+        if not (sealed := revealing.subjects(plain)):
+            return made
+        return CasePage.model_validate(revealing.revealed(plain, await context.keys(sealed)))
 
     @routes.get("/decisions/template")
     async def template(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from common.directory import Directory, Person
 from common.http_auth import Logins, Tokens
 from common.ledger import Connection
+from common.sealing import Keys, Subject
 
 from approver.desk import Desk
 from approver.ports import Lists
@@ -23,9 +24,15 @@ class Transact(Protocol):
     async def __call__(self, work: Callable[[Connection], Awaitable[T]], /) -> T: ...
 
 
+async def no_keys(_: Sequence[Subject]) -> Keys:
+    """The keys there are without TRUEUP_SUBJECT_KEYS."""
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
-    """`bearer` is the dependency that says who is asking; `quiescent` whether all services have handled all."""
+    """`bearer` is the dependency that says who is asking; `quiescent` whether all services have handled all; `keys`
+    reads subject keys, for pages."""
 
     realm: str
     desk: Desk
@@ -37,3 +44,4 @@ class Context:
     bearer: Callable[..., Person]
     quiescent: Callable[[], Awaitable[tuple[bool, list[str]]]]
     wall: Callable[[], datetime]
+    keys: Callable[[Sequence[Subject]], Awaitable[Keys]] = no_keys

@@ -281,3 +281,23 @@ class ErrorAnswer(Body):
     reason_code: str
     message: str
     what_to_do: str
+
+
+class Erasure(Body):
+    """What was asked, approved and done about one subject. `payloads`: quarantined messages erased with the key."""
+
+    entity_type: str
+    key: str
+    status: str
+    request: str
+    requested: str
+    requested_by: str
+    comment: str
+    approved: str | None
+    approved_by: str | None
+    erased: str | None
+    payloads: int | None
+
+
+class ErasureList(Body):
+    erasures: list[Erasure]

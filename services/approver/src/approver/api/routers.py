@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from approver.api import cases, people, proposals
+from approver.api import cases, erasures, people, proposals
 from approver.api.context import Context
 from approver.api.models import MAX_TEXT, ErrorAnswer
 
@@ -19,6 +19,6 @@ _REFUSED: dict[int | str, dict[str, Any]] = {
 def routers(context: Context) -> list[APIRouter]:
     """What the application serves beside /healthz, /readyz and /status."""
     whole = APIRouter(responses=_REFUSED)
-    for part in (people, cases, proposals):
+    for part in (people, cases, proposals, erasures):
         whole.include_router(part.router(context))
     return [whole]

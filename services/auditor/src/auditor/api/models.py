@@ -49,7 +49,8 @@ class Timeline(BaseModel):
 
 
 class EventAnswer(BaseModel):
-    """One event: `event` is its exact bytes as text, `sha256` theirs. `data` is the same, parsed."""
+    """One event: `event` is its exact bytes as text, `sha256` theirs. `data` is the same, parsed, and what is sealed
+    in it opened while there is a key."""
 
     position: int
     event: str

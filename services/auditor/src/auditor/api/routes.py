@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
+from common import revealing
 from common.cases import Case
 from common.directory import Person
 from common.errors import Refused
 from common.ledger import Recorded
+from common.sealing import Keys, Subject
 from fastapi import APIRouter, Depends, Query, Response
 
 from auditor.api.models import (
@@ -36,15 +38,24 @@ _REFUSED: dict[int | str, dict[str, Any]] = {
 }
 
 
-def router(reading: Reading, bearer: Callable[..., Person]) -> APIRouter:
-    """Everything under /v1. `bearer` is the dependency that says who is asking."""
+ReadKeys = Callable[[Sequence[Subject]], Awaitable[Keys]]
+
+
+async def no_keys(_: Sequence[Subject]) -> Keys:
+    """The keys there are without TRUEUP_SUBJECT_KEYS."""
+    return {}
+
+
+def router(reading: Reading, bearer: Callable[..., Person], keys: ReadKeys = no_keys) -> APIRouter:
+    """Everything under /v1. `bearer` is the dependency that says who is asking; `keys` reads subject keys, with which
+    what is sealed is shown. Bytes of events and attestations stay as they are."""
     whole = APIRouter(prefix="/v1", responses=_REFUSED, dependencies=[Depends(bearer)])
-    for part in (_cases(reading), _events(reading), _attestations(reading)):
+    for part in (_cases(reading, keys), _events(reading, keys), _attestations(reading)):
         whole.include_router(part)
     return whole
 
 
-def _cases(reading: Reading) -> APIRouter:
+def _cases(reading: Reading, keys: ReadKeys) -> APIRouter:
     routes = APIRouter(tags=["cases"])
 
     @routes.get("/cases")
@@ -74,12 +85,13 @@ def _cases(reading: Reading) -> APIRouter:
     @routes.get("/cases/{case:path}")
     async def one_case(case: str) -> CasePage:
         """One case as it stands, folded from the ledger now."""
-        return case_page(_fold(case, await _history(reading, case)))
+        page = case_page(_fold(case, await _history(reading, case)))
+        return CasePage.model_validate(await _opened(page.model_dump(), keys))
 
     return routes
 
 
-def _events(reading: Reading) -> APIRouter:
+def _events(reading: Reading, keys: ReadKeys) -> APIRouter:
     routes = APIRouter(tags=["events"])
 
     @routes.get("/events")
@@ -87,7 +99,7 @@ def _events(reading: Reading) -> APIRouter:
         position: Annotated[list[Annotated[int, Query(ge=0, le=2**62)]], Query(max_length=MOST_POSITIONS)],
     ) -> EventList:
         """The events at these positions (`?position=7&position=9`), byte for byte."""
-        return EventList(events=[_answer(item) for item in await reading.at(sorted(set(position)))])
+        return EventList(events=[await _answer(item, keys) for item in await reading.at(sorted(set(position)))])
 
     @routes.get("/events/{event_id}")
     async def event(event_id: str) -> Explained:
@@ -97,7 +109,7 @@ def _events(reading: Reading) -> APIRouter:
             raise Refused("event_unknown", f"there is no event {event_id}", "Take an id from a case's timeline.")
         causes, complete = await reading.causes(recorded)
         return Explained(
-            event=_answer(recorded),
+            event=await _answer(recorded, keys),
             causes=[_line(item) for item in causes],
             cited=[_line(item) for item in await reading.cited(recorded)],
             complete=complete,
@@ -149,11 +161,17 @@ def _line(recorded: Recorded) -> TimelineLine:
     return TimelineLine.model_validate(timeline.line(recorded.position, recorded.event))
 
 
-def _answer(recorded: Recorded) -> EventAnswer:
+async def _opened(data: Any, keys: ReadKeys) -> Any:
+    """`data` with what is sealed in it as the reader may see it."""
+    sealed = revealing.subjects(data)
+    return revealing.revealed(data, await keys(sealed)) if sealed else data
+
+
+async def _answer(recorded: Recorded, keys: ReadKeys) -> EventAnswer:
     return EventAnswer(
         position=recorded.position,
         event=recorded.raw.decode(),
         sha256=hashlib.sha256(recorded.raw).hexdigest(),
         line=_line(recorded),
-        data=recorded.event.data,
+        data=await _opened(recorded.event.data, keys),
     )

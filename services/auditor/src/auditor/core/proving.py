@@ -14,6 +14,7 @@ from common.events.differ import GapSnapshot
 from common.events.model import Fact, Value
 from common.events.observer import EntityObserved
 from common.events.planner import PlanDrafted
+from common.sealing import is_sealed
 
 from auditor.core.evidence import Record
 
@@ -24,10 +25,15 @@ WITHDRAWN = "withdrawn"
 
 def read_again(catalogue: Catalogue, observed: EntityObserved, name: str) -> object:
     """The attribute `name` (`position`, `retest.result`) of an observed row, as JSON; None when it can't be read.
+    What is sealed in the row stays as it is stored: it takes no key to see that a fact is the row's.
 
     Raises KeyError when no EntityType for it is in force.
     """
     attribute = name.rpartition(".")[2]
+    spec = catalogue.entity_types[observed.entity_type]
+    if attribute in spec.sensitive_attributes:
+        stored = observed.row.get(spec.attributes[attribute].column)
+        return stored if is_sealed(stored) else None
     values = catalogue.readers[observed.entity_type].read(observed.row).values
     return to_json(values.get(attribute, Unknown("absent", "there is no such attribute")))
 

@@ -13,6 +13,7 @@ from datetime import date, datetime
 from common.clock import parse_instant
 from common.declarations.values import day_text
 from common.events.model import Fact, Value
+from common.sealing import SHOWN, is_sealed
 
 LONGEST_QUOTE = 240
 _BRACKETS = str.maketrans({"[": "(", "]": ")", '"': "'", "“": "'", "”": "'"})
@@ -52,6 +53,8 @@ def value(given: Value) -> str:
         return plain(", ".join(given), 80)
     if isinstance(given, int):
         return str(given)
+    if is_sealed(given):
+        return SHOWN
     return _dated(given) or quoted(given, 80)
 
 

@@ -23,6 +23,7 @@ from common.entities.rows import Ref
 from common.events.differ import FailingRule
 from common.events.model import Fact
 from common.facts import entity_facts, facts_named
+from common.sealing import SHOWN, is_sealed
 
 Standing: TypeAlias = Literal["gap", "undecided", "fine", "not_selected", "selector_unknown", "withdrawn"]
 CLOCK = ("today", "now")
@@ -199,6 +200,8 @@ def changes(before: Mapping[str, Any], finding: Finding) -> list[str]:
 def _shown(value: object) -> str:
     if value is None:
         return "unknown"
+    if is_sealed(value):
+        return SHOWN
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)

@@ -9,9 +9,10 @@ import orjson
 from common import ledger as ledgers
 from common.clock import RealmClock
 from common.events.envelope import Event
-from common.ids import REALM_STREAM
+from common.ids import REALM_STREAM, erased_stream, erasure_stream
 from common.ledger import Answer, Connection, Ledger, NewEvent, Recorded
 from common.realm import fold_clock
+from common.sealing import Subject
 
 from observer.core.rejections import Headers, Rejection
 from observer.core.settling import Stored
@@ -30,6 +31,11 @@ _HISTORIES = (
 _QUARANTINE = (
     "INSERT INTO observer.rejections (id, feed, event, payload, headers) "
     "SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[]) ON CONFLICT (id) DO NOTHING"
+)
+_ERASE_PAYLOADS = (
+    "UPDATE observer.rejections SET payload = NULL, headers = NULL, erased = true WHERE payload IS NOT NULL AND ("
+    "(event::json ->> 'entity_type' = $1 AND event::json ->> 'key' = $2) "
+    "OR position(convert_to($2, 'UTF8') IN payload) > 0) RETURNING 1"
 )
 _KEEP = (
     "INSERT INTO observer.snapshot_rows (feed, entity_type, snapshot, key, row_digest, stored) "
@@ -101,6 +107,22 @@ class PostgresRecords:
                 [item.payload for item in ordered],
                 [_kept(item.headers) for item in ordered],
             )
+
+    async def erasure(self, connection: Connection, subject: Subject) -> list[Event]:
+        streams = (erasure_stream(*subject), erased_stream(*subject))
+        return [item.event for stream in streams for item in await self._ledger.read_stream(connection, stream)]
+
+    async def erased(self, connection: Connection) -> list[Event]:
+        found: list[Event] = []
+        after = -1
+        while page := await self._ledger.read_category(connection, "erased/", after, _PAGE):
+            found += [item.event for item in page]
+            after = page[-1].position
+        return found
+
+    async def erase_payloads(self, connection: Connection, subject: Subject) -> int:
+        rows = await connection.fetch(_ERASE_PAYLOADS, *subject)
+        return len(rows)
 
     async def append(self, connection: Connection, requests: Sequence[Sequence[Event]]) -> list[Answer]:
         if not requests:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from common.bus import RawConsumer, RawRecord
 from common.bus.errors import reason_of
+from common.errors import TrueupError
 from common.ledger import Connection
 
 from observer.core.observations import Incoming
@@ -25,6 +26,8 @@ def upstream(recorder: Recording) -> RawConsumer:
 
     async def rejected(connection: Connection, record: RawRecord, error: BaseException) -> None:
         code, message = reason_of(error)
+        if not isinstance(error, TrueupError):  # whatever it quotes may be out of the message
+            message = f"handling it failed with {type(error).__name__}"
         await recorder.reject(connection, _incoming(record), code, message)
 
     return RawConsumer(TOPIC, handle, rejected, MAX_RECORDS, overlap=True)

@@ -35,7 +35,7 @@ def stored_row(row: dict[str, Any], raw: bytes) -> dict[str, Any]:
                 _check_size(column, len(value.encode()))
         elif kind is int:
             if not -MAX_INTEGER <= value <= MAX_INTEGER:
-                raise _too_large(column, value)
+                raise _too_large(column)
         elif kind is float:
             changed[column] = _decimal(column, value, rounded)
         elif kind is dict or kind is list:
@@ -43,7 +43,7 @@ def stored_row(row: dict[str, Any], raw: bytes) -> dict[str, Any]:
             changed[column] = _nested(column, value, rounded, 1)
     # read once for the whole message: reading it for each number would take a hostile one's square of time
     if rounded and _has_large_integer(raw):
-        raise _too_large(rounded[0], "an integer")
+        raise _too_large(rounded[0])
     return {**row, **changed} if changed else row
 
 
@@ -60,7 +60,7 @@ def _nested(column: str, value: Any, rounded: list[str], depth: int) -> Any:
     if kind is float:
         return _decimal(column, value, rounded)
     if kind is int and not -MAX_INTEGER <= value <= MAX_INTEGER:
-        raise _too_large(column, value)
+        raise _too_large(column)
     return value
 
 
@@ -91,10 +91,8 @@ def _has_large_integer(raw: bytes) -> bool:
     return large
 
 
-def _too_large(column: str, value: object) -> Rejected:
-    return Rejected(
-        "integer_too_large", f"the column {column!r} holds {value}, which is beyond ±2^53; send it as a string"
-    )
+def _too_large(column: str) -> Rejected:
+    return Rejected("integer_too_large", f"the column {column!r} holds an integer beyond ±2^53; send it as a string")
 
 
 def _check_column(column: str) -> None:

@@ -16,6 +16,7 @@ from common.canonical import MAX_INTEGER
 from common.clock import instant, parse_instant
 from common.errors import Permanent
 from common.ids import is_key
+from common.sealing import MARK, is_sealed
 
 from observer.core.cells import stored_row
 from observer.core.envelopes import OBSERVED, WITHDRAWN, Envelope, opened
@@ -24,6 +25,7 @@ from observer.core.rejections import UNIDENTIFIED, Headers, Identity, Rejected
 from observer.core.sources import EntityRule, EntityRules
 
 MAX_WITHDRAWAL_REASON = 2_000
+_MARK = MARK.encode()
 
 _FEED = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_FEED - 1}}}", re.ASCII)
 _TIME = re.compile(
@@ -87,7 +89,7 @@ def _read(
     reason = data.get("reason", "")
     if type(simulated) is not bool:
         raise Rejected("data_malformed", "data.simulated must be true or false")
-    if type(reason) is not str or len(reason) > MAX_WITHDRAWAL_REASON:
+    if type(reason) is not str or len(reason) > MAX_WITHDRAWAL_REASON or is_sealed(reason):
         raise Rejected("data_malformed", f"data.reason must be a text of at most {MAX_WITHDRAWAL_REASON} characters")
     time = _time(attributes.get("time"), latest)
     return Message(
@@ -152,6 +154,12 @@ def _row(data: dict[str, Any], raw: bytes) -> dict[str, Any]:
     row = data.get("row")
     if type(row) is not dict or not row:
         raise Rejected("row_malformed", "data.row must be an object with at least the key's column")
+    # Most messages don't hold the mark, also not with an escaped character: spare looking at each cell.
+    suspect = row if _MARK in raw or b"\\u" in raw else {}
+    if pretending := next((column for column, value in suspect.items() if is_sealed(value)), None):
+        raise Rejected(
+            "sealed_lookalike", f"the column {pretending[:60]!r} begins with {MARK}, which only Trueup itself writes"
+        )
     return stored_row(row, raw)
 
 
@@ -164,7 +172,7 @@ def _key(data: dict[str, Any], row: dict[str, Any] | None, rule: EntityRule) -> 
     if row is None and said is None:
         raise Rejected("key_missing", "a withdrawal names its entity in data.key")
     if said is not None and found is not None and said != found:
-        raise Rejected("key_mismatch", f"data.key is {said!r} and the column {rule.key_column!r} holds {found!r}")
+        raise Rejected("key_mismatch", f"data.key and the column {rule.key_column!r} name two entities")
     key = found or said
     assert key is not None
     return key
@@ -182,7 +190,7 @@ def _as_key(value: Any, where: str) -> str | None:
     if not is_key(key):
         raise Rejected(
             "key_malformed",
-            f"{where} holds {key[:60]!r}; a key has 1 to 200 characters, "
+            f"{where} holds {len(key)} characters that are no key; a key has 1 to 200 characters, "
             "no white space, no slash, no control character",
         )
     return key

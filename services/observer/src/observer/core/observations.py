@@ -14,6 +14,7 @@ from common.ids import entity_stream, event_id, source_stream
 from observer.core import messages
 from observer.core.messages import Message
 from observer.core.moments import Moment
+from observer.core.personal import as_erased
 from observer.core.rejections import Headers, Identity, Rejected, Rejection, rejection
 from observer.core.sources import EntityRules
 
@@ -133,7 +134,7 @@ def same_content(event: Event, stored: Event) -> bool:
     return (
         event.type == stored.type
         and event.subject == stored.subject
-        and digest({**event.data, "origin": ""}) == digest({**stored.data, "origin": ""})
+        and digest({**event.data, "origin": ""}) == digest({**as_erased(stored.data, event.data), "origin": ""})
     )
 
 

@@ -6,7 +6,9 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from common.declarations.models import sensitive_columns
 from common.events.approver import DeclarationActivated
 from common.events.envelope import Event
 
@@ -16,10 +18,12 @@ ALL_FEEDS = "*"
 
 @dataclass(frozen=True, slots=True)
 class EntityRule:
-    """What the observer needs of an EntityType: the column that holds the key, and the feed that reports it."""
+    """What the observer needs of an EntityType: the column that holds the key, the feed that reports it, and the
+    columns that are sealed."""
 
     key_column: str
     source: str
+    sensitive: frozenset[str] = frozenset()
 
 
 EntityRules = Mapping[str, EntityRule]
@@ -31,8 +35,13 @@ def fold_rules(rules: EntityRules, events: Iterable[Event]) -> dict[str, EntityR
     for event in events:
         if event.type == DeclarationActivated.TYPE and event.data["kind"] == "EntityType":
             spec = event.data["spec"]
-            folded[event.data["name"]] = EntityRule(spec["key"], spec["source"])
+            folded[event.data["name"]] = EntityRule(spec["key"], spec["source"], _sensitive(spec))
     return folded
+
+
+def _sensitive(spec: Mapping[str, Any]) -> frozenset[str]:
+    columns = {name: attribute["from"] for name, attribute in spec["attributes"].items()}
+    return sensitive_columns(spec.get("sensitive", ()), columns)
 
 
 def feed_of(token: str, feeds: Mapping[str, str]) -> str | None:

@@ -10,6 +10,7 @@ from common.cases import Case
 from common.events.envelope import Event
 from common.events.model import Fact
 from common.events.planner import PlanDrafted, PlanSuperseded, PlanWithheld
+from common.sealing import SHOWN, is_sealed
 
 from planner.core.situation import Situation, gate_one_stands
 
@@ -109,7 +110,9 @@ def _changes(before: list[Fact], now: list[Fact]) -> list[str]:
 
 
 def _shown(fact: Fact) -> str:
-    return "unknown" if fact.unknown is not None else repr(fact.value)
+    if fact.unknown is not None:
+        return "unknown"
+    return SHOWN if is_sealed(fact.value) else repr(fact.value)
 
 
 def _superseded(plan: PlanDrafted, reason_code: str, reason: str) -> PlanSuperseded:

@@ -1,0 +1,1 @@
+"""`trueup ledger`: what is done to the ledger as a whole."""
