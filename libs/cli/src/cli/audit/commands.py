@@ -75,7 +75,7 @@ def verify_command(
     """
     try:
         raw = _read(file)
-        checks = verify(raw, _directory(directory), digest, _service_keys(service_keys))
+        checks = verify(raw, trusted_directory(directory), digest, trusted_keys(service_keys))
         if against is not None and checks[0].ok:
             with service.Auditor(against, service.token(as_person)) as auditor:
                 checks += compare(raw, auditor)
@@ -100,7 +100,8 @@ def _read(file: Path) -> bytes:
     return raw
 
 
-def _directory(file: Path | None) -> Directory | None:
+def trusted_directory(file: Path | None) -> Directory | None:
+    """The people in this file, None when none is given. Raises `Refused` (`directory_unreadable`)."""
     if file is None:
         return None
     try:
@@ -111,7 +112,8 @@ def _directory(file: Path | None) -> Directory | None:
         raise Refused("directory_unreadable", f"{file} is not a directory of people: {told}", what) from error
 
 
-def _service_keys(file: Path | None) -> ServiceKeys | None:
+def trusted_keys(file: Path | None) -> ServiceKeys | None:
+    """The services' keys in this file, None when none is given. Raises `Refused` (`service_keys_unreadable`)."""
     if file is None:
         return None
     try:
