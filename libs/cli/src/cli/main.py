@@ -32,6 +32,7 @@ COMMANDS: dict[str, Entry] = {
     "up": Entry("cli.stack.commands", "up", "Start PostgreSQL, a broker and the six services.", RUN),
     "down": Entry("cli.stack.commands", "down", "Stop everything that runs in the data folder.", RUN),
     "migrate": Entry("cli.stack.migrate", "migrate", "Bring a realm's schemas to this release's versions.", RUN),
+    "bus": Entry("cli.bus.commands", "app", "Publish again what a broker has lost.", RUN),
     "status": Entry("cli.stack.commands", "status", "What runs: addresses, readiness and lag.", RUN),
     "people": Entry("cli.people.entering", "app", "The directory of a realm on this machine: list, add.", RUN),
     "keys": Entry("cli.stack.keys", "app", "The services' own keys: list, rotate.", RUN),
