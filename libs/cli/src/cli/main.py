@@ -58,7 +58,7 @@ COMMANDS: dict[str, Entry] = {
     "return": Entry("cli.people.deciding", "send_back", "Send a plan back to be drafted again.", DECIDE),
     "release": Entry("cli.people.deciding", "release", "At Level 2: this step may run now.", DECIDE),
     "outcome": Entry("cli.people.deciding", "outcome", "Say how work by hand went.", DECIDE),
-    "ledger": Entry("cli.ledger.commands", "app", "Check the whole ledger.", CHECK),
+    "ledger": Entry("cli.ledger.commands", "app", "Check the whole ledger; rebuild what is made of it.", CHECK),
     "audit": Entry("cli.audit.commands", "app", "Verify an attestation, or show a case's records.", CHECK),
 }
 

@@ -18,6 +18,7 @@ from common.runtime import Parts, Runtime, Service, run
 from common.service_keys import signing_of
 from common.timers import Timers, WallTimers
 
+from auditor.adapters.projection import CaseLines
 from auditor.adapters.reading import StoredReading
 from auditor.adapters.records import LedgerRecords, ReadEntities
 from auditor.adapters.tables import AttestationTable, CaseTable, TimedAlarms
@@ -136,6 +137,7 @@ SERVICE = Service(
     compose=compose,
     settings=AuditorSettings,
     title="Trueup auditor",
+    projection=lambda _ledger: CaseLines(),
     description="Verifies from newer observations, closes cases, and issues attestations that anyone can check.",
 )
 

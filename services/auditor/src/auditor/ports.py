@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from common.cases import Case
 from common.declarations.catalogue import Catalogue
 from common.declarations.evaluation import EntityView
 from common.entities import Ref, StoredEntity
@@ -16,6 +15,7 @@ from common.ledger import Connection, Recorded
 from pydantic import BaseModel
 
 from auditor.core.attestation import Attestation
+from auditor.core.deciding import Story
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Records(Protocol):
 class Cases(Protocol):
     """The projection of cases."""
 
-    async def save(self, conn: Connection, cases: Sequence[tuple[Case, Event]]) -> None:
+    async def save(self, conn: Connection, cases: Sequence[tuple[Story, Event]]) -> None:
         """Write each case's line as it stands, beside its newest event."""
         ...
 

@@ -1,6 +1,6 @@
 """`trueup ledger fsck`: read the whole ledger and say what in it can't be.
 
-Exit codes: 0 sound, 1 something does not hold, 2 it could not be checked.
+Exit codes: 0 sound, 1 something does not hold, 2 it could not be checked. `trueup ledger rebuild` is in `rebuilding`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from rich.text import Text
 
 from cli.audit.commands import EXIT_COULD_NOT, EXIT_FAILED, Trusted, TrustedKeys, trusted_directory, trusted_keys
 from cli.ledger.fsck import LISTED, Report, fsck
+from cli.ledger.rebuilding import rebuild_command
 from cli.people.screen import Json, cell, clean, console, print_json, table
 from cli.stack.commands import Running, the_running_one
 from cli.stack.stack import Stack
@@ -27,17 +28,13 @@ from cli.stack.stack import Stack
 app = typer.Typer(
     name="ledger", add_completion=False, no_args_is_help=True, help="Check the ledger, and what was made of it."
 )
+app.command("rebuild")(rebuild_command)
 Reader = Annotated[
     str,
     typer.Option(
         "--database", envvar="TRUEUP_READER_DATABASE_URL", show_envvar=True, help="The realm's database, for reader."
     ),
 ]
-
-
-@app.callback()
-def _root() -> None:
-    """Holds the group together where it has a single command."""
 
 
 @app.command("fsck")
