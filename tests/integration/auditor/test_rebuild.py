@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 from auditor import main as auditor_main
 from auditor.adapters.projection import CaseLines
@@ -144,6 +145,29 @@ async def test_events_that_come_while_the_tables_are_compared_are_not_missed(
     monkeypatch.setattr(CaseLines, "turn", meanwhile)
     report = await rebuilt(room.realm, SERVICE)
     assert report.position == len(walk.ledger) - 1 and report.differences == []
+
+
+async def test_nobody_writes_between_the_comparison_and_the_swap(
+    room: AuditRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await attested(room)
+    expect_rest = projections._Rebuild._expect_rest
+    refused = 0
+
+    async def meanwhile(self: Any) -> None:
+        nonlocal refused
+        await expect_rest(self)
+        async with room.pool.acquire() as handler:
+            await handler.execute("SET lock_timeout = '50ms'")
+            with pytest.raises(asyncpg.LockNotAvailableError):
+                await handler.execute("UPDATE auditor.cases SET stage = 'soaking'")
+            refused += 1
+            await handler.execute("RESET lock_timeout")
+
+    monkeypatch.setattr(projections._Rebuild, "_expect_rest", meanwhile)
+    assert (await rebuilt(room.realm, SERVICE)).differences == []
+    assert refused == 1
+    assert (await table(room.pool, "auditor.cases"))[0]["stage"] == "attested"
 
 
 async def test_one_rebuild_at_a_time(room: AuditRoom) -> None:
