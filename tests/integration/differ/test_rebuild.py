@@ -7,6 +7,7 @@ import json
 
 import pytest
 from cli.main import app
+from common.errors import Refused
 from differ.main import SERVICE
 from support.differ_realm import START, DifferRealm, days, finding, retest
 from support.rebuilding import at_rest, indexes, rebuilt, table
@@ -101,6 +102,13 @@ async def test_the_differ_goes_on_with_what_was_swapped_in(replay: DifferRealm) 
     await replay.deliver(await replay.observe("finding", finding("F-8", **LATE), START + days(41)))
     assert (await replay.said())[said:] == ["changed", "opened"]
     assert (await rebuilt(replay.realm, SERVICE)).differences == []
+
+
+async def test_what_can_not_be_folded_is_told(replay: DifferRealm) -> None:
+    await replay.observe("finding", finding("F-1"))
+    with pytest.raises(Refused) as refusal:
+        await rebuilt(replay.realm, SERVICE)
+    assert refusal.value.reason_code == "realm_missing"
 
 
 async def test_the_command_compares_repairs_and_says_so(replay: DifferRealm) -> None:

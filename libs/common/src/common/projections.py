@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import asyncpg
 import orjson
 
-from common.errors import Refused
+from common.errors import Permanent, Refused, Transient
 from common.ledger import Connection, Ledger, Recorded
 from common.ledger.progress import progress
 
@@ -96,7 +96,8 @@ async def rebuild(
 
     `tell` gets (position, head). Without `swap` the rebuilt tables are compared and dropped. Raises `Refused`:
     `rebuild_running`, `not_at_rest` (the service has not handled all that is in the ledger), `database_unreachable`,
-    `database_refused`; the live tables are then as they were.
+    `database_refused`, and the code of whatever keeps an event from being folded; the live tables are then as they
+    were.
     """
     try:
         conn = await asyncpg.connect(url, server_settings={"application_name": "rebuild"})
@@ -106,6 +107,9 @@ async def rebuild(
     try:
         ledger = Ledger(conn)
         return await _Rebuild(conn, ledger, projection(ledger), tell).run(swap)
+    except (Permanent, Transient) as error:
+        what = "The live tables are as they were. trueup ledger fsck says whether the ledger is sound."
+        raise Refused(error.reason_code, f"The ledger can't be folded: {error.message}", what) from error
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         what = "The live tables are as they were. See to what it says and run it again."
         raise Refused("database_refused", f"The rebuild was broken off: {error}", what) from error
