@@ -32,6 +32,7 @@ COMMANDS: dict[str, Entry] = {
     "up": Entry("cli.stack.commands", "up", "Start PostgreSQL, a broker and the six services.", RUN),
     "down": Entry("cli.stack.commands", "down", "Stop everything that runs in the data folder.", RUN),
     "migrate": Entry("cli.stack.migrate", "migrate", "Bring a realm's schemas to this release's versions.", RUN),
+    "bus": Entry("cli.bus.commands", "app", "Publish again what a broker has lost.", RUN),
     "status": Entry("cli.stack.commands", "status", "What runs: addresses, readiness and lag.", RUN),
     "witness": Entry("cli.witness.commands", "app", "Cosign a log's checkpoints, on another machine than its.", RUN),
     "people": Entry(
@@ -61,7 +62,12 @@ COMMANDS: dict[str, Entry] = {
     "return": Entry("cli.people.deciding", "send_back", "Send a plan back to be drafted again.", DECIDE),
     "release": Entry("cli.people.deciding", "release", "At Level 2: this step may run now.", DECIDE),
     "outcome": Entry("cli.people.deciding", "outcome", "Say how work by hand went.", DECIDE),
-    "ledger": Entry("cli.ledger.commands", "app", "Erase what is sealed of a subject, with approval.", DECIDE),
+    "ledger": Entry(
+        "cli.ledger.commands",
+        "app",
+        "Check the whole ledger; rebuild what is made of it; erase personal data.",
+        CHECK,
+    ),
     "audit": Entry("cli.audit.commands", "app", "Verify an attestation, or show a case's records.", CHECK),
 }
 

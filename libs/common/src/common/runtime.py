@@ -30,6 +30,7 @@ from common.bus.errors import is_transient, reason_of
 from common.errors import Permanent
 from common.ledger import Ledger
 from common.ledger.progress import progress
+from common.projections import Projection
 from common.settings import Settings
 
 POOL_MIN, POOL_MAX = 2, 8
@@ -91,12 +92,13 @@ class Service:
     """A service: its name (folder, package, role, consumer group) and how it is composed.
 
     `compose` runs once the pool is open and the schemas of the ledger and of the service are at the version that
-    this code was built for. `settings` reads the environment.
+    this code was built for. `settings` reads the environment. `projection` is what `trueup ledger rebuild` rebuilds.
     """
 
     name: str
     compose: Callable[[Runtime], Awaitable[Parts]]
     settings: Callable[[], Settings] = Settings
+    projection: Callable[[Ledger], Projection] | None = None
     title: str = ""
     description: str = ""
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from common.cases import Case
 from common.clock import parse_instant
 from common.current import Current
 from common.declarations.catalogue import Catalogue
@@ -116,14 +115,14 @@ class Auditor:
         if any(deciding.needs_sight(story.case) for story, _ in stories.values()):
             concerned = [case for case in await self._caught_up(conn) if case not in stories]
             stories |= await self._stories(conn, concerned, said)
-        lines: list[tuple[Case, Event]] = []
+        lines: list[tuple[Story, Event]] = []
         timers: dict[str, dict[str, datetime]] = {}
         for case_id, (story, newest) in stories.items():
             within = self._within(story, catalogue)
             events = await self._judge(conn, story, catalogue, within, asof)
             if events:
                 said.setdefault(case_id, []).extend(events)
-            lines.append((story.case, events[-1] if events else newest))
+            lines.append((story, events[-1] if events else newest))
             timers[case_id] = deciding.timers(story.case, within, asof)
         await self._.cases.save(conn, lines)
         await self._.alarms.set(conn, timers)

@@ -26,6 +26,7 @@ from auditor.adapters.ledger_rows import StoredRows
 from auditor.adapters.log_book import LogTables
 from auditor.adapters.log_files import read_log_key, read_policy
 from auditor.adapters.log_reading import StoredLog
+from auditor.adapters.projection import CaseLines
 from auditor.adapters.reading import StoredReading
 from auditor.adapters.records import LedgerRecords, ReadEntities
 from auditor.adapters.signing import read_signing_key
@@ -214,6 +215,7 @@ SERVICE = Service(
     compose=compose,
     settings=AuditorSettings,
     title="Trueup auditor",
+    projection=lambda _ledger: CaseLines(),
     description="Verifies from newer observations, closes cases, and issues attestations that anyone can check.",
 )
 

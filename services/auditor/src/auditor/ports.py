@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-from common.cases import Case
 from common.declarations.catalogue import Catalogue
 from common.declarations.evaluation import EntityView
 from common.entities import Ref, StoredEntity
@@ -20,6 +19,7 @@ from transparency.policies import Policy
 from transparency.tiles import Bundle, Tile, Tiles
 
 from auditor.core.attestation import Attestation
+from auditor.core.deciding import Story
 from auditor.core.sealing import Row, Sealed
 
 
@@ -73,7 +73,7 @@ class Records(Protocol):
 class Cases(Protocol):
     """The projection of cases."""
 
-    async def save(self, conn: Connection, cases: Sequence[tuple[Case, Event]]) -> None:
+    async def save(self, conn: Connection, cases: Sequence[tuple[Story, Event]]) -> None:
         """Write each case's line as it stands, beside its newest event."""
         ...
 

@@ -20,6 +20,7 @@ from common.timers import Timers, WallTimers
 from fastapi import APIRouter
 
 from differ.adapters.lease import Lease
+from differ.adapters.projection import Known
 from differ.adapters.records import LedgerRecords
 from differ.adapters.tables import CaseTable, ClockTable, ReviewTable
 from differ.handlers import Differ, Outside
@@ -136,6 +137,7 @@ SERVICE = Service(
     name=NAME,
     compose=compose,
     settings=DifferSettings,
+    projection=Known,
     title="Trueup differ",
     description="Finds where reality and the declared desired state differ, and opens and closes gaps.",
 )

@@ -87,10 +87,12 @@ def verify_command(  # noqa: PLR0913, PLR0917 - each is an option
     try:
         raw = _read(file, archives.MAX_BYTES)
         if raw.startswith(bundles.MAGIC):
-            found = bundles.check(raw, Trust(_given(policy), _given(service_keys)), _directory(directory), digest)
+            found = bundles.check(
+                raw, Trust(_given(policy), _given(service_keys)), trusted_directory(directory), digest
+            )
             checks, code, attested = found.checks, found.exit_code, found.attestation
         else:
-            checks = verify(raw, _directory(directory), digest, _service_keys(service_keys))
+            checks = verify(raw, trusted_directory(directory), digest, trusted_keys(service_keys))
             code, attested = (0 if verified(checks) else EXIT_FAILED), raw
         if against is not None and attested is not None and code == 0:
             with service.Auditor(against, service.token(as_person)) as auditor:
@@ -123,7 +125,8 @@ def _read(file: Path, most: int) -> bytes:
     return raw
 
 
-def _directory(file: Path | None) -> Directory | None:
+def trusted_directory(file: Path | None) -> Directory | None:
+    """The people in this file, None when none is given. Raises `Refused` (`directory_unreadable`)."""
     if file is None:
         return None
     try:
@@ -134,7 +137,8 @@ def _directory(file: Path | None) -> Directory | None:
         raise Refused("directory_unreadable", f"{file} is not a directory of people: {told}", what) from error
 
 
-def _service_keys(file: Path | None) -> ServiceKeys | None:
+def trusted_keys(file: Path | None) -> ServiceKeys | None:
+    """The services' keys in this file, None when none is given. Raises `Refused` (`service_keys_unreadable`)."""
     if file is None:
         return None
     try:

@@ -1,1 +1,1 @@
-"""`trueup ledger`: what is done to the ledger as a whole."""
+"""`trueup ledger`: is it whole, and do the services' tables say what it says?"""

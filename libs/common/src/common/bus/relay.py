@@ -22,11 +22,11 @@ POLL_S = 1.0
 """How long the relay trusts that it will be told of new events."""
 _KEEP_UP = 10_000
 """Positions of others that the relay passes before it writes down, with nothing of its own to send, where it is."""
-# Head and events in one snapshot. `source` is no index condition on purpose: by the index it has, all that a service
-# ever wrote would be scanned for the few events after $1.
+# Head, stored place and events in one snapshot. `source` is no index condition on purpose: by the index it has, all
+# that a service ever wrote would be scanned for the few events after $1.
 _TAIL = """
-SELECT h.position AS head, e.position, e.event, e.stream, e.case_id
-FROM ledger.head h LEFT JOIN LATERAL (
+SELECT h.position AS head, r.position AS relayed, e.position, e.event, e.stream, e.case_id
+FROM ledger.head h LEFT JOIN ledger.relays r ON r.service = $2 LEFT JOIN LATERAL (
     SELECT position, event, stream, case_id FROM ledger.events
     WHERE position > $1 AND source || '' = $2 ORDER BY position LIMIT $3) e ON true
 ORDER BY e.position
@@ -40,7 +40,8 @@ class Relay:
 
     At least once: a crash between the send and the stored position repeats, and consumers drop what they have
     handled. One relay a service and realm: others wait for the advisory lock. Lock and LISTEN live on one
-    connection of its own, because a pool's release drops both.
+    connection of its own, because a pool's release drops both. Whoever sets the stored position back
+    (`progress.republish`) ends it with `Transient` (`relay_moved`); the next one begins there.
     """
 
     def __init__(self, address: Address, database_url: str, producer: Any, woken: asyncio.Event) -> None:
@@ -94,6 +95,8 @@ class Relay:
         """Send a batch and store the position. False when that was all there is."""
         rows = await connection.fetch(_TAIL, self._scanned, self._service, BATCH)
         head = rows[0]["head"]
+        if rows[0]["relayed"] != self._position:  # set back: what is on the bus is not what is remembered here
+            raise Transient("relay_moved", f"the relay of {self._service} was set back, or another is running")
         events = [row for row in rows if row["position"] is not None]
         full = len(events) == BATCH
         last = events[-1]["position"] if full else head
@@ -111,7 +114,7 @@ class Relay:
         """Return when the broker has all of `rows`: the last position of each partition touched."""
         waiting = []
         sent: dict[Partition, int] = {}
-        for _, position, event, stream, case_id in rows:
+        for _, _, position, event, stream, case_id in rows:
             topic = topic_of(stream)
             key = message_key(stream, case_id)
             at = (topic.name, partition_of(key, topic.partitions))

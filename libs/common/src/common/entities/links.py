@@ -45,8 +45,9 @@ def link_reader(spec: EntityType, through: Iterable[str]) -> Reader:
 class Links:
     """The table `entity_links` of one store. Used by `EntityStore` alone, which holds the lock."""
 
-    def __init__(self, schema: str) -> None:
-        self._table = f"{schema}.entity_links"
+    def __init__(self, tables: str) -> None:
+        """`tables`: schema, a dot, and what the tables' names begin with."""
+        self._table = f"{tables}entity_links"
         self._catalogue: Catalogue | None = None
         self._joins: dict[str, tuple[Join, ...]] = {}
         self._prepared: dict[str, Reader] = {}

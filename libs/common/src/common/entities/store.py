@@ -40,23 +40,31 @@ _ROW = (
 
 class EntityStore:
     """`schema` is the service's name and trusted: it becomes part of statements. Without `subject_keys` sensitive
-    attributes are Unknown.
+    attributes are Unknown. With `prefix` the store is another, in tables whose names begin so (a rebuild), with turns
+    of its own.
 
     Every method works in the caller's transaction. Applying is idempotent, and independent of order: a store holds
     the same after the same events in any order, however often each came.
     """
 
-    def __init__(self, schema: str, subject_keys: SubjectKeys | None = None) -> None:
-        self._schema = schema
+    def __init__(self, schema: str, subject_keys: SubjectKeys | None = None, prefix: str = "") -> None:
         self._subject_keys = subject_keys
-        self._lock = int.from_bytes(hashlib.sha256(f"entities {schema}".encode()).digest()[:8], "big", signed=True)
-        self._links = links.Links(schema)
-        self._snapshots = snapshots.Snapshots(schema)
+        self._tables = f"{schema}.{prefix}"
+        name = f"entities {schema}" + (f" {prefix}" if prefix else "")
+        self._lock = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+        self._links = links.Links(self._tables)
+        self._snapshots = snapshots.Snapshots(self._tables)
 
     async def lock(self, conn: Connection) -> None:
         """Take this store's turn until the transaction ends. `apply` does so itself; so must whoever decides from
         the store without applying anything (a timer), if decisions may not miss each other."""
         await conn.execute("SELECT pg_advisory_xact_lock($1)", self._lock)
+
+    async def begin(self, conn: Connection) -> None:
+        """Make tables that are new those of an empty store; a store that is begun stays as it is."""
+        await conn.execute(
+            f"INSERT INTO {self._tables}entity_progress DEFAULT VALUES ON CONFLICT DO NOTHING"  # noqa: S608
+        )
 
     async def apply(
         self, conn: Connection, recorded: Sequence[Recorded], catalogue: Catalogue
@@ -99,7 +107,7 @@ class EntityStore:
             return []
         rows = await conn.fetch(
             f"""
-            INSERT INTO {self._schema}.entities AS e
+            INSERT INTO {self._tables}entities AS e
                 (entity_type, key, row, feed, source_time, sequence, event_id, position, as_of, withdrawn)
             SELECT t, k, r, f, at, s, i, p, at, r IS NULL
             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[],
@@ -127,7 +135,7 @@ class EntityStore:
         """Move `as_of` forward for what a snapshot names; a name of which no row has arrived yet is remembered."""
         rows = await conn.fetch(
             f"""
-            INSERT INTO {self._schema}.entities AS e
+            INSERT INTO {self._tables}entities AS e
                 (entity_type, key, feed, source_time, sequence, event_id, position, as_of, withdrawn)
             SELECT t, k, f, $5, $6, '', -1, at, false
             FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS u (t, k, f, at)
@@ -150,7 +158,7 @@ class EntityStore:
             return {}
         rows = await conn.fetch(
             f"SELECT {_ROW} FROM unnest($1::text[], $2::text[]) AS u (t, k) "  # noqa: S608
-            f"JOIN {self._schema}.entities e ON e.entity_type = u.t AND e.key = u.k "
+            f"JOIN {self._tables}entities e ON e.entity_type = u.t AND e.key = u.k "
             f"{self._snapshots.join} WHERE e.row IS NOT NULL OR e.withdrawn",
             [ref[0] for ref in wanted],
             [ref[1] for ref in wanted],
@@ -213,8 +221,8 @@ class EntityStore:
         rows = await conn.fetch(
             f"SELECT {_ROW}, l.through, l.target "  # noqa: S608
             "FROM unnest($1::text[], $2::text[], $3::text[]) AS u (t, a, k) "
-            f"JOIN {self._schema}.entity_links l ON l.entity_type = u.t AND l.through = u.a AND l.target = u.k "
-            f"JOIN {self._schema}.entities e ON e.entity_type = l.entity_type AND e.key = l.key "
+            f"JOIN {self._tables}entity_links l ON l.entity_type = u.t AND l.through = u.a AND l.target = u.k "
+            f"JOIN {self._tables}entities e ON e.entity_type = l.entity_type AND e.key = l.key "
             f"{self._snapshots.join} WHERE NOT e.withdrawn AND e.row IS NOT NULL",
             [linked[0] for linked, _ in wanted],
             [linked[1] for linked, _ in wanted],
@@ -228,7 +236,7 @@ class EntityStore:
     async def keys(self, conn: Connection, entity_type: str, after: str = "", limit: int = READ_LIMIT) -> list[Ref]:
         """The next entities of a type by key, withdrawn ones included; `after` is the last key read."""
         rows = await conn.fetch(
-            f"SELECT key FROM {self._schema}.entities WHERE entity_type = $1 AND key > $2 "  # noqa: S608
+            f"SELECT key FROM {self._tables}entities WHERE entity_type = $1 AND key > $2 "  # noqa: S608
             "AND (row IS NOT NULL OR withdrawn) ORDER BY key LIMIT $3",
             entity_type,
             after,
@@ -243,7 +251,7 @@ class EntityStore:
         Returns what `apply` returns.
         """
         await self.lock(conn)
-        position = await conn.fetchval(f"SELECT position FROM {self._schema}.entity_progress")  # noqa: S608
+        position = await conn.fetchval(f"SELECT position FROM {self._tables}entity_progress")  # noqa: S608
         head = await ledger.head(conn)
         changed: dict[Ref, Recorded] = {}
         start = position
@@ -253,7 +261,7 @@ class EntityStore:
             position = batch[-1].position
         if (position := max(position, head)) > start:
             await conn.execute(
-                f"UPDATE {self._schema}.entity_progress SET position = $1",  # noqa: S608
+                f"UPDATE {self._tables}entity_progress SET position = $1",  # noqa: S608
                 position,
             )
         return changed
@@ -261,7 +269,7 @@ class EntityStore:
     async def _relink(self, conn: Connection, catalogue: Catalogue) -> None:
         """Make the links those of `catalogue`: rebuilt when a declaration changed what links to what."""
         self._links.use(catalogue)
-        known = await conn.fetchval(f"SELECT links FROM {self._schema}.entity_progress")  # noqa: S608
+        known = await conn.fetchval(f"SELECT links FROM {self._tables}entity_progress")  # noqa: S608
         if known == self._links.version:
             return
         await self.lock(conn)
@@ -274,7 +282,7 @@ class EntityStore:
                 await self._links.write(conn, rows)
                 after = refs[-1][1]
         await conn.execute(
-            f"UPDATE {self._schema}.entity_progress SET links = $1",  # noqa: S608
+            f"UPDATE {self._tables}entity_progress SET links = $1",  # noqa: S608
             self._links.version,
         )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from common.errors import Transient
+from common.errors import Refused, Transient
 from common.ledger.client import Connection, Source
 from common.topics import TOPICS
 
@@ -98,6 +98,29 @@ async def set_relayed(connection: Connection, service: str, move: Move, publishe
             [partition for _, partition in published],
             list(published.values()),
         )
+
+
+async def republish(administrator: Connection) -> dict[str, int]:
+    """Set every relay back to the beginning and forget what was published, in the caller's transaction.
+
+    After its commit relays that run begin anew at once, others when they start; consumers drop what they have
+    handled. Returns how many events each service will publish. Raises `Refused` (`superuser_needed`) for a login
+    that may not change the services' rows.
+    """
+    if not await administrator.fetchval(
+        "SELECT rolsuper OR rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = current_user"
+    ):
+        raise Refused(
+            "superuser_needed",
+            "How far a relay has come is its service's to say; this login may not set it back.",
+            "Give the address of a superuser, or of a role with BYPASSRLS.",
+        )
+    # In the order in which a relay takes them.
+    await administrator.execute("UPDATE ledger.relays SET position = -1")
+    await administrator.execute("UPDATE ledger.published SET position = -1")
+    await administrator.execute("SELECT pg_notify('ledger_' || service, '') FROM ledger.services")
+    rows = await administrator.fetch("SELECT source, count(*) AS n FROM ledger.events GROUP BY source")
+    return {row["source"]: row["n"] for row in rows}
 
 
 async def published(source: Source) -> dict[Partition, int]:

@@ -26,17 +26,7 @@ class LedgerRecords:
         self._key = key
 
     async def cases(self, conn: Connection, case_ids: Iterable[str]) -> dict[str, list[Recorded]]:
-        wanted = list(dict.fromkeys(case_ids))
-        if not wanted:
-            return {}
-        rows = await conn.fetch(
-            "SELECT case_id, position, event FROM ledger.events WHERE case_id = ANY ($1::text[]) ORDER BY position",
-            wanted,
-        )
-        found: dict[str, list[Recorded]] = {}
-        for row in rows:
-            found.setdefault(row["case_id"], []).append(Recorded(row["position"], None, row["event"].encode()))
-        return {case_id: found[case_id] for case_id in wanted if case_id in found}
+        return await histories(conn, case_ids)
 
     async def events(self, conn: Connection, ids: Iterable[str]) -> list[Recorded]:
         wanted = sorted(set(ids))
@@ -66,6 +56,21 @@ class LedgerRecords:
         if event.streamversion is None:
             raise Permanent("malformed_event", f"{event.id} names no stream version, which the signature covers")
         return NewEvent(self._key().signed(event, event.streamversion), event.streamversion)
+
+
+async def histories(conn: Connection, case_ids: Iterable[str]) -> dict[str, list[Recorded]]:
+    """By case: all its events, in ledger order; cases without any are left out."""
+    wanted = list(dict.fromkeys(case_ids))
+    if not wanted:
+        return {}
+    rows = await conn.fetch(
+        "SELECT case_id, position, event FROM ledger.events WHERE case_id = ANY ($1::text[]) ORDER BY position",
+        wanted,
+    )
+    found: dict[str, list[Recorded]] = {}
+    for row in rows:
+        found.setdefault(row["case_id"], []).append(Recorded(row["position"], None, row["event"].encode()))
+    return {case_id: found[case_id] for case_id in wanted if case_id in found}
 
 
 class ReadEntities:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from common.cases import Case
 from common.clock import parse_instant
 from common.entities import Ref
 from common.events.envelope import Event
@@ -13,18 +12,19 @@ from common.ledger import Connection
 from common.timers import Timer, Timers
 
 from auditor.core.attestation import Attestation
-from auditor.core.deciding import SOAK, WITHIN, watched
+from auditor.core.deciding import SOAK, WITHIN, Story, watched
 
 _SAVE = """
-    INSERT INTO auditor.cases AS c (case_id, desired_state, entity_type, key, occurrence, severity, stage, rules,
-                                    opened, changed, how, watched)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11)
+    INSERT INTO auditor.{prefix}cases AS c (case_id, desired_state, entity_type, key, occurrence, severity, stage,
+                                            rules, opened, changed, how, watched)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
     ON CONFLICT (case_id) DO UPDATE SET severity = excluded.severity, stage = excluded.stage, rules = excluded.rules,
-        changed = excluded.changed, how = excluded.how, watched = excluded.watched
+        opened = excluded.opened, changed = excluded.changed, how = excluded.how, watched = excluded.watched
 """
 
 
-def _line(case: Case, last: Event) -> tuple[object, ...]:
+def _line(story: Story, last: Event) -> tuple[object, ...]:
+    case = story.case
     gap = case.gap
     assert gap is not None, "only cases with a gap have a line"
     return (
@@ -36,6 +36,7 @@ def _line(case: Case, last: Event) -> tuple[object, ...]:
         gap.data.severity,
         case.stage,
         [rule.name for rule in gap.data.rules],
+        parse_instant(story.opened),
         parse_instant(last.asof),
         case.closed.data.how if case.closed else None,
         watched(case),
@@ -43,10 +44,13 @@ def _line(case: Case, last: Event) -> tuple[object, ...]:
 
 
 class CaseTable:
-    """See `ports.Cases`."""
+    """See `ports.Cases`. With `prefix`: what it saves goes to the table whose name begins so (a rebuild)."""
 
-    async def save(self, conn: Connection, cases: Sequence[tuple[Case, Event]]) -> None:
-        await conn.executemany(_SAVE, [_line(case, last) for case, last in cases])
+    def __init__(self, prefix: str = "") -> None:
+        self._save = _SAVE.format(prefix=prefix)
+
+    async def save(self, conn: Connection, cases: Sequence[tuple[Story, Event]]) -> None:
+        await conn.executemany(self._save, [_line(story, last) for story, last in cases])
 
     async def watched(self, conn: Connection, refs: Iterable[Ref]) -> list[str]:
         wanted = sorted(set(refs))

@@ -50,13 +50,14 @@ class Dates:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A case and what its fold forgets: the end of its last execution, what was known before that, and all that the
-    executor has `executed`."""
+    """A case and what its fold forgets: the end of its last execution, what was known before that, all that the
+    executor has `executed`, and by the realm clock when it was `opened`: the `asof` of its first event."""
 
     case: Case
     finished: Said[ExecutionFinished] | None = None
     known: Mapping[str, Value] = field(default_factory=dict)
     executed: tuple[Said[EventData], ...] = ()
+    opened: str = ""
 
     @classmethod
     def fold(cls, case_id: str, events: Iterable[tuple[int, Event]]) -> Story:
@@ -65,11 +66,14 @@ class Story:
         case = Case.fold(case_id, listed)
         executed = tuple(Said(at, event, typed(event)) for at, event in listed if event.source == "executor")
         ends = [(position, event) for position, event in listed if event.type == ExecutionFinished.TYPE]
+        opened = listed[0][1].asof if listed else ""
         if not ends:
-            return cls(case, executed=executed)
+            return cls(case, executed=executed, opened=opened)
         position, event = ends[-1]
         before = (typed(other) for at, other in listed if at < position)
-        return cls(case, Said(position, event, ExecutionFinished.of(event)), proving.known_before(before), executed)
+        return cls(
+            case, Said(position, event, ExecutionFinished.of(event)), proving.known_before(before), executed, opened
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,13 +24,16 @@ _CASE = (
 
 
 class CaseTable:
-    """`differ.cases`."""
+    """`differ.cases`. With `prefix`: the table whose name begins so (a rebuild)."""
+
+    def __init__(self, prefix: str = "") -> None:
+        self._table = f"differ.{prefix}cases"
 
     async def load(self, conn: Connection, keys: Iterable[CaseKey]) -> dict[CaseKey, CaseState]:
         wanted = list(keys)
         rows = await conn.fetch(
             f"SELECT {_CASE} FROM unnest($1::text[], $2::text[]) AS u (d, k) "  # noqa: S608
-            "JOIN differ.cases c ON c.desired_state = u.d AND c.key = u.k",
+            f"JOIN {self._table} c ON c.desired_state = u.d AND c.key = u.k",
             [desired_state for desired_state, _ in wanted],
             [key for _, key in wanted],
         )
@@ -40,8 +43,8 @@ class CaseTable:
         if not cases:
             return
         await conn.execute(
-            """
-            INSERT INTO differ.cases AS c (desired_state, key, entity_type, occurrence, condition, ended,
+            f"""
+            INSERT INTO {self._table} AS c (desired_state, key, entity_type, occurrence, condition, ended,
                                            stream_version, fingerprint, gap, selector_unknown)
             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::text[], $6::boolean[],
                                  $7::int[], $8::text[], $9::text[], $10::text[])
@@ -50,7 +53,7 @@ class CaseTable:
                 condition = excluded.condition, ended = excluded.ended, stream_version = excluded.stream_version,
                 fingerprint = excluded.fingerprint, gap = excluded.gap,
                 selector_unknown = excluded.selector_unknown
-            """,
+            """,  # noqa: S608
             [case.desired_state for case in cases],
             [case.ref[1] for case in cases],
             [case.ref[0] for case in cases],
@@ -65,7 +68,7 @@ class CaseTable:
 
     async def foreign(self, conn: Connection, desired_state: str, entity_type: str) -> list[Ref]:
         rows = await conn.fetch(
-            "SELECT entity_type, key FROM differ.cases WHERE desired_state = $1 AND entity_type <> $2 "
+            f"SELECT entity_type, key FROM {self._table} WHERE desired_state = $1 AND entity_type <> $2 "  # noqa: S608
             "AND condition IN ('gap', 'undecided') ORDER BY key",
             desired_state,
             entity_type,

@@ -1,0 +1,278 @@
+"""Rebuilding what a service keeps of the ledger: folded anew beside the live tables, compared, swapped in.
+
+The shadow tables stand in the service's own schema and are filled while the service works. The end is one
+transaction: it takes the turn that handlers take, locks the live tables, folds what came meanwhile, sees that the
+service has handled all of it too, compares row by row, and renames. Until it commits the live tables stay as they
+were.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import asyncpg
+import orjson
+
+from common.errors import Permanent, Refused, Transient
+from common.ledger import Connection, Ledger, Recorded
+from common.ledger.progress import progress
+
+SHADOW = "rebuilt_"
+BATCH = 2_000
+LISTED = 1_000
+"""Differences that are listed; the others are counted."""
+_TRIES = 40
+_PAUSE_S = 0.25
+_INDEX = re.compile(r"INDEX \S+ ON \S+ ")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table of a projection. `key` is its primary key; `json` are text columns that are compared as JSON.
+
+    `kept` columns, and rows of which the condition `beyond` is true, are not in the ledger: they are taken over.
+    """
+
+    name: str
+    key: tuple[str, ...]
+    json: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    beyond: str | None = None
+
+
+class Projection(Protocol):
+    """What a service keeps of the ledger's events in tables of its schema."""
+
+    schema: str
+    tables: tuple[Table, ...]
+
+    async def turn(self, conn: Connection) -> None:
+        """Take the turn that the service's handlers take, in the caller's transaction."""
+        ...
+
+    async def fold(self, conn: Connection, prefix: str, batch: Sequence[Recorded]) -> None:
+        """Take `batch` (ledger order) into the tables whose names begin with `prefix`, in the caller's transaction.
+
+        Idempotent. The service's handlers write the live tables (prefix "") by the same code.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A row that is not as the ledger says. `live` or `rebuilt` is None where there is no such row."""
+
+    table: str
+    key: tuple[Any, ...]
+    live: dict[str, Any] | None
+    rebuilt: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What came of it: folded up to `position`; the first `LISTED` differences, and how many there are of each table.
+
+    `rows` are those of the rebuilt tables.
+    """
+
+    position: int
+    rows: dict[str, int]
+    differences: list[Difference]
+    counts: dict[str, int]
+
+
+class NotAtRest(Exception):
+    """The service has yet to handle some of what was folded."""
+
+
+async def rebuild(
+    url: str, projection: Callable[[Ledger], Projection], tell: Callable[[int, int], None], *, swap: bool = True
+) -> Rebuilt:
+    """Rebuild a service's projection in the database at `url`, the address for its service's role.
+
+    `tell` gets (position, head). Without `swap` the rebuilt tables are compared and dropped. Raises `Refused`:
+    `rebuild_running`, `not_at_rest` (the service has not handled all that is in the ledger), `database_unreachable`,
+    `database_refused`, and the code of whatever keeps an event from being folded; the live tables are then as they
+    were.
+    """
+    try:
+        conn = await asyncpg.connect(url, server_settings={"application_name": "rebuild"})
+    except (OSError, asyncpg.PostgresError) as error:
+        what = "Start it, or check address and password."
+        raise Refused("database_unreachable", f"The database does not answer: {error}", what) from error
+    try:
+        ledger = Ledger(conn)
+        return await _Rebuild(conn, ledger, projection(ledger), tell).run(swap)
+    except (Permanent, Transient) as error:
+        what = "The live tables are as they were. trueup ledger fsck says whether the ledger is sound."
+        raise Refused(error.reason_code, f"The ledger can't be folded: {error.message}", what) from error
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        what = "The live tables are as they were. See to what it says and run it again."
+        raise Refused("database_refused", f"The rebuild was broken off: {error}", what) from error
+    finally:
+        conn.terminate()
+
+
+class _Rebuild:
+    def __init__(
+        self, conn: Connection, ledger: Ledger, projection: Projection, tell: Callable[[int, int], None]
+    ) -> None:
+        self._conn = conn
+        self._ledger = ledger
+        self._projection = projection
+        self._tell = tell
+        self._position = -1
+
+    async def run(self, swap: bool) -> Rebuilt:
+        schema = self._projection.schema
+        if not await self._conn.fetchval(
+            "SELECT pg_try_advisory_lock(hashtext('trueup rebuild'), hashtext($1))", schema
+        ):
+            raise Refused("rebuild_running", f"Another rebuild of the {schema} is running.", "Let it end.")
+        await self._create()
+        head = await self._ledger.head(self._conn)
+        while self._position < head:
+            async with self._conn.transaction():
+                await self._fold()
+            self._tell(self._position, head)
+        for _ in range(_TRIES):
+            try:
+                async with self._conn.transaction():
+                    return await self._finish(swap)
+            except (NotAtRest, asyncpg.LockNotAvailableError):
+                await asyncio.sleep(_PAUSE_S)
+        await self._drop()
+        raise Refused(
+            "not_at_rest",
+            f"The {schema} has not handled all that is in the ledger, so its tables can't be compared with it.",
+            "Let all services run (`trueup status` shows what they lag behind) and try again at a quieter moment.",
+        )
+
+    def _shadow(self, table: Table) -> str:
+        return f"{self._projection.schema}.{SHADOW}{table.name}"
+
+    def _live(self, table: Table) -> str:
+        return f"{self._projection.schema}.{table.name}"
+
+    async def _drop(self) -> None:
+        """Also what a rebuild that was killed has left."""
+        for table in self._projection.tables:
+            await self._conn.execute(f"DROP TABLE IF EXISTS {self._shadow(table)}")
+
+    async def _create(self) -> None:
+        await self._drop()
+        for table in self._projection.tables:
+            await self._conn.execute(f"CREATE TABLE {self._shadow(table)} (LIKE {self._live(table)} INCLUDING ALL)")
+
+    async def _fold(self) -> bool:
+        """Fold the next batch; False when there is none."""
+        batch = await self._ledger.read_after(self._conn, self._position, BATCH)
+        if batch:
+            await self._projection.fold(self._conn, SHADOW, batch)
+            self._position = batch[-1].position
+        return bool(batch)
+
+    async def _finish(self, swap: bool) -> Rebuilt:
+        await self._projection.turn(self._conn)
+        live = ", ".join(self._live(table) for table in self._projection.tables)
+        await self._conn.execute(f"LOCK TABLE {live} IN ACCESS EXCLUSIVE MODE")
+        before = self._position
+        while await self._fold():
+            pass
+        try:
+            await self._expect_rest()
+        except NotAtRest:
+            self._position = before  # what was folded since is undone with the transaction
+            raise
+        rows: dict[str, int] = {}
+        counts: dict[str, int] = {}
+        differences: list[Difference] = []
+        for table in self._projection.tables:
+            await self._take_over(table)
+            found = await self._compare(table, LISTED - len(differences))
+            differences += found[1]
+            counts[table.name] = found[0]
+            rows[table.name] = await self._conn.fetchval(f"SELECT count(*) FROM {self._shadow(table)}")  # noqa: S608
+        for table in self._projection.tables:
+            if swap:
+                await self._swap(table)
+            else:
+                await self._conn.execute(f"DROP TABLE {self._shadow(table)}")
+        return Rebuilt(self._position, rows, differences, counts)
+
+    async def _expect_rest(self) -> None:
+        """In one snapshot: nothing came after what was folded, and the service has handled all of it.
+
+        More than a matter of comparing: tables that are ahead of what the service has handled would let it find
+        nothing new in what it handles next.
+        """
+        now = await progress(self._conn)
+        behind = any(now.lag[self._projection.schema].values()) or any(now.unrelayed.values())
+        if now.head != self._position or behind:
+            raise NotAtRest
+
+    async def _take_over(self, table: Table) -> None:
+        live, shadow = self._live(table), self._shadow(table)
+        if table.beyond is not None:
+            await self._conn.execute(
+                f"INSERT INTO {shadow} SELECT * FROM {live} WHERE {table.beyond} ON CONFLICT DO NOTHING"  # noqa: S608
+            )
+        if table.kept:
+            sets = ", ".join(f"{name} = l.{name}" for name in table.kept)
+            same = " AND ".join(f"l.{name} = s.{name}" for name in table.key)
+            await self._conn.execute(f"UPDATE {shadow} s SET {sets} FROM {live} l WHERE {same}")  # noqa: S608
+
+    async def _compare(self, table: Table, most: int) -> tuple[int, list[Difference]]:
+        same = " AND ".join(f"l.{name} = s.{name}" for name in table.key)
+        differ = (
+            f"FROM {self._live(table)} l FULL JOIN {self._shadow(table)} s ON {same} "
+            f"WHERE {_row('l', table)} IS DISTINCT FROM {_row('s', table)}"
+        )
+        count = await self._conn.fetchval(f"SELECT count(*) {differ}")
+        order = ", ".join(f"coalesce(l.{name}, s.{name})" for name in table.key)
+        found = await self._conn.fetch(
+            f"SELECT {_row('l', table)} AS live, {_row('s', table)} AS rebuilt {differ} ORDER BY {order} LIMIT $1",
+            most,
+        )
+        return count, [_difference(table, row) for row in found]
+
+    async def _swap(self, table: Table) -> None:
+        """The rebuilt table takes the live one's name, its indexes and keys those of the live one's."""
+        live, shadow = self._live(table), self._shadow(table)
+        old, new = await self._indexes(live), await self._indexes(shadow)
+        await self._conn.execute(f"DROP TABLE {live}")
+        await self._conn.execute(f"ALTER TABLE {shadow} RENAME TO {table.name}")
+        for definition, name in new.items():
+            if name != old[definition]:
+                await self._conn.execute(f"ALTER INDEX {self._projection.schema}.{name} RENAME TO {old[definition]}")
+
+    async def _indexes(self, table: str) -> dict[str, str]:
+        """By definition: the names."""
+        rows = await self._conn.fetch(
+            "SELECT c.relname, pg_get_indexdef(i.indexrelid) || i.indisprimary FROM pg_catalog.pg_index i "
+            "JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = $1::text::regclass",
+            table,
+        )
+        return {_INDEX.sub("INDEX ON ", definition): name for name, definition in rows}
+
+
+def _row(alias: str, table: Table) -> str:
+    """The row as jsonb, null where there is none."""
+    plain = f"to_jsonb({alias})"
+    for name in table.json:
+        plain += f" || jsonb_build_object('{name}', {alias}.{name}::jsonb)"
+    return f"CASE WHEN {alias}.{table.key[0]} IS NOT NULL THEN {plain} END"
+
+
+def _difference(table: Table, row: Any) -> Difference:
+    live, rebuilt = (None if row[side] is None else orjson.loads(row[side]) for side in ("live", "rebuilt"))
+    there = live if live is not None else rebuilt
+    if live is not None and rebuilt is not None:
+        columns = [name for name in live if live[name] != rebuilt[name]]
+        live, rebuilt = ({name: side[name] for name in columns} for side in (live, rebuilt))
+    assert there is not None, "one of the two is there"
+    return Difference(table.name, tuple(there[name] for name in table.key), live, rebuilt)
