@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from pathlib import Path
 from typing import Any, cast
 
 from auditor.adapters.bundles import StoredExports
@@ -55,13 +54,6 @@ def service_keys(signing: Signing = AUDITOR, realm: str = "demo", **changes: Any
     key = base64.b64encode(notes.public_of(signing.secret)).decode()
     entry = {"service": signing.service, "key": key, "since": "2020-01-01T00:00:00Z", "until": None}
     return json.dumps({"realm": realm, "keys": [entry | changes]}).encode()
-
-
-def write_signing_key(folder: Path) -> None:
-    """What an auditor is given to sign statements with."""
-    path = folder / "auditor.signing"
-    path.write_text(base64.b64encode(AUDITOR.secret).decode())
-    path.chmod(0o600)
 
 
 @dataclass

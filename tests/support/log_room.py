@@ -26,6 +26,7 @@ from transparency.notes import SigningKey, sign
 from transparency.policies import Policy
 from transparency.tiles import Tile, TiledTree, Tiles
 
+from support import service_keys
 from support.ledgers import an_event
 from support.office import write_directory
 from support.processes import until
@@ -121,6 +122,7 @@ class LogRoom:
         (folder / "issuer.key").write_bytes(self.secret)
         write_directory(folder / "directory.json", directory(realm.name))
         self.token, _ = Tokens(self.secret, realm.name).issue("r.osei", wall_now())
+        signing = service_keys.write(folder, "auditor", realm.name)
         self.auditor = Running(
             [sys.executable, "-m", "auditor.main"],
             folder / "auditor.log",
@@ -133,6 +135,7 @@ class LogRoom:
                 "TRUEUP_ISSUER_KEY": str(folder / "issuer.key"),
                 "TRUEUP_LOG_KEY": str(folder / "log.key"),
                 "TRUEUP_LOG_POLICY": str(folder / "log.policy"),
+                **{f"TRUEUP_{name.upper()}": str(path) for name, path in signing.items()},
             },
         )
 

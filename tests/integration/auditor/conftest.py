@@ -29,7 +29,6 @@ from common.service_keys import WatchedServiceKeys
 from pydantic import SecretStr
 from support import service_keys
 from support.audit_room import AuditRoom
-from support.bundling import write_signing_key
 from support.office import Served, write_directory
 from support.walk import Walk, directory
 
@@ -50,7 +49,6 @@ async def enter(stack: AsyncExitStack, realm: Realm, folder: Path) -> AuditRoom:
     secret = secrets.token_bytes(48).hex().encode()
     (folder / "issuer.key").write_bytes(secret)
     provide_log(folder, realm.name)
-    write_signing_key(folder)
     settings = AuditorSettings(
         realm=realm.name,
         database_url=SecretStr(realm.url("auditor")),
@@ -60,7 +58,6 @@ async def enter(stack: AsyncExitStack, realm: Realm, folder: Path) -> AuditRoom:
         **service_keys.write(folder, "auditor", realm.name),
         log_key=folder / "log.key",
         log_policy=folder / "log.policy",
-        signing_key=folder / "auditor.signing",
     )
     pool = await stack.enter_async_context(asyncpg.create_pool(realm.url("auditor"), min_size=1, max_size=4))
     runtime = Runtime("auditor", settings, pool, Ledger(pool), asyncio.Event())

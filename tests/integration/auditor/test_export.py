@@ -15,7 +15,7 @@ from cli.audit.commands import app
 from common.clock import wall_now
 from support.alone import Alone
 from support.audit_room import AuditRoom
-from support.bundling import changed, service_keys
+from support.bundling import changed
 from support.walk import COMPLETE, executed
 from transparency import archives
 from typer.testing import CliRunner
@@ -81,7 +81,6 @@ async def test_a_bundle_is_exported_and_verified_without_trueup(
     assert code == 0, output
     assert json.loads(output)["bytes"] == file.stat().st_size
     policy, keys = tmp_path / "log.policy", tmp_path / "service-keys.json"
-    keys.write_bytes(service_keys(realm=room.realm.name))
     given = (file, "--policy", policy, "--service-keys", keys)
 
     done = alone.run(*given)
@@ -125,7 +124,7 @@ async def test_what_can_t_be_exported_is_told(attested: AuditRoom, tmp_path: Pat
     assert (answer.status_code, answer.json()["reason_code"]) == (404, "case_unknown")
     answer = await room.get(f"/v1/exports/{room.walk.id}")
     assert (answer.status_code, answer.json()["reason_code"]) == (409, "not_sealed_yet")
-    (tmp_path / "auditor.signing").unlink()
+    (tmp_path / "signing-auditor.key").unlink()
     await seal(room)
     answer = await room.get(f"/v1/exports/{room.walk.id}")
     assert answer.json()["reason_code"] == "signing_key_missing"
