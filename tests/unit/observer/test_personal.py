@@ -23,8 +23,14 @@ WALL = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 JANE: Subject = ("finding", "2022-090")
 MARKER = "Marker-Jane-Doe-7391"
 ROW = {"reference": "2022-090", "title": "a", "note": MARKER, "tags": [MARKER, {"deep": MARKER}]}
+WORD = st.characters(exclude_characters="\0")
+"""U+0000 is refused, whatever is sealed."""
 CELL = (
-    st.text(max_size=8) | st.integers(-9, 9) | st.booleans() | st.none() | st.lists(st.text(max_size=3), max_size=2)
+    st.text(WORD, max_size=8)
+    | st.integers(-9, 9)
+    | st.booleans()
+    | st.none()
+    | st.lists(st.text(WORD, max_size=3), max_size=2)
 )
 
 
