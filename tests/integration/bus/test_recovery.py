@@ -91,7 +91,7 @@ async def test_messages_that_vanish_are_noticed_by_the_next_one_and_read_in_the_
         await eventually(lambda: all_published(ledger.pool, "observer"), "30 are lost")
         vanish = False
         async with site.consuming("differ", seen, "state"):
-            await observe(ledger, 200)  # so many that one comes on every partition: nothing else tells of the lost ones
+            await observe(ledger, 200)  # so many that one comes on every partition: only the break can tell
             await eventually(lambda: _handled(seen, 230), "the lost ones too")
         assert sorted(await seen.positions()) == list(range(230))
 
