@@ -26,6 +26,7 @@ from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import asyncpg
 from cli.stack.postgres import Postgres
@@ -150,15 +151,11 @@ async def _rate(do: Callable[[], Awaitable[None]], times: int) -> float:
 @contextmanager
 def _eventsourcing(admin_url: str) -> Iterator[Callable[[int], None]]:
     """Inserts so many events in one transaction, with the library's own recorder."""
-    parts = asyncpg.connect_utils._parse_connect_dsn_and_args  # the one place that knows libpq's rules
-    (address,), options, *_ = parts(
-        dsn=admin_url, host=None, port=None, user=None, password=None, passfile=None, database=None, ssl=None,
-        service=None, servicefile=None, direct_tls=None, server_settings=None, target_session_attrs=None,
-        krbsrvname=None, gsslib=None,
-    )  # fmt: skip
+    address = urlsplit(admin_url)
     store = PostgresDatastore(
-        options.database, address[0], address[1], options.user, options.password or "", schema="public"
-    )
+        address.path.lstrip("/"), address.hostname or "", address.port or 0, address.username or "",
+        unquote(address.password or ""), schema="public",
+    )  # fmt: skip
     try:
         recorder = PostgresApplicationRecorder(store, events_table_name="stored_events")
         recorder.create_table()

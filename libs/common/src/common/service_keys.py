@@ -160,6 +160,11 @@ class ServiceKey:
         except ValueError as error:
             raise Permanent("signing_key_malformed", f"{path} is not the base64 of 32 bytes") from error
 
+    @property
+    def secret(self) -> bytes:
+        """The 32 raw bytes, for what signs in another format than events do."""
+        return self._private.private_bytes_raw()
+
     def signed(self, event: Event, version: int) -> Event:
         """The event as it is to be appended: with its stream version, and this key's signature over all of it.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from common.http_api import harden
 from common.http_auth import Bearer, Tokens, read_secret
 from common.jobs import JobQueue, Nudge, work
 from common.runtime import Parts, Runtime, Service, run
-from common.service_keys import signing_of
+from common.service_keys import ServiceKey, signing_of
 from common.subject_keys import subject_keys
 from common.timers import Timers, WallTimers
 from transparency.bundles import Signing
@@ -29,7 +30,6 @@ from auditor.adapters.log_reading import StoredLog
 from auditor.adapters.projection import CaseLines
 from auditor.adapters.reading import StoredReading
 from auditor.adapters.records import LedgerRecords, ReadEntities
-from auditor.adapters.signing import read_signing_key
 from auditor.adapters.tables import AttestationTable, CaseTable, TimedAlarms
 from auditor.adapters.witness_http import HttpWitnesses
 from auditor.api.exports import exports_router
@@ -103,7 +103,12 @@ async def compose(runtime: Runtime) -> Parts:
         routers=[
             router(reading, bearer, keys.read if keys else no_keys),
             log_router(log.reading, bearer),
-            exports_router(_exports(runtime, settings, reading, log.reading), bearer),
+            exports_router(
+                _exports(
+                    runtime, _required(settings.log_policy, "TRUEUP_LOG_POLICY"), reading, log.reading, signing.key
+                ),
+                bearer,
+            ),
         ],
         setup=lambda app: harden(app, MAX_BODY_BYTES),
         close=log.http.close,
@@ -150,11 +155,11 @@ def _log(runtime: Runtime, settings: AuditorSettings) -> _Log:
     return _Log(sealer, witnesses, reading, http)
 
 
-def _exports(runtime: Runtime, settings: AuditorSettings, reading: Reading, proofs: Proofs) -> StoredExports:
-    policy = _required(settings.log_policy, "TRUEUP_LOG_POLICY")
-
+def _exports(
+    runtime: Runtime, policy: Path, reading: Reading, proofs: Proofs, key: Callable[[], ServiceKey]
+) -> StoredExports:
     def signing() -> Signing:
-        return read_signing_key(_required(settings.signing_key, "TRUEUP_SIGNING_KEY"))
+        return Signing(NAME, key().secret)
 
     return StoredExports(runtime.pool, runtime.ledger, reading, proofs, policy.read_bytes, signing)
 

@@ -10,9 +10,8 @@ from pydantic import Field
 
 class AuditorSettings(SigningSettings):
     """All paths must be set. `log_key`: the file (0600) with the private key that signs the ledger's checkpoints, and
-    whose name is the log's origin; `log_policy`: who must cosign them (C2SP tlog-policy); `signing_key`: the file
-    (0600) with the auditor's own key, without which no bundle is exported. `lease_s`: after so many seconds without a
-    sign of life a worker's attestation goes to another one."""
+    whose name is the log's origin; `log_policy`: who must cosign them (C2SP tlog-policy). `lease_s`: after so many
+    seconds without a sign of life a worker's attestation goes to another one."""
 
     issuer_key: Path | None = None
     log_key: Path | None = None

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from auditor.core.attestation import MAX_BYTES, parse
@@ -29,6 +29,7 @@ from cli.audit.page import checks_table
 from cli.people.screen import As, Json, clean, console, print_json
 from cli.stack.state import find_url
 
+T = TypeVar("T")
 EXIT_FAILED = 1
 EXIT_COULD_NOT = 2
 
@@ -127,26 +128,21 @@ def _read(file: Path, most: int) -> bytes:
 
 def trusted_directory(file: Path | None) -> Directory | None:
     """The people in this file, None when none is given. Raises `Refused` (`directory_unreadable`)."""
-    if file is None:
-        return None
-    try:
-        return Directory.read(file)
-    except (OSError, ValidationError, Permanent) as error:
-        told = " ".join(str(error).split())[:300]
-        what = "Give a directory.json, as the services have it."
-        raise Refused("directory_unreadable", f"{file} is not a directory of people: {told}", what) from error
+    return None if file is None else _own_copy(file, Directory.read, "directory", "a directory of people")
 
 
 def trusted_keys(file: Path | None) -> ServiceKeys | None:
     """The services' keys in this file, None when none is given. Raises `Refused` (`service_keys_unreadable`)."""
-    if file is None:
-        return None
+    return None if file is None else _own_copy(file, ServiceKeys.read, "service-keys", "a list of service keys")
+
+
+def _own_copy(file: Path, read: Callable[[Path], T], name: str, kind: str) -> T:
     try:
-        return ServiceKeys.read(file)
+        return read(file)
     except (OSError, ValidationError, Permanent) as error:
         told = " ".join(str(error).split())[:300]
-        what = "Give a service-keys.json, as the services have it."
-        raise Refused("service_keys_unreadable", f"{file} is not a list of service keys: {told}", what) from error
+        what = f"Give a {name}.json, as the services have it."
+        raise Refused(f"{name.replace('-', '_')}_unreadable", f"{file} is not {kind}: {told}", what) from error
 
 
 def _could_not(error: TrueupError, as_json: bool, what_failed: str = "Not checked") -> None:

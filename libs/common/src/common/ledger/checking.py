@@ -14,19 +14,12 @@ from common.directory import Directory
 from common.errors import Permanent, Refused
 from common.events import SIGNED, Event, EventData, typed, upcasting
 from common.events.approver import Decision
+from common.events.copies import differing
 from common.ids import category
 from common.service_keys import ServiceKeys, check_service_signature
 from common.signing import check_signature
 from common.topics import rights
 
-COPIES = (
-    ("source", "source"),
-    ("id", "id"),
-    ("stream", "subject"),
-    ("type", "type"),
-    ("case_id", "caseid"),
-)
-"""(column, attribute of the event it is a copy of)."""
 CLOCK_BOUND = timedelta(minutes=5, seconds=1)
 """How far an event's `time` may be from when it was recorded: the database's bound, which it reads to the second."""
 _RIGHT = {type_: (service, wanted) for service, wanted, type_ in rights()}
@@ -82,11 +75,8 @@ def examine(row: Row, trust: Trust) -> tuple[Event | None, list[Finding]]:
 def _problems(row: Row, raw: bytes, event: Event, trust: Trust) -> Iterator[tuple[str, str]]:
     if not _is_canonical(event, raw):
         yield "not_canonical", "the bytes are not those that the event is written with"
-    for column, attribute in COPIES:
-        if getattr(row, column) != getattr(event, attribute):
-            yield "copy_differs", _differs(column, getattr(row, column), getattr(event, attribute))
-    if event.streamversion is not None and event.streamversion != row.version:
-        yield "copy_differs", _differs("version", row.version, event.streamversion)
+    for column, stored, said in differing(row, event.envelope()):
+        yield "copy_differs", f"the column {column} has {stored!r}, the event says {said!r}"
     if not _in_bounds(event.time, row.recorded_at):
         yield "time_out_of_bounds", f"the event says {event.time}, and was recorded at {row.recorded_at.isoformat()}"
     right = _RIGHT.get(upcasting.newest(event.type)) if isinstance(event.type, str) else None
@@ -115,10 +105,6 @@ def _in_bounds(time: str, recorded_at: datetime) -> bool:
         return abs(parse_instant(time) - recorded_at) <= CLOCK_BOUND
     except (TypeError, ValueError, AttributeError):
         return False
-
-
-def _differs(column: str, stored: object, said: object) -> str:
-    return f"the column {column} has {stored!r}, the event says {said!r}"
 
 
 def _signatures(event: Event, data: EventData, trust: Trust) -> Iterator[tuple[str, str]]:

@@ -13,14 +13,13 @@ from typing import Any
 
 import orjson
 from common.errors import Permanent
+from common.events.copies import differing
 from transparency.checkpoints import Checkpoint
 from transparency.errors import TransparencyError
 from transparency.merkle import EMPTY_ROOT, leaf_hashes, root_of
 from transparency.tiles import Tile, TiledTree, Tiles, grow
 
 LONGEST_SHOWN = 80
-_COPIES = (("source", "source"), ("id", "id"), ("stream", "subject"), ("type", "type"), ("case_id", "caseid"))
-"""Columns, and the attributes they are copied from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +100,8 @@ def check_rows(rows: Sequence[Row], size: int, versions: Mapping[str, int]) -> N
             raise Permanent(
                 "row_missing", f"the ledger has no row at position {expected}; the next is {row.position}"
             )
-        _check_copies(row, _attributes(row))
+        for column, copy, said in differing(row, _attributes(row)):
+            raise _disagrees(row, column, copy, f"the event's bytes say {_short(said)}")
         if row.version != reached.get(row.stream, 0) + 1:
             raise _disagrees(
                 row, "version", row.version, f"{reached.get(row.stream, 0) + 1} comes next in its stream"
@@ -117,16 +117,6 @@ def _attributes(row: Row) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Permanent("row_unreadable", f"{_named(row)}: its bytes are not a JSON object")
     return found
-
-
-def _check_copies(row: Row, said: Mapping[str, Any]) -> None:
-    for column, attribute in _COPIES:
-        copy = getattr(row, column)
-        if copy != said.get(attribute):
-            raise _disagrees(row, column, copy, f"the event's bytes say {_short(said.get(attribute))}")
-    version = said.get("streamversion")
-    if version is not None and version != row.version:
-        raise _disagrees(row, "version", row.version, f"the event's bytes say {_short(version)}")
 
 
 def _disagrees(row: Row, column: str, copy: object, instead: str) -> Permanent:
