@@ -118,13 +118,15 @@ class Site:
         broker's end offsets can be too low, so they are not asked for.
         """
         address = self.address("admin" if self.address("observer").user else "observer")
-        kafka = AIOKafkaConsumer(**address.client_options, enable_auto_commit=False)
+        # Not sought: aiokafka may answer a seek to the beginning with a reset to the end that was under way before it.
+        kafka = AIOKafkaConsumer(
+            **address.client_options | {"auto_offset_reset": "earliest", "enable_auto_commit": False}
+        )
         await kafka.start()
         try:
             known = BY_NAME[topic]
             name = address.topic(known)
             kafka.assign([TopicPartition(name, number) for number in range(known.partitions)])
-            await kafka.seek_to_beginning()
             found: list[Any] = []
             silent = 0
             while silent < 3:

@@ -300,10 +300,11 @@ async def messages(realm: Realm) -> list[bytes]:
         for number in range(topic.partitions)
     ]
     found: list[bytes] = []
-    async with AIOKafkaConsumer(**address.client_options, enable_auto_commit=False, group_id=None) as consumer:
+    # Not sought: aiokafka may answer a seek to the beginning with a reset to the end that was under way before it.
+    options = address.client_options | {"auto_offset_reset": "earliest", "enable_auto_commit": False}
+    async with AIOKafkaConsumer(**options) as consumer:
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
-        await consumer.seek_to_beginning(*partitions)
         while any([await consumer.position(at) < ends[at] for at in partitions]):
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 for record in records:
