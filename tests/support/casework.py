@@ -65,6 +65,13 @@ ROW = {
 }
 
 
+STATUSES: dict[Status, Literal["missed", "unknown", "due_soon"]] = {
+    Status.MISSED: "missed",
+    Status.UNKNOWN: "unknown",
+    Status.SOON: "due_soon",
+}
+
+
 @dataclass(frozen=True)
 class Activation:
     kind: str
@@ -203,7 +210,7 @@ class Casework:
                 else "deadline"
                 if rule.kind == "deadline"
                 else "expectation",
-                status="missed" if rule.status is Status.MISSED else "unknown",
+                status=STATUSES[rule.status],
                 says=rule.says,
                 facts=[self.facts().get(fact.name, Fact(name=fact.name, value=fact.value)) for fact in rule.facts],  # type: ignore[arg-type]
                 due=instant(rule.due) if rule.due else None,
@@ -212,7 +219,7 @@ class Casework:
             for rule in result.failing
         ]
         assert rules, "nothing fails"
-        known = kind or (GapOpened if any(rule.status == "missed" for rule in rules) else GapUndecided)
+        known = kind or (GapUndecided if all(rule.status == "unknown" for rule in rules) else GapOpened)
         body: dict[str, Any] = {
             "case": self.id,
             "desired_state": self.desired,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from common.clock import instant, parse_instant, wall_now
+from common.events.differ import GapChanged, GapOpened
 from common.timers import Timer, Timers, WallTimers
 from support.differ_realm import FINDINGS, START, DifferRealm, days, finding, retest
 
@@ -191,3 +192,44 @@ async def test_the_wall_clocks_task_fires_what_another_transaction_sets_while_it
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert fired == ["near"]
+
+
+HOLIDAYS = """\
+---
+apiVersion: trueup/v1alpha1
+kind: HolidayCalendar
+metadata: {name: us-federal}
+spec:
+  about: Days on which federal offices are closed.
+  source: opm.gov, read on 3 July 2023
+  from: 2023-01-01
+  to: 2023-12-31
+  days: [2023-07-04]
+"""
+
+
+async def test_a_case_opens_when_its_lead_begins_and_is_missed_when_its_deadline_passes(replay: DifferRealm) -> None:
+    text = FINDINGS.read_text().replace("      by: due\n", "      by: due\n      lead: 3 business days\n", 1)
+    text = text.replace("  timezone: America/New_York\n", "  timezone: America/New_York\n  holidays: us-federal\n", 1)
+    await replay.begin(text + HOLIDAYS)
+    await replay.deliver(await replay.observe("finding", finding("F-1", completion_date="July 7, 2023")))
+    assert await replay.said() == []
+    await replay.deliver(await replay.clock_to(START + days(2)))
+    # Three business days before Friday 7 July; the 4th is a holiday, so Monday 3 July, when it begins in New York.
+    (opened,) = await replay.gap_events()
+    assert (opened.type, opened.asof) == ("trueup.gap.opened.v1", "2023-07-03T04:00:00Z")
+    assert [(rule["status"], rule["due"]) for rule in opened.data["rules"]] == [("due_soon", "2023-07-08T04:00:00Z")]
+    await replay.deliver(await replay.clock_to(START + days(6)))
+    _, changed = await replay.gap_events()
+    assert (changed.asof, changed.data["changed"]) == ("2023-07-08T04:00:00Z", ["fixed: due soon → missed"])
+    confirmed, now = GapOpened.of(opened), GapChanged.of(changed)
+    assert confirmed.digest == now.digest, "what was confirmed stays confirmed"
+
+
+async def test_a_deadline_kept_during_its_lead_closes_the_case(replay: DifferRealm) -> None:
+    await replay.begin(FINDINGS.read_text().replace("      by: due\n", "      by: due\n      lead: 10 days\n", 1))
+    await replay.deliver(await replay.observe("finding", finding("F-1", completion_date="July 7, 2023")))
+    assert await replay.failing(CASE) == {"fixed": "due_soon"}
+    later = finding("F-1", completion_date="August 31, 2023")
+    await replay.deliver(await replay.observe("finding", later, START + timedelta(hours=1)))
+    assert await replay.said() == ["opened", "closed"]

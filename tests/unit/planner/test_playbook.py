@@ -40,6 +40,20 @@ def test_a_late_fix_is_answered_by_the_steps_of_its_playbook() -> None:
     assert plan.content_digest == plan.recompute_content_digest()
 
 
+def test_what_is_due_soon_is_answered_before_it_is_late() -> None:
+    work = Casework(
+        catalogue=catalogue_of(FINDINGS.read_text().replace("by: due\n", "by: due\n      lead: 30 days\n", 1))
+    )
+    work.row = {**work.row, "completion_date": "July 20, 2023"}
+    work.open_gap()
+    work.confirm()
+    plan = drafted(work)
+    assert [step.action for step in plan.steps] == ["request-evidence", "publish-procedure"]
+    assert "The rule fixed will be missed from 21 July 2023: " in plan.reasoning[0].text
+    nothing = next(one for one in plan.alternatives if one.name == "do nothing")
+    assert "fixed would be missed from 21 July 2023" in nothing.reason
+
+
 def test_the_plan_relies_on_the_facts_of_rules_and_parameters() -> None:
     plan = drafted(confirmed())
     assert {fact.name for fact in plan.facts} == {"position", "due", "title", "number"}

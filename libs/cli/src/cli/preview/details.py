@@ -9,7 +9,7 @@ from common.facts import TITLES
 from rich.text import Text
 
 from cli.preview import figures
-from cli.preview.preview import Preview, Remedy, Seen, last_day
+from cli.preview.preview import OPEN, Preview, Remedy, Seen, last_day
 from cli.preview.wording import FAINT, GOOD, STRONG, WARN, clean, clip, joined, line, severity_style
 
 _LABEL = 10
@@ -29,10 +29,10 @@ def case_lines(preview: Preview, seen: Seen, width: int, every: bool = False) ->
         return [*lines, _row("standing", f"{told}{reason}", width)]
     lines += _severity(preview, seen, width)
     for rule in evaluation.rules:
-        if rule.status in (Status.MISSED, Status.UNKNOWN) or every:
+        if rule in evaluation.failing or every:
             lines += _rule(preview, rule, width)
     lines += _found(preview, seen, width)
-    if evaluation.standing in ("gap", "undecided"):
+    if evaluation.standing in OPEN:
         lines += _remedy(preview, seen, width)
     return lines
 
@@ -50,11 +50,11 @@ def _row(label: str, text: str, width: int, style: str = "", note: str = "") -> 
 
 def _headline(preview: Preview, seen: Seen, width: int) -> Text:
     evaluation = seen.evaluation
-    mark = {"gap": "+", "undecided": "?", "met": "=", "on track": "~"}.get(evaluation.standing, " ")
+    mark = {"gap": "+", "due soon": "+", "undecided": "?", "met": "=", "on track": "~"}.get(evaluation.standing, " ")
     attributes = preview.state.attributes
     name = next((item for item in TITLES if item in attributes and not figures.is_unknown(seen, item)), None)
     title = clean(shown(seen.slots[name])) if name else ""
-    word = evaluation.severity.upper() if evaluation.standing in ("gap", "undecided") else evaluation.standing
+    word = evaluation.severity.upper() if evaluation.standing in OPEN else evaluation.standing
     key = clean(seen.key)
     room = max(20, width - len(key) - len(word) - 8)
     style = severity_style(evaluation.severity) if mark in "+?" else GOOD if mark == "=" else ""
@@ -62,7 +62,7 @@ def _headline(preview: Preview, seen: Seen, width: int) -> Text:
 
 
 def _severity(preview: Preview, seen: Seen, width: int) -> list[Text]:
-    if seen.evaluation.standing not in ("gap", "undecided"):
+    if seen.evaluation.standing not in OPEN:
         return []
     condition = dict(preview.state.severity)[seen.evaluation.severity]
     if condition is None:
@@ -78,6 +78,8 @@ def _rule(preview: Preview, rule: RuleResult, width: int) -> list[Text]:
         return [_row("holds", told, width, GOOD, where)]
     if rule.status is Status.PENDING:
         lines = [_row("ahead", rule.name, width, "", where)]
+    elif rule.status is Status.SOON:
+        lines = [_row("due soon", f"{rule.name}: {clean(rule.says)}", width, "", where)]
     elif rule.status is Status.UNKNOWN:
         lines = [_row("unknown", f"{rule.name}: {clean(rule.reason)}", width, WARN, where)]
     else:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
 
 from common.declarations.values import Status, Unknown
 
@@ -80,13 +81,14 @@ def undecided_because(preview: Preview) -> list[tuple[str, list[str]]]:
     return sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
 
 
-def next_dates(preview: Preview) -> tuple[str, list[str]] | None:
-    """The nearest day promised by those on track (ISO), and the keys it belongs to."""
+def next_dates(cases: Iterable[Seen], zone: ZoneInfo) -> tuple[str, list[str]] | None:
+    """The nearest day (ISO) on which a deadline of these ends that is still ahead, and the keys it belongs to."""
     due: dict[str, list[str]] = {}
-    for seen in preview.on_track:
-        instants = [rule.due for rule in seen.evaluation.rules if rule.status is Status.PENDING and rule.due]
+    for seen in cases:
+        ahead = (Status.PENDING, Status.SOON)
+        instants = [rule.due for rule in seen.evaluation.rules if rule.status in ahead and rule.due]
         if instants:
-            due.setdefault(last_day(min(instants), preview.state.zone).isoformat(), []).append(seen.key)
+            due.setdefault(last_day(min(instants), zone).isoformat(), []).append(seen.key)
     return min(due.items()) if due else None
 
 

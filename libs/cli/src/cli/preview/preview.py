@@ -52,7 +52,8 @@ class Remedy:
 
 @dataclass(slots=True)
 class Preview:
-    """One desired state over all rows. Lists are in the order of keys, `cases` in order of urgency."""
+    """One desired state over all rows. Lists are in the order of keys, `cases` in order of urgency; those that are
+    only due soon are cases, too."""
 
     state: CompiledDesiredState
     catalogue: Catalogue
@@ -72,6 +73,11 @@ class Preview:
     @property
     def in_force(self) -> bool:
         return self.asof >= self.state.effective
+
+    @property
+    def due_soon(self) -> list[Seen]:
+        """The cases in which nothing is missed yet."""
+        return [seen for seen in self.cases if seen.evaluation.standing == "due soon"]
 
     @property
     def open_questions(self) -> int:
@@ -98,14 +104,18 @@ class Preview:
 
     def _actions(self, seen: Seen) -> list[str]:
         playbook = self.state.spec.remediation.playbook
-        decided = any(rule.status is Status.MISSED for rule in seen.evaluation.rules)
-        wanted = Status.MISSED if decided else Status.UNKNOWN
+        decided = seen.evaluation.standing in ("gap", "due soon")
+        wanted = (Status.MISSED, Status.SOON) if decided else (Status.UNKNOWN,)
         actions: dict[str, None] = {}
         for rule in seen.evaluation.failing:
-            for step in playbook.get(rule.name, ()) if rule.status is wanted else ():
+            for step in playbook.get(rule.name, ()) if rule.status in wanted else ():
                 if decided or self.catalogue.actions[step.action].when_unknown == "allowed":
                     actions[step.action] = None
         return list(actions)
+
+
+OPEN = ("gap", "undecided", "due soon")
+"""The standings in which a case is open."""
 
 
 def instant_of(at: date | datetime, zone: ZoneInfo) -> datetime:
@@ -150,7 +160,7 @@ def _decide(result: Preview, world: "_World", entity_type: str, row: StateRow, o
         result.asked_for.append(seen)
     if standing == "selector unknown":
         result.selector_unknown.append(seen)
-    elif standing == "gap":
+    elif standing in ("gap", "due soon"):
         result.cases.append(seen)
     elif standing == "undecided":
         result.undecided.append(seen)

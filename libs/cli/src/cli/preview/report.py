@@ -7,7 +7,7 @@ from common.clock import instant
 from common.declarations.evaluation import RuleResult
 
 from cli.preview import figures
-from cli.preview.preview import Preview, Seen
+from cli.preview.preview import OPEN, Preview, Seen
 from cli.preview.states import State
 
 
@@ -34,6 +34,7 @@ def _preview(preview: Preview) -> dict[str, Any]:
         "missing": preview.missing_types,
         "counts": {
             "cases": len(preview.cases),
+            "due_soon": len(preview.due_soon),
             "undecided": len(preview.undecided),
             "on_track": len(preview.on_track),
             "met": preview.met,
@@ -76,7 +77,7 @@ def _case(preview: Preview, seen: Seen) -> dict[str, Any]:
         "people_only": evaluation.people_only,
         "rules": [_rule(rule) for rule in evaluation.rules],
     }
-    if evaluation.standing in ("gap", "undecided"):
+    if evaluation.standing in OPEN:
         remedy = preview.remedy(seen)
         case["steps"] = [{"action": action, "risk": risk, "level": level} for action, risk, level in remedy.steps]
         case["confirm"], case["approve"] = dict(remedy.confirm), dict(remedy.approve)

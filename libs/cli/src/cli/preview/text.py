@@ -117,20 +117,25 @@ def _summary(preview: Preview) -> list[Text]:
         entity = preview.state.spec.selector.entity
         told = f"{counted(several, entity)} {'misses' if several == 1 else 'miss'} more than one rule"
         lines.append(line((f"          ({told}; one {entity} is one case.)", FAINT)))
+    if preview.due_soon:
+        nearest = figures.next_dates(preview.due_soon, preview.state.zone)
+        told = f"due soon, not missed yet{_next(nearest)}"
+        lines.append(line((f"  {len(preview.due_soon):>6,}  ", STRONG), (told, "")))
     for name, keys in figures.undecided_because(preview):
         lines.append(
             line((f"  {len(keys):>6,}  ", WARN), (f"cannot be decided: {name} is unknown ({keys_text(keys)})", ""))
         )
     if preview.on_track:
-        nearest = figures.next_dates(preview)
-        told = (
-            f"; the next date is {day_text(date.fromisoformat(nearest[0]))} ({keys_text(nearest[1])})"
-            if nearest
-            else ""
-        )
-        lines.append(line((f"  {len(preview.on_track):>6,}  ", STRONG), (f"on track{told}", "")))
+        told = f"on track{_next(figures.next_dates(preview.on_track, preview.state.zone))}"
+        lines.append(line((f"  {len(preview.on_track):>6,}  ", STRONG), (told, "")))
     lines.append(line((f"  {preview.met:>6,}  ", STRONG), ("as wanted", "")))
     return lines
+
+
+def _next(nearest: tuple[str, list[str]] | None) -> str:
+    if nearest is None:
+        return ""
+    return f"; the next date is {day_text(date.fromisoformat(nearest[0]))} ({keys_text(nearest[1])})"
 
 
 def moment_text(preview: Preview) -> str:

@@ -8,7 +8,6 @@ from typing import Any, Protocol, TypeVar
 from common.canonical import digest
 from common.declarations import compiling, templates
 from common.declarations.evaluation import CompiledDesiredState
-from common.declarations.expressions import Scope
 from common.declarations.loader import Document, parse_spec
 from common.declarations.models import (
     LEVELS,
@@ -17,6 +16,7 @@ from common.declarations.models import (
     ApprovePlanLine,
     DesiredState,
     EntityType,
+    HolidayCalendar,
     Relation,
     Spec,
     Step,
@@ -28,7 +28,7 @@ from common.declarations.reading import Reader
 from common.declarations.values import Slot, Status, Unknown
 from common.errors import Permanent
 
-_S = TypeVar("_S", EntityType, DesiredState, ActionType, System, ApprovalPolicy)
+_S = TypeVar("_S", EntityType, DesiredState, ActionType, System, HolidayCalendar, ApprovalPolicy)
 
 
 class Activated(Protocol):
@@ -108,6 +108,10 @@ class Catalogue:
         return self._of(System)
 
     @cached_property
+    def calendars(self) -> Mapping[str, HolidayCalendar]:
+        return self._of(HolidayCalendar)
+
+    @cached_property
     def policies(self) -> Mapping[str, ApprovalPolicy]:
         return self._of(ApprovalPolicy)
 
@@ -125,8 +129,15 @@ class Catalogue:
         )
 
     def missing(self, name: str) -> tuple[str, ...]:
-        """The entity types that a desired state needs and that are not there (`kind/name`)."""
-        return tuple(f"EntityType/{item}" for item in self._types_read(name) if item not in self.entity_types)
+        """The entity types and the calendar that a desired state needs and that are not there (`kind/name`)."""
+        types = tuple(f"EntityType/{item}" for item in self._types_read(name) if item not in self.entity_types)
+        calendar = self.desired_states[name].holidays
+        return types if calendar is None or calendar in self.calendars else (*types, f"HolidayCalendar/{calendar}")
+
+    @cached_property
+    def declared(self) -> compiling.Declared:
+        """What desired states are compiled with."""
+        return compiling.Declared(self.entity_types, self.calendars, self.timezone)
 
     def compiled(self, name: str) -> CompiledDesiredState:
         """The desired state, ready to decide. Raises Permanent when it is not active or does not compile."""
@@ -138,17 +149,15 @@ class Catalogue:
         def report(path: Path, fault: Wrong) -> None:
             faults.append(f"{'.'.join(map(str, path))}: {fault}")
 
-        state = compiling.desired_state(
-            name, self.desired_states[name], self.entity_types, version, self.timezone, report
-        )
+        state = compiling.desired_state(name, self.desired_states[name], self.declared, version, report)
         if state is None or faults:
             raise Permanent("declaration_unreadable", f"{name} cannot be decided: {'; '.join(faults)}")
         self._compiled[version] = state
         return state
 
     def version_digest(self, name: str) -> str:
-        """SHA-256 (hex) over all that the desired state's decisions depend on: itself, the entity types it reads,
-        its actions and their systems. The policy has its own: `policy_digest`."""
+        """SHA-256 (hex) over all that the desired state's decisions depend on: itself, the entity types it reads, its
+        calendar, its actions and their systems. The policy has its own: `policy_digest`."""
         if name not in self.desired_states:
             raise Permanent("not_active", f"There is no active desired state {name!r}.")
         if name not in self._versions:
@@ -217,9 +226,9 @@ class Catalogue:
 
     def playbook(self, name: str, rule: str, slots: Mapping[str, Slot]) -> tuple[PlaybookStep, ...]:
         """The steps declared for a failing rule, filled in from an entity's slots (`evaluation.slots_of`)."""
-        scope = self.compiled(name).language.scope
+        state = self.compiled(name)
         return tuple(
-            self._step(rule, step, scope, slots)
+            self._step(rule, step, state, slots)
             for step in self.desired_states[name].remediation.playbook.get(rule, ())
         )
 
@@ -234,13 +243,14 @@ class Catalogue:
             return "", owners["otherwise"]
         return str(value), ""
 
-    def _step(self, rule: str, step: Step, scope: Scope, slots: Mapping[str, Slot]) -> PlaybookStep:
+    def _step(self, rule: str, step: Step, state: CompiledDesiredState, slots: Mapping[str, Slot]) -> PlaybookStep:
+        scope, calendar = state.language.scope, state.calendar
         kinds = self.actions[step.action].parameters
         filled = {
-            name: templates.parameter(template, kinds[name], scope)(slots)
+            name: templates.parameter(template, kinds[name], scope, calendar)(slots)
             for name, template in step.parameters.items()
         }
-        why = templates.parse(step.why, scope).text(slots) if step.why else ""
+        why = templates.parse(step.why, scope, calendar).text(slots) if step.why else ""
         return PlaybookStep(rule, step.action, filled, why)
 
     def author_of(self, name: str) -> str:
@@ -276,6 +286,7 @@ class Catalogue:
         wanted = [("DesiredState", name), *(("EntityType", item) for item in self._types_read(name))]
         wanted += [("ActionType", item) for item in actions]
         wanted += [("System", item) for item in systems]
+        wanted += [("HolidayCalendar", self.desired_states[name].holidays or "")]
         return sorted(item for item in wanted if item in self.documents)
 
 

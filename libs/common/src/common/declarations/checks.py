@@ -16,6 +16,7 @@ from common.declarations.models import (
     ApprovalPolicy,
     DesiredState,
     EntityType,
+    HolidayCalendar,
     Step,
     System,
 )
@@ -82,7 +83,7 @@ class _Checker:
                 self._exists("System", spec.system, self._all.systems, ("system",))
             case ApprovalPolicy() as spec:
                 self._policy(spec)
-            case System():
+            case System() | HolidayCalendar():
                 pass
 
     def _report(self, path: Path, fault: Wrong) -> None:
@@ -122,7 +123,7 @@ class _Checker:
 
     def _desired_state(self, spec: DesiredState) -> None:
         name = self._document.name
-        state = compiling.desired_state(name, spec, self._all.entity_types, "", self._all.timezone, self._report)
+        state = compiling.desired_state(name, spec, self._all.declared, "", self._report)
         remediation = spec.remediation
         listed = [
             self._exists("action", action, self._all.actions, ("remediation", "actions", index))

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import date
 from zoneinfo import ZoneInfo
 
 from common.declarations import periods, templates
+from common.declarations.calendars import WEEKDAYS, Calendar
 from common.declarations.evaluation import CompiledDesiredState, Rule
 from common.declarations.expressions import CLOCK, Condition, Language, Scope, compared
 from common.declarations.models import (
@@ -16,6 +18,7 @@ from common.declarations.models import (
     DesiredState,
     EntityType,
     Expectation,
+    HolidayCalendar,
 )
 from common.declarations.problems import Path, Wrong, did_you_mean
 from common.declarations.reading import scope_of
@@ -48,10 +51,20 @@ def scope_with_relations(entity_type: EntityType, types: Mapping[str, EntityType
     return scope
 
 
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a desired state may refer to: entity types and calendars by name, and the realm's time zone."""
+
+    types: Mapping[str, EntityType]
+    calendars: Mapping[str, HolidayCalendar]
+    zone: str
+
+
 def desired_state(
-    name: str, spec: DesiredState, types: Mapping[str, EntityType], version: str, zone: str, report: Report
+    name: str, spec: DesiredState, declared: Declared, version: str, report: Report
 ) -> CompiledDesiredState | None:
     """Compile; faults go to `report`. The result must not be used when there was one. None: no entity type."""
+    types = declared.types
     entity_type = types.get(spec.selector.entity)
     if entity_type is None:
         hint = did_you_mean(spec.selector.entity, types)
@@ -61,16 +74,28 @@ def desired_state(
         )
         return None
     try:
-        language = Language(scope_with_relations(entity_type, types), ZoneInfo(spec.timezone or zone))
+        language = Language(scope_with_relations(entity_type, types), ZoneInfo(spec.timezone or declared.zone))
     except Exception as error:  # the runtime's own complaint about a set of variables
         report((), Wrong("bad_scope", f"The attributes cannot be used together: {error}."))
         return None
-    return _Compiler(language, report).state(name, spec, entity_type, version)
+    calendar = _calendar(spec.holidays, declared.calendars, report)
+    return _Compiler(language, report, calendar).state(name, spec, entity_type, version)
+
+
+def _calendar(name: str | None, calendars: Mapping[str, HolidayCalendar], report: Report) -> Calendar:
+    if name is None:
+        return WEEKDAYS
+    if name not in calendars:
+        told = f"There is no HolidayCalendar {name!r}."
+        hint = did_you_mean(name, calendars) or f"Write a HolidayCalendar {name}, or drop holidays."
+        report(("holidays",), Wrong("unknown_name", told, hint))
+        return WEEKDAYS
+    return replace(calendars[name].calendar, name=name)
 
 
 class _Compiler:
-    def __init__(self, language: Language, report: Report) -> None:
-        self._language, self._report = language, report
+    def __init__(self, language: Language, report: Report, calendar: Calendar) -> None:
+        self._language, self._report, self._calendar = language, report, calendar
         self._done: Condition | None = None
 
     def state(self, name: str, spec: DesiredState, entity_type: EntityType, version: str) -> CompiledDesiredState:
@@ -108,6 +133,7 @@ class _Compiler:
             attributes=tuple(entity_type.attributes),
             slots_needed=tuple(programs),
             clock=tuple(dict.fromkeys(item for condition in every if condition for item in condition.follows_clock)),
+            calendar=self._calendar,
         )
 
     def _condition(self, source: str, path: Path, may_ask_known: bool = False) -> Condition:
@@ -123,13 +149,14 @@ class _Compiler:
         expect = self._condition(rule.expect, (*path, "expect"), may_ask_known=True)
         says = Template((rule.says,))
         with self._told((*path, "says")):
-            says = templates.parse(rule.says, self._language.scope)
+            says = templates.parse(rule.says, self._language.scope, self._calendar)
         reads = dict.fromkeys((*(when.reads if when else ()), *expect.reads))
         if isinstance(rule, Expectation):
             return Rule(rule.name, when, expect, says, reads=tuple(reads))
         with self._told((*path, "by")):
             self._date(rule.by)
-        return Rule(rule.name, when, expect, says, rule.by, rule.plus, tuple({**reads, rule.by: None}))
+        everything = tuple({**reads, rule.by: None})
+        return Rule(rule.name, when, expect, says, rule.by, rule.plus, rule.lead, everything)
 
     def _date(self, name: str) -> None:
         scope = self._language.scope

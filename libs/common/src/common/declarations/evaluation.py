@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias
 from zoneinfo import ZoneInfo
 
 from common.declarations import periods
+from common.declarations.calendars import BeyondCalendar, Calendar
 from common.declarations.expressions import MET, MISSED, Bound, Condition, Language, Outcome
 from common.declarations.models import DesiredState
 from common.declarations.periods import Period
@@ -71,7 +72,8 @@ class RuleResult:
 
     `status` is Pending only for a deadline that lies ahead and is not met yet. `applies` is False when `when` is
     Missed (the rule then counts as Met). `says` is the rule's sentence with the facts filled in, empty when Met.
-    `due` is a deadline's instant (UTC) when it can be told, or when freshness ends. `reason` says why it is Unknown.
+    `due` is a deadline's instant (UTC) when it can be told, or when freshness ends; `soon` is the instant from which
+    it is due soon, where it has a lead. `reason` says why it is Unknown.
     `reads` are the variables the rule depends on, `facts` what they were. Sentence and facts are made when asked
     for, because most rules hold or lie ahead and nobody asks.
     """
@@ -84,6 +86,7 @@ class RuleResult:
     reads: tuple[str, ...] = ()
     applies: bool = True
     sentence: "Template | str" = ""
+    soon: datetime | None = None
     seen: "Seen | None" = field(default=None, repr=False, compare=False)
 
     @property
@@ -116,12 +119,15 @@ class Evaluation:
 
     @property
     def failing(self) -> tuple[RuleResult, ...]:
-        """The rules that are Missed or Unknown: what a case gathers."""
-        return tuple(rule for rule in self.rules if rule.status in (Status.MISSED, Status.UNKNOWN))
+        """The rules that are Missed, Unknown or due soon: what a case gathers."""
+        return tuple(rule for rule in self.rules if rule.status in _FAILING)
 
     @property
-    def standing(self) -> Literal["not selected", "selector unknown", "gap", "undecided", "on track", "met"]:
-        """The whole in one word: `gap` when a rule is Missed, `undecided` when none is and one is Unknown."""
+    def standing(
+        self,
+    ) -> Literal["not selected", "selector unknown", "gap", "undecided", "due soon", "on track", "met"]:
+        """The whole in one word: `gap` when a rule is Missed, `undecided` when none is and one is Unknown, `due soon`
+        when a lead has begun and nothing else is wrong."""
         if self.selected.status is not Status.MET:
             return "selector unknown" if self.selected.status is Status.UNKNOWN else "not selected"
         statuses = {rule.status for rule in self.rules}
@@ -129,7 +135,12 @@ class Evaluation:
             return "gap"
         if Status.UNKNOWN in statuses:
             return "undecided"
+        if Status.SOON in statuses:
+            return "due soon"
         return "on track" if Status.PENDING in statuses else "met"
+
+
+_FAILING = (Status.MISSED, Status.UNKNOWN, Status.SOON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +153,7 @@ class Rule:
     says: Template
     by: str | None = None
     plus: Period | None = None
+    lead: Period | None = None
     reads: tuple[str, ...] = ()
 
 
@@ -166,6 +178,7 @@ class CompiledDesiredState:
     attributes: tuple[str, ...]
     slots_needed: tuple[str, ...]
     clock: tuple[str, ...]
+    calendar: Calendar
 
     @property
     def zone(self) -> ZoneInfo:
@@ -247,32 +260,44 @@ class _Sight:
 
     def _expectation(self, rule: Rule, expect: Outcome) -> RuleResult:
         says = "" if expect.status is Status.MET else rule.says
-        return RuleResult(rule.name, "expectation", expect.status, None, expect.reason, rule.reads, True, says, self)
+        return RuleResult(
+            rule.name, "expectation", expect.status, None, expect.reason, rule.reads, True, says, seen=self
+        )
 
     def _deadline(self, rule: Rule, by: str, expect: Outcome) -> RuleResult:
-        due = self._due(self.slots[by], rule.plus)
+        due, soon = self._due(self.slots[by], rule)
         reason, status = expect.reason, expect.status
         if status is Status.MET:
             return RuleResult(rule.name, "deadline", status, _instant(due), "", rule.reads, seen=self)
         if isinstance(due, Unknown):
             reason = "; ".join(filter(None, (f"{by}: {due.reason}", reason)))
             status = Status.UNKNOWN
-        elif self._asof < due:
-            status = Status.PENDING
-        return RuleResult(rule.name, "deadline", status, _instant(due), reason, rule.reads, True, rule.says, self)
+        elif due is None or self._asof < due:
+            status = Status.PENDING if soon is None or self._asof < soon else Status.SOON
+        told = rule.says
+        return RuleResult(rule.name, "deadline", status, _instant(due), reason, rule.reads, True, told, soon, self)
 
-    def _due(self, by: Slot, plus: Period | None) -> datetime | Unknown:
-        """The first instant at which it is too late: the end of a day, or the moment itself."""
-        zone = self._state.zone
+    def _due(self, by: Slot, rule: Rule) -> tuple[datetime | Unknown | None, datetime | None]:
+        """The first instant at which it is too late (the end of a day, or the moment itself), and the one from which
+        it is due soon (the beginning of a day, or a moment). None, and the end of the calendar, where it lies
+        somewhere after that end, which is still ahead: until then nothing is late."""
+        zone, calendar, plus, lead = self._state.zone, self._state.calendar, rule.plus, rule.lead
         try:
             if isinstance(by, datetime):
                 moment = by if by.tzinfo else by.replace(tzinfo=zone)
-                return (periods.later_instant(moment, plus, zone) if plus else moment).astimezone(UTC)
+                due = periods.later_instant(moment, plus, zone, calendar) if plus else moment.astimezone(UTC)
+                return due, periods.earlier_instant(due, lead, zone, calendar) if lead else None
             if isinstance(by, date):
-                return periods.end_of(periods.later(by, plus) if plus else by, zone)
+                last = periods.later(by, plus, calendar) if plus else by
+                soon = periods.start_of(periods.earlier(last, lead, calendar), zone) if lead else None
+                return periods.end_of(last, zone), soon
+        except BeyondCalendar as error:
+            end = periods.end_of(calendar.last, zone)
+            ahead = self._asof < end and _day(by, zone) >= calendar.first
+            return (None, end) if ahead else (Unknown("undecided", str(error)), None)
         except (OverflowError, ValueError):
-            return Unknown("unreadable", "the date is beyond the calendar")
-        return by if isinstance(by, Unknown) else Unknown("unreadable", "it is not a date")
+            return Unknown("unreadable", "the date is beyond the calendar"), None
+        return by if isinstance(by, Unknown) else Unknown("unreadable", "it is not a date"), None
 
     def freshness(self) -> RuleResult | None:
         origin = self._entity.origin
@@ -285,7 +310,8 @@ class _Sight:
         return RuleResult("fresh", "freshness", Status.UNKNOWN, origin.fresh_until, reason, sentence=says)
 
     def timers(self, rules: tuple[RuleResult, ...] | list[RuleResult]) -> tuple[datetime, ...]:
-        instants = {rule.due for rule in rules if rule.status is Status.PENDING}
+        instants = {rule.soon or rule.due for rule in rules if rule.status is Status.PENDING}
+        instants.update(rule.due for rule in rules if rule.status is Status.SOON)
         origins = [related.origin for related in self._related()]
         origins.extend([self._entity.origin] if self._entity.origin else [])
         instants.update(origin.fresh_until for origin in origins)
@@ -322,7 +348,13 @@ class _Sight:
         return Fact(name, to_json(slot), origin.stream, origin.event_id, unknown)
 
 
-def _instant(due: datetime | Unknown) -> datetime | None:
+def _day(by: Slot, zone: ZoneInfo) -> date:
+    """The local day of a date or a moment."""
+    assert isinstance(by, date)
+    return by.astimezone(zone).date() if isinstance(by, datetime) and by.tzinfo else date(by.year, by.month, by.day)
+
+
+def _instant(due: datetime | Unknown | None) -> datetime | None:
     return None if isinstance(due, Unknown) else due
 
 

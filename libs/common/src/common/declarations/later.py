@@ -10,7 +10,6 @@ FIELDS = {
     "escalate": "escalation after a silence",
     "formerly": "renaming with history",
     "guard": "guards against a shrinking population",
-    "lead": "opening a case before its deadline",
     "objectives": "objectives over all entities",
     "perPersonPerDay": "limits per person",
     "processActions": "actions for a missed objective",

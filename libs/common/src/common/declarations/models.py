@@ -2,11 +2,13 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from common.declarations import later, sql
+from common.declarations.calendars import Calendar
 from common.declarations.fields import (
     Day,
     Expression,
@@ -150,6 +152,7 @@ class Deadline(Strict):
     expect: Expression
     by: str
     plus: PeriodText | None = None
+    lead: PeriodText | None = None
     says: Sentence
 
 
@@ -183,6 +186,7 @@ class DesiredState(Strict):
     owner: Name
     effective: Day
     timezone: Zone | None = None
+    holidays: Name | None = None
     selector: Selector
     done: Expression
     severity: Annotated[dict[Literal["urgent", "high", "medium", "low"], Expression], AfterValidator(_ranked)] = (
@@ -291,6 +295,35 @@ class ActionType(Strict):
         return self
 
 
+class HolidayCalendar(Strict):
+    """The days off that somebody vouches for: which days are business days is declared, not looked up."""
+
+    about: Sentence
+    source: Sentence
+    first: Day = Field(alias="from")
+    last: Day = Field(alias="to")
+    days: tuple[Day, ...] = Field(strict=False, max_length=5_000)
+
+    @property
+    def calendar(self) -> Calendar:
+        """What it means, without its name."""
+        days = {date.fromisoformat(day) for day in self.days}
+        weekdays = sorted(day for day in days if day.weekday() < 5)
+        return Calendar("", date.fromisoformat(self.first), date.fromisoformat(self.last), tuple(weekdays))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.first > self.last:
+            refuse("bad_calendar", f"It ends on {self.last}, before it begins.", "Give from: and to: in order.")
+        for index, day in enumerate(self.days):
+            at = ("days", index)
+            if not self.first <= day <= self.last:
+                refuse("bad_calendar", f"{day} lies outside {self.first} to {self.last}.", "Move from: or to:.", at)
+            if day in self.days[:index]:
+                refuse("bad_calendar", f"{day} stands there twice.", "Drop one of them.", at)
+        return self
+
+
 class System(Strict):
     about: Sentence
     owner: Name
@@ -349,6 +382,7 @@ KINDS: dict[str, type[Strict]] = {
     "DesiredState": DesiredState,
     "ActionType": ActionType,
     "System": System,
+    "HolidayCalendar": HolidayCalendar,
     "ApprovalPolicy": ApprovalPolicy,
 }
-Spec = EntityType | DesiredState | ActionType | System | ApprovalPolicy
+Spec = EntityType | DesiredState | ActionType | System | HolidayCalendar | ApprovalPolicy

@@ -7,14 +7,15 @@ from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from common.declarations.calendars import WEEKDAYS, Calendar
+
 LONGEST_DAYS = 36_500
 _PERIOD = re.compile(r"(\d{1,5}) (business day|day)s?")
-_WORKDAYS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """`count` calendar days, or business days: Monday to Friday, holidays are not known yet."""
+    """`count` calendar days, or business days of a calendar (without one: Monday to Friday)."""
 
     count: int
     unit: Literal["day", "business day"]
@@ -31,26 +32,35 @@ def parse(text: object) -> Period | None:
     return Period(int(match[1]), "business day" if match[2] == "business day" else "day")
 
 
-def later(day: date, period: Period) -> date:
-    """The calendar day that lies `period` after `day`. A business period starts counting on the next weekday.
+def later(day: date, period: Period, calendar: Calendar = WEEKDAYS, strict: bool = True) -> date:
+    """The calendar day that lies `period` after `day`; business days are those of `calendar` (`Calendar.moved`).
 
-    Raises OverflowError beyond the year 9999.
+    Raises OverflowError beyond the year 9999, and `BeyondCalendar`.
     """
     if period.unit == "day":
         return day + timedelta(days=period.count)
-    if period.count == 0:
-        return day
-    if day.weekday() >= _WORKDAYS:  # a weekend day counts as the Friday before it
-        day -= timedelta(days=day.weekday() - _WORKDAYS + 1)
-    weeks, rest = divmod(period.count, _WORKDAYS)
-    over_weekend = 2 if day.weekday() + rest >= _WORKDAYS else 0
-    return day + timedelta(days=weeks * 7 + rest + over_weekend)
+    return calendar.moved(day, period.count, strict)
 
 
-def later_instant(moment: datetime, period: Period, zone: ZoneInfo) -> datetime:
+def earlier(day: date, period: Period, calendar: Calendar = WEEKDAYS) -> date:
+    """The calendar day that lies `period` before `day`. Raises as `later`."""
+    if period.unit == "day":
+        return day - timedelta(days=period.count)
+    return calendar.moved(day, -period.count)
+
+
+def later_instant(
+    moment: datetime, period: Period, zone: ZoneInfo, calendar: Calendar = WEEKDAYS, strict: bool = True
+) -> datetime:
     """The instant at the same clock time `period` later in `zone`: days are calendar days, not 24 hours."""
     local = moment.astimezone(zone)
-    return datetime.combine(later(local.date(), period), local.timetz()).astimezone(UTC)
+    return datetime.combine(later(local.date(), period, calendar, strict), local.timetz()).astimezone(UTC)
+
+
+def earlier_instant(moment: datetime, period: Period, zone: ZoneInfo, calendar: Calendar = WEEKDAYS) -> datetime:
+    """The instant at the same clock time `period` earlier in `zone`."""
+    local = moment.astimezone(zone)
+    return datetime.combine(earlier(local.date(), period, calendar), local.timetz()).astimezone(UTC)
 
 
 @lru_cache(maxsize=4096)  # most entities share a few days, and a zone's rules are slow to ask

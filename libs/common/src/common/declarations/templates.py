@@ -3,9 +3,10 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from common.declarations import periods
+from common.declarations.calendars import WEEKDAYS, BeyondCalendar, Calendar
 from common.declarations.expressions import Scope
 from common.declarations.problems import Wrong, did_you_mean
 from common.declarations.values import Decimal, Slot, Unknown, ValueType, shown
@@ -21,6 +22,7 @@ class Hole:
     name: str
     shift: periods.Period | None = None
     back: bool = False
+    calendar: Calendar = WEEKDAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,16 @@ class Template:
         return "".join(part if isinstance(part, str) else shown(fill(part, slots)) for part in self.parts)
 
 
-def parse(text: str, scope: Scope) -> Template:
-    """The template a text is. Raises Wrong for unknown attributes and sums that are not dates and periods."""
+def parse(text: str, scope: Scope, calendar: Calendar = WEEKDAYS) -> Template:
+    """The template a text is; business days are those of `calendar`.
+
+    Raises Wrong for unknown attributes and sums that are not dates and periods.
+    """
     parts: list[str | Hole] = []
     at = 0
     for hole in _HOLE.finditer(text):
         parts.extend([text[at : hole.start()]] if hole.start() > at else [])
-        parts.append(_hole(hole[1], scope))
+        parts.append(_hole(hole[1], scope, calendar))
         at = hole.end()
     rest = text[at:]
     if "{" in rest or "}" in rest:
@@ -57,7 +62,7 @@ def parse(text: str, scope: Scope) -> Template:
     return Template((*parts, rest) if rest or not parts else tuple(parts))
 
 
-def _hole(inside: str, scope: Scope) -> Hole:
+def _hole(inside: str, scope: Scope, calendar: Calendar) -> Hole:
     match = _SUM.fullmatch(inside)
     if match is None:
         raise Wrong("bad_template", f"{{{inside}}} cannot be filled in.", "Write {attribute} or {today + 14 days}.")
@@ -67,11 +72,11 @@ def _hole(inside: str, scope: Scope) -> Hole:
     if added is None:
         return Hole(name)
     period = periods.parse(added)
-    if period is None or scope[name] != "date" or (sign == "-" and period.unit != "day"):
+    if period is None or scope[name] != "date":
         raise Wrong(
             "bad_template", f"{{{inside}}} cannot be computed.", "Write {today + 14 days}: a date and a period."
         )
-    return Hole(name, period, sign == "-")
+    return Hole(name, period, sign == "-", calendar)
 
 
 def fill(hole: Hole, slots: Mapping[str, Slot]) -> Slot:
@@ -80,13 +85,15 @@ def fill(hole: Hole, slots: Mapping[str, Slot]) -> Slot:
     if hole.shift is None or not isinstance(value, date) or isinstance(value, datetime):
         return value
     try:
-        return value - timedelta(days=hole.shift.count) if hole.back else periods.later(value, hole.shift)
+        return (periods.earlier if hole.back else periods.later)(value, hole.shift, hole.calendar)
+    except BeyondCalendar as error:
+        return Unknown("undecided", str(error))
     except OverflowError:
         return Unknown("unreadable", f"{hole.name} is beyond the calendar")
 
 
 def parameter(
-    template: str | int | tuple[str, ...], kind: str, scope: Scope
+    template: str | int | tuple[str, ...], kind: str, scope: Scope, calendar: Calendar = WEEKDAYS
 ) -> Callable[[Mapping[str, Slot]], Slot | tuple[str, ...]]:
     """A function that fills one action parameter of type `kind` (text, date, list, number) for an entity.
 
@@ -94,20 +101,24 @@ def parameter(
     cannot give that kind.
     """
     if kind == "list":
-        texts = [parse(str(item), scope) for item in (template if isinstance(template, tuple) else (template,))]
+        texts = [
+            parse(str(item), scope, calendar) for item in (template if isinstance(template, tuple) else (template,))
+        ]
         return lambda slots: _list(texts, slots)
     if isinstance(template, tuple):
         raise Wrong("bad_parameter", f"A list cannot be a {kind}.", "Write one value.")
     if kind == "text":
-        text = parse(str(template), scope)
+        text = parse(str(template), scope, calendar)
         return lambda slots: _text(text, slots)
-    return _typed(template, "date" if kind == "date" else "number", scope)
+    return _typed(template, "date" if kind == "date" else "number", scope, calendar)
 
 
-def _typed(template: str | int, kind: ValueType, scope: Scope) -> Callable[[Mapping[str, Slot]], Slot]:
+def _typed(
+    template: str | int, kind: ValueType, scope: Scope, calendar: Calendar
+) -> Callable[[Mapping[str, Slot]], Slot]:
     if kind == "number" and isinstance(template, int):
         return lambda _: template
-    hole = parse(str(template), scope).only_hole
+    hole = parse(str(template), scope, calendar).only_hole
     if hole is not None and scope[hole.name] == kind:
         return lambda slots: fill(hole, slots)
     if kind == "date":

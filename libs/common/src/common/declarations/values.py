@@ -10,12 +10,14 @@ from common.sealing import SHOWN
 
 
 class Status(StrEnum):
-    """The result of a condition. `PENDING` is a deadline that is still ahead and not yet met."""
+    """The result of a condition. `PENDING` is a deadline that is still ahead and not yet met; `SOON` is one so near
+    that a case opens (its `lead`), though nothing is missed."""
 
     MET = "Met"
     MISSED = "Missed"
     UNKNOWN = "Unknown"
     PENDING = "Pending"
+    SOON = "Due soon"
 
 
 UnknownKind: TypeAlias = Literal["absent", "unreadable", "stale", "undecided"]

@@ -9,15 +9,15 @@ from common.events.model import EventData, Fact, Part
 
 
 class FailingRule(Part):
-    """One rule that is missed, or can't be decided, for one entity.
+    """One rule that is missed, can't be decided, or is due soon (its lead has begun), for one entity.
 
-    `says` is the declaration's sentence with the facts filled in. `due` is the instant a deadline passed.
+    `says` is the declaration's sentence with the facts filled in. `due` is the instant a deadline passes.
     `reason` says why an Unknown is unknown.
     """
 
     name: str
     kind: Literal["expectation", "deadline", "freshness"]
-    status: Literal["missed", "unknown"]
+    status: Literal["missed", "unknown", "due_soon"]
     says: str
     facts: list[Fact]
     due: str | None = None
@@ -40,12 +40,16 @@ class GapSnapshot(EventData):
 
     @property
     def digest(self) -> str:
-        """What a person confirms: which rules of which version fail. A change of any other fact leaves it alone."""
+        """What a person confirms: which rules of which version fail. A change of any other fact leaves it alone, and
+        so does a deadline that was due soon and has passed: it is what was confirmed."""
         return gap_digest(self.version, [(rule.name, rule.status) for rule in self.rules])
 
 
 def gap_digest(version: str, rules: list[tuple[str, str]]) -> str:
-    return digest({"version": version, "rules": sorted([name, status] for name, status in rules)})
+    confirmed = {"due_soon": "missed"}
+    return digest(
+        {"version": version, "rules": sorted([name, confirmed.get(status, status)] for name, status in rules)}
+    )
 
 
 class GapOpened(GapSnapshot):

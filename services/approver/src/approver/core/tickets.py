@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from common.approvals import chain_for, digest_parts
 from common.cases import Case, Said
@@ -44,8 +43,8 @@ def expires(catalogue: Catalogue, desired_state: str, asof: datetime) -> str:
     policy = catalogue.policy(desired_state)
     if policy is None:
         raise Permanent("no_policy", f"no active ApprovalPolicy covers {desired_state}")
-    zone = catalogue.desired_states[desired_state].timezone or catalogue.timezone
-    return instant(later_instant(asof, policy.expires, ZoneInfo(zone)))
+    state = catalogue.compiled(desired_state)
+    return instant(later_instant(asof, policy.expires, state.zone, state.calendar, strict=False))
 
 
 def ticket(case: Case, around: Surroundings, asof: datetime) -> TicketOpened:

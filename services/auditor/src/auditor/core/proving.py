@@ -76,15 +76,15 @@ def _slot(fact: Fact, kind: str) -> Slot:
 
 
 def soak_end(catalogue: Catalogue, desired_state: str, proven: datetime) -> datetime:
-    """When a proof first seen at `proven` has held for the declared soak (calendar days in the declared zone)."""
+    """When a proof first seen at `proven` has held for the declared soak (days of the declared zone and calendar)."""
     state = catalogue.compiled(desired_state)
-    return later_instant(proven, state.spec.verification.soak, state.zone)
+    return later_instant(proven, state.spec.verification.soak, state.zone, state.calendar, strict=False)
 
 
 def within_end(catalogue: Catalogue, desired_state: str, finished: datetime) -> datetime:
     """Until when the proof must come after an execution that finished at `finished`."""
     state = catalogue.compiled(desired_state)
-    return later_instant(finished, state.spec.verification.within, state.zone)
+    return later_instant(finished, state.spec.verification.within, state.zone, state.calendar, strict=False)
 
 
 def known_before(records: Iterable[object]) -> dict[str, Value]:

@@ -62,7 +62,9 @@ def see(
     failing = tuple(rule.says or rule.name for rule in found.rules if rule.status is Status.MISSED)
     if failing or proven.status is Status.MISSED:
         return Sight("fails", state.version, facts, failing, "" if failing else "the proof does not hold")
-    unknown = [rule.reason for rule in found.failing] + ([] if proven.status is Status.MET else [proven.reason])
+    unknown = [rule.reason for rule in found.failing if rule.status is Status.UNKNOWN] + (
+        [] if proven.status is Status.MET else [proven.reason]
+    )
     reason = "; ".join(dict.fromkeys(filter(None, (found.selected.reason, *unknown))))
     holds = found.selected.status is Status.MET and not unknown
     return Sight("holds" if holds else "unknown", state.version, facts, reason=reason)

@@ -96,6 +96,7 @@ def _names(desired_state: str, activated: Sequence[DeclarationActivated]) -> set
 def _references(kind: str, spec: Mapping[str, Any]) -> Iterable[Name]:
     if kind == "DesiredState":
         yield "EntityType", spec["selector"]["entity"]
+        yield "HolidayCalendar", spec.get("holidays", "")
         yield from (("ActionType", action) for action in spec["remediation"].get("actions", ()))
     elif kind == "EntityType":
         for relation in spec.get("related", {}).values():

@@ -58,6 +58,7 @@ class Finding:
 _STANDINGS: dict[str, Standing] = {
     "gap": "gap",
     "undecided": "undecided",
+    "due soon": "gap",
     "on track": "fine",
     "met": "fine",
     "not selected": "not_selected",
@@ -65,7 +66,11 @@ _STANDINGS: dict[str, Standing] = {
 }
 
 
-_STATUS: dict[Status, Literal["missed", "unknown"]] = {Status.MISSED: "missed", Status.UNKNOWN: "unknown"}
+_STATUS: dict[Status, Literal["missed", "unknown", "due_soon"]] = {
+    Status.MISSED: "missed",
+    Status.UNKNOWN: "unknown",
+    Status.SOON: "due_soon",
+}
 
 
 def find(state: CompiledDesiredState, ref: Ref, view: EntityView | None, asof: datetime) -> Finding:
@@ -176,9 +181,9 @@ def changes(before: Mapping[str, Any], finding: Finding) -> list[str]:
     old = {rule["name"]: rule for rule in before["rules"]}
     new = {rule.name: failing_rule(rule) for rule in finding.failing}
     words += [f"{name}: no longer fails" for name in old if name not in new]
-    words += [f"{name}: {rule.status}" for name, rule in new.items() if name not in old]
+    words += [f"{name}: {_word(rule.status)}" for name, rule in new.items() if name not in old]
     words += [
-        f"{name}: {old[name]['status']} → {rule.status}"
+        f"{name}: {_word(old[name]['status'])} → {_word(rule.status)}"
         for name, rule in new.items()
         if name in old and old[name]["status"] != rule.status
     ]
@@ -195,6 +200,10 @@ def changes(before: Mapping[str, Any], finding: Finding) -> list[str]:
         if name in known and known[name].get("value") == item.value and known[name].get("unknown") != item.unknown
     ]
     return words or ["what was read changed"]
+
+
+def _word(status: str) -> str:
+    return status.replace("_", " ")
 
 
 def _shown(value: object) -> str:

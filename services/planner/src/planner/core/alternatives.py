@@ -110,7 +110,7 @@ def _do_nothing(situation: Situation) -> Alternative:
     ahead = [
         f"{rule.name} from {moment_text(rule.due, situation.state.zone)}"
         for rule in situation.evaluation.rules
-        if rule.status is Status.PENDING and rule.due is not None
+        if rule.status in (Status.PENDING, Status.SOON) and rule.due is not None
     ]
     more = f" If nothing changes, {listed(ahead)} will fail too." if ahead else ""
     reason = f"{'; '.join(since)}; the case would stay open at severity {situation.gap.severity}.{more}"
@@ -122,6 +122,8 @@ def _since(situation: Situation, rule: FailingRule) -> str:
     decided = {result.name: result for result in situation.evaluation.rules}.get(rule.name)
     if rule.status == "unknown":
         return f"{rule.name} would stay undecided ({clipped(rule.reason or 'unknown')})"
+    if rule.status == "due_soon" and rule.due is not None:
+        return f"{rule.name} would be missed from {moment_text(parse_instant(rule.due), zone)}"
     if decided is not None and decided.due is not None and decided.due <= situation.asof:
         days = (situation.asof - decided.due).days
         return f"{rule.name} has been missed since {moment_text(decided.due, zone)} ({days} days)"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from zoneinfo import ZoneInfo
 
-from common.clock import instant
+from common.clock import instant, parse_instant
 from common.declarations.periods import later_instant
+from common.events.differ import FailingRule
 from common.events.model import Fact
 from common.events.planner import PlanDrafted, PlanWithheld, Prediction, Sentence
 
@@ -104,10 +106,17 @@ def _reasoning(situation: Situation, chosen: Sequence[Candidate]) -> list[Senten
 def _rule_sentence(situation: Situation, index: int) -> Sentence:
     rule = situation.gap.rules[index]
     facts = situation.rule_facts(rule)
-    status = "is missed" if rule.status == "missed" else f"can't be decided ({clipped(rule.reason or 'unknown')})"
     seen = listed(slot_text(fact.name, situation.slots.get(fact.name)) for fact in facts)
-    text = f"The rule {rule.name} {status}" + (f": {seen}." if seen else ".")
+    text = f"The rule {rule.name} {_status(rule, situation.state.zone)}" + (f": {seen}." if seen else ".")
     return Sentence(text=text, cites=_cites(situation, facts))
+
+
+def _status(rule: FailingRule, zone: ZoneInfo) -> str:
+    if rule.status == "missed":
+        return "is missed"
+    if rule.status == "due_soon" and rule.due is not None:
+        return f"will be missed from {moment_text(parse_instant(rule.due), zone)}"
+    return f"can't be decided ({clipped(rule.reason or 'unknown')})"
 
 
 def _step_sentence(situation: Situation, number: int, one: Candidate) -> Sentence:
@@ -146,8 +155,8 @@ def _history(situation: Situation) -> list[Sentence]:
 
 
 def _predictions(situation: Situation) -> list[Prediction]:
-    verification = situation.state.spec.verification
-    by = instant(later_instant(situation.asof, verification.within, situation.state.zone))
+    state, verification = situation.state, situation.state.spec.verification
+    by = instant(later_instant(situation.asof, verification.within, state.zone, state.calendar, strict=False))
     conditions = {rule.name: rule.expect for rule in situation.state.spec.rules}
     found = [
         Prediction(expect=rule.name, says=f"The rule {rule.name} holds: {conditions[rule.name]}", by=by)
