@@ -16,10 +16,11 @@ from common.clock import instant
 from common.declarations.catalogue import Catalogue
 from common.declarations.evaluation import EntityView, Evaluation, evaluate, slots_of
 from common.declarations.loader import Document, load
+from common.declarations.relations import with_relations
 from common.declarations.values import Status
 from common.directory import Directory, Person
 from common.entities.rows import StoredEntity
-from common.entities.views import candidate_of, related_view, view_of
+from common.entities.views import candidate_of, view_of
 from common.events import SIGNED, Event, EventData, Fact, Origin, new_event
 from common.events.approver import (
     ApprovalGiven,
@@ -176,8 +177,8 @@ class Casework:
             for other in others
             if other.row.get("finding") == self.key
         ]
-        far = {("retest", "finding"): retests, ("finding", "follows"): []}
-        return related_view(view_of(types["finding"], readers["finding"], first), types["finding"], far)
+        own = view_of(types["finding"], readers["finding"], first)
+        return with_relations(own, self.catalogue.relations["finding"], {"retest": retests})
 
     def evaluation(self) -> Evaluation:
         return evaluate(self.catalogue.compiled(self.desired), self.view(), self.asof)

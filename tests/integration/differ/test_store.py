@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from common.declarations.catalogue import Catalogue
+from common.declarations.known import Counted
 from common.entities import EntityStore
 from common.ledger import Recorded
 from support.casework import catalogue_of, findings_catalogue
@@ -16,6 +17,18 @@ from support.differ_realm import FINDINGS, START, DifferRealm, finding, retest
 
 pytestmark = pytest.mark.integration
 HISTORIES = 6
+BY_TEAM = (
+    FINDINGS.read_text()
+    .replace(
+        "  related:\n",
+        "  related:\n"
+        "    ok: {earliest: retest, through: team, as: department, by: tested_on, where: \"result == 'passed'\"}\n"
+        "    since: {count: retest, through: team, as: department, where: tested_on > this.ok.tested_on}\n",
+        1,
+    )
+    .replace("  attributes:\n", "  attributes:\n    tester: {from: department}\n", 1)
+)
+"""Every finding also joins the retests of the team that its department is, whatever finding they are of."""
 
 
 @pytest.fixture
@@ -32,9 +45,14 @@ async def history(realm: DifferRealm, chance: random.Random) -> list[Recorded]:
         key = f"F-{chance.randint(1, 3)}"
         match chance.randint(0, 5):
             case 0 | 1:
-                found.append(await realm.observe("finding", finding(key, title=str(chance.random())), at))
+                changes = {
+                    "title": str(chance.random()),
+                    "department": chance.choice(["Education", "internal-audit"]),
+                }
+                found.append(await realm.observe("finding", finding(key, **changes), at))
             case 2 | 3:
-                row = retest(f"R-{chance.randint(1, 2)}", key, on=f"2023-07-0{chance.randint(1, 5)}")
+                result, day = chance.choice(["passed", "failed"]), chance.randint(1, 5)
+                row = retest(f"R-{chance.randint(1, 2)}", key, result, on=f"2023-07-0{day}")
                 found.append(await realm.observe("retest", row, at, chance.choice([None, 1, 2])))
             case 4:
                 found.append(await realm.withdraw("finding", key, at))
@@ -67,13 +85,17 @@ async def apply(realm: DifferRealm, batch: list[Recorded], catalogue: Catalogue)
 
 
 @pytest.mark.parametrize("seed", range(HISTORIES))
-async def test_the_store_holds_the_same_after_the_same_events_in_any_order(seeded: DifferRealm, seed: int) -> None:
+@pytest.mark.parametrize("text", [FINDINGS.read_text(), BY_TEAM], ids=["by key", "by team"])
+async def test_the_store_holds_the_same_after_the_same_events_in_any_order(
+    seeded: DifferRealm, seed: int, text: str
+) -> None:
     chance = random.Random(seed)
-    catalogue = findings_catalogue()
+    catalogue = catalogue_of(text)
     events = await history(seeded, chance)
     await apply(seeded, events, catalogue)
     expected = await contents(seeded, catalogue)
     assert expected[0], "nothing happened"
+    assert "Counted" in str(expected[1])
     for _ in range(4):
         await forget(seeded)
         shuffled = chance.sample(events, len(events)) + chance.choices(events, k=5)
@@ -132,3 +154,38 @@ async def test_an_older_observation_is_not_reported_as_a_change(seeded: DifferRe
         assert await store.apply(conn, [new], catalogue) == {}
         (stored,) = (await store.read(conn, [("finding", "F-1")])).values()
     assert stored.event_id == new.event.id
+
+
+async def test_a_change_on_either_side_concerns_whom_it_names_and_nobody_else(seeded: DifferRealm) -> None:
+    catalogue, store = catalogue_of(BY_TEAM), EntityStore("differ")
+
+    async def changed(event: Recorded) -> set[str]:
+        async with seeded.pool.acquire() as conn, conn.transaction():
+            return {key for _, key in await store.apply(conn, [event], catalogue)}
+
+    async def since(key: str) -> object:
+        async with seeded.pool.acquire() as conn, conn.transaction():
+            return (await store.views(conn, catalogue, [("finding", key)]))["finding", key].related["since"]
+
+    # The far side first, then those that it concerns; F-2 is another department's.
+    assert await changed(await seeded.observe("retest", retest("R-1", "F-9", on="2023-07-01"))) == {"R-1", "F-9"}
+    assert await changed(await seeded.observe("finding", finding("F-1", department="internal-audit"))) == {"F-1"}
+    assert await changed(await seeded.observe("finding", finding("F-2"))) == {"F-2"}
+    found = await since("F-1")
+    assert isinstance(found, Counted) and found.number == 0
+    assert await changed(await seeded.observe("retest", retest("R-2", "F-2", on="2023-07-02"))) == {
+        "R-2",
+        "F-1",
+        "F-2",
+    }
+    found = await since("F-1")
+    assert isinstance(found, Counted) and found.number == 1
+    # Who moves to another department has other relations, without anything of the far side changing.
+    moved = finding("F-2", department="internal-audit")
+    assert await changed(await seeded.observe("finding", moved, START + timedelta(minutes=1))) == {"F-2"}
+    found = await since("F-2")
+    assert isinstance(found, Counted) and found.number == 1
+    elsewhere = {**retest("R-1", "F-9"), "team": "elsewhere"}
+    assert await changed(await seeded.observe("retest", elsewhere, START + timedelta(minutes=2))) == {
+        "R-1", "F-1", "F-2", "F-9",
+    }  # fmt: skip

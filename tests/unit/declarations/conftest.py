@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from common.declarations.catalogue import Catalogue
 from common.declarations.checks import check
-from common.declarations.evaluation import CompiledDesiredState, EntityView, Origin, Related
+from common.declarations.evaluation import CompiledDesiredState, Counted, EntityView, Origin, Related
 from common.declarations.loader import load
 from common.declarations.values import Slot, Unknown
 
@@ -139,7 +139,7 @@ def invoice() -> Callable[..., EntityView]:
     def made(fresh_until: datetime | None = None, check: Any = None, **values: Slot) -> EntityView:
         names = ("status", "amount", "copies", "paid", "due", "seen", "tags")
         slots: dict[str, Slot] = {name: values.get(name, ABSENT) for name in names}
-        related: dict[str, Related | int | Unknown] = {"reminded": 0}
+        related: dict[str, Related | Counted | Unknown] = {"reminded": Counted(0)}
         if check is not None:
             related["check"] = check
         return EntityView("invoice", "I-1", slots, Origin("entity/invoice/I-1", "e-1", fresh_until), related)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from common.declarations.evaluation import (
     CompiledDesiredState,
+    Counted,
     EntityView,
     Evaluation,
     Origin,
@@ -206,9 +207,9 @@ def test_related_rows_have_their_own_freshness_and_event(compiled: Compiled, inv
 @pytest.mark.parametrize(
     ("related", "status"),
     [({}, Status.UNKNOWN), ({"check": passed(None)}, Status.UNKNOWN),
-     ({"check": passed(None), "reminded": 0}, Status.MET),
-     ({"check": passed(None), "reminded": 1}, Status.MISSED), ({"reminded": 1}, Status.MISSED),
-     ({"check": Unknown("undecided", "which?"), "reminded": 0}, Status.UNKNOWN)],
+     ({"check": passed(None), "reminded": Counted(0)}, Status.MET),
+     ({"check": passed(None), "reminded": Counted(1)}, Status.MISSED), ({"reminded": Counted(1)}, Status.MISSED),
+     ({"check": Unknown("undecided", "which?"), "reminded": Counted(0)}, Status.UNKNOWN)],
 )  # fmt: skip
 def test_relations_that_are_not_there(
     compiled: Compiled, invoice: Invoice, related: dict[str, Any], status: Status

@@ -5,9 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from common.declarations.evaluation import CompiledDesiredState, EntityView, Evaluation, Origin, evaluate
-from common.declarations.models import Relation
-from common.declarations.relations import Candidate, found
+from common.declarations.evaluation import CompiledDesiredState, Counted, EntityView, Evaluation, Origin, evaluate
 from common.declarations.values import Decimal, Slot, Status, Unknown, ValueType
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -49,7 +47,7 @@ def state(compiled: Callable[..., CompiledDesiredState]) -> CompiledDesiredState
 
 
 def view_of(values: dict[str, Slot]) -> EntityView:
-    return EntityView("invoice", "I-1", values, Origin("entity/invoice/I-1", "e-1"), {"reminded": 0})
+    return EntityView("invoice", "I-1", values, Origin("entity/invoice/I-1", "e-1"), {"reminded": Counted(0)})
 
 
 def hide(values: dict[str, Slot], hidden: dict[str, Any]) -> dict[str, Slot]:
@@ -113,37 +111,3 @@ def test_nothing_changes_between_timers(
     if not now.next_timers or then < now.next_timers[0]:
         after = evaluate(state, view, then)
         assert (statuses(after), after.standing, after.severity) == (statuses(now), now.standing, now.severity)
-
-
-LATEST = Relation(latest="check", through="invoice", by="made_on")
-CANDIDATES = st.lists(
-    st.builds(
-        lambda key, day, result: Candidate(
-            str(key), {"made_on": day, "result": result}, Origin(f"s/{key}", f"e-{key}")
-        ),
-        st.integers(0, 20),
-        VALUES["date"] | st.just(Unknown("absent", "none")),
-        VALUES["text"],
-    ),
-    unique_by=lambda candidate: candidate.key,
-    max_size=6,
-)
-
-
-@given(CANDIDATES, st.randoms())
-def test_the_latest_does_not_depend_on_the_order_of_rows(candidates: list[Candidate], order: Any) -> None:
-    shuffled = list(candidates)
-    order.shuffle(shuffled)
-    assert found(LATEST, candidates) == found(LATEST, shuffled)
-
-
-@given(CANDIDATES)
-def test_the_latest_is_undecided_while_one_date_is_unknown(candidates: list[Candidate]) -> None:
-    latest = found(LATEST, candidates)
-    if not candidates:
-        assert isinstance(latest, Unknown) and latest.kind == "absent"
-    elif any(isinstance(item.values["made_on"], Unknown) for item in candidates):
-        assert isinstance(latest, Unknown) and latest.kind == "undecided"
-    else:
-        newest = max(candidates, key=lambda item: (item.values["made_on"], item.key))
-        assert latest.key == newest.key  # type: ignore[union-attr]

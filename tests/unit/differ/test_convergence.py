@@ -13,9 +13,10 @@ from typing import Any
 
 from common.clock import instant, parse_instant
 from common.declarations.evaluation import EntityView
+from common.declarations.relations import with_relations
 from common.entities.links import named
 from common.entities.rows import Observation, Ref, StoredEntity, newest, read_observation
-from common.entities.views import candidate_of, related_view, view_of
+from common.entities.views import candidate_of, view_of
 from common.events import Event
 from common.events.observer import EntityObserved, EntityWithdrawn
 from common.ledger import Recorded
@@ -72,7 +73,7 @@ class Reality:
             for other, item in state.items()
             if other[0] == "retest" and ref[1] in _names(item)
         ]
-        return related_view(view, spec, {("retest", "finding"): retests})
+        return with_relations(view, CATALOGUE.relations["finding"], {"retest": retests})
 
     def open(self) -> dict[CaseKey, str]:
         """What is open, by what was found."""

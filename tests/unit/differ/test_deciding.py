@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from common.clock import parse_instant
 from common.declarations.evaluation import EntityView
+from common.declarations.relations import with_relations
 from common.entities.rows import StoredEntity
-from common.entities.views import related_view, view_of
+from common.entities.views import view_of
 from common.events import Event, Origin, new_event
 from common.events.auditor import CaseClosed
 from common.events.differ import GapChanged, GapSnapshot
@@ -35,7 +36,7 @@ def view(row: dict[str, Any], event_id: str = "e-1") -> EntityView:
     catalogue = findings_catalogue()
     spec = catalogue.entity_types["finding"]
     stored = StoredEntity(REF, row, "audit-tracker", NOW, event_id, 0, NOW, None, False)
-    return related_view(view_of(spec, catalogue.readers["finding"], stored), spec, {})
+    return with_relations(view_of(spec, catalogue.readers["finding"], stored), catalogue.relations["finding"], {})
 
 
 def found(changes: dict[str, Any] | None = None, event_id: str = "e-1") -> Finding:

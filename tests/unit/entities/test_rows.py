@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from common.declarations.known import Counted
+from common.declarations.relations import with_relations
 from common.entities.links import named
 from common.entities.rows import StoredEntity, newest, order_of, read_observation, read_report, seen_as_of
-from common.entities.views import fresh_until, related_view, view_of
+from common.entities.views import fresh_until, view_of
 from common.errors import Permanent
 from common.events import Event
 from common.events.observer import EntityObserved, EntityWithdrawn, SourceReported
@@ -147,11 +149,11 @@ def test_a_row_missing_from_a_later_snapshot_is_stale_from_then_on() -> None:
 def test_a_view_names_the_observation_it_was_read_from() -> None:
     catalogue = findings_catalogue()
     spec, reader = catalogue.entity_types["finding"], catalogue.readers["finding"]
-    view = related_view(view_of(spec, reader, entity()), spec, {})
+    view = with_relations(view_of(spec, reader, entity()), catalogue.relations["finding"], {})
     assert view.origin is not None
     assert (view.origin.stream, view.origin.event_id) == ("entity/finding/F-1", "e")
     assert view.values["follows"] == ("2021-001", "2021-002", "2021-001")
-    assert view.related["recurrences"] == 0
+    assert view.related["recurrences"] == Counted(0)
 
 
 def test_links_name_each_key_once_and_a_withdrawn_entity_names_none() -> None:

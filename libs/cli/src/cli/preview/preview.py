@@ -15,8 +15,9 @@ from common.declarations.evaluation import (
     evaluate,
     slots_of,
 )
-from common.declarations.relations import Candidate, Found, found, keys_named
-from common.declarations.values import Slot, Status, Unknown
+from common.declarations.models import Relation
+from common.declarations.relations import Candidate, keys_named, targets, with_relations
+from common.declarations.values import Slot, Status, Unknown, UnknownKind
 
 from cli.preview.states import State, StateRow
 
@@ -206,16 +207,18 @@ class _World:
 
     def view(self, entity_type: str, row: StateRow) -> tuple[EntityView, str]:
         values, set_aside = self._values(entity_type, row)
-        related: dict[str, Found] = {}
-        for join in self.catalogue.joins_of(entity_type):
-            if join.other in self.states:
-                candidates: Iterable[Candidate] = self._named[join.other, join.through].get(row.key, ())
-                related[join.name] = found(join.relation, candidates)
-            elif join.relation.count is not None:
-                related[join.name] = Unknown("undecided", f"no {join.other} records were given")
-            else:
-                related[join.name] = Unknown("absent", f"no {join.other} records were given")
-        return EntityView(entity_type, row.key, values, _origin(entity_type, row), related), set_aside
+        view = EntityView(entity_type, row.key, values, _origin(entity_type, row))
+        relations = self.catalogue.relations[entity_type]
+        candidates = {item.name: self._candidates(item.relation, row.key, values) for item in relations}
+        return with_relations(view, relations, candidates), set_aside
+
+    def _candidates(self, relation: Relation, key: str, values: Mapping[str, Slot]) -> Iterable[Candidate] | Unknown:
+        if relation.other not in self.states:
+            kind: UnknownKind = "absent" if relation.count is None else "undecided"
+            return Unknown(kind, f"no {relation.other} records were given")
+        index = self._named[relation.other, relation.through]
+        named = targets(relation, key, values)
+        return {one.key: one for target in named for one in index.get(target, ())}.values()
 
     def _values(self, entity_type: str, row: StateRow) -> tuple[Mapping[str, Slot], str]:
         known = self._read.get((entity_type, row.key))

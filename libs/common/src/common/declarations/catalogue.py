@@ -25,6 +25,7 @@ from common.declarations.models import (
 from common.declarations.periods import Period
 from common.declarations.problems import Path, Wrong
 from common.declarations.reading import Reader
+from common.declarations.relations import CompiledRelation
 from common.declarations.values import Slot, Status, Unknown
 from common.errors import Permanent
 
@@ -46,12 +47,14 @@ class Activated(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """`reader` has the relation `name`: rows of `other` whose attribute `through` names the reader's key."""
+    """`reader` has the relation `name`: rows of `other` whose attribute `through` names the reader, by its key or by
+    what it has in its attribute `own`."""
 
     reader: str
     name: str
     other: str
     through: str
+    own: str | None
     relation: Relation
 
 
@@ -211,13 +214,20 @@ class Catalogue:
             levels.append("L2")
         return min(levels, key=LEVELS.index)
 
+    @cached_property
+    def relations(self) -> Mapping[str, tuple[CompiledRelation, ...]]:
+        """The relations of each entity type, each after those that it reads. Raises Permanent where one does not
+        compile."""
+        types = self.entity_types
+        return {name: compiling.relations(item, types, _raise) for name, item in types.items()}
+
     def joins(self) -> tuple[Join, ...]:
         """Every declared relation, in a stable order."""
         return self._joins
 
     def joins_from(self, other: str) -> tuple[Join, ...]:
-        """Whom a row of `other` concerns: entities of `join.reader` whose key its `join.through` names, before or
-        after the change."""
+        """Whom a row of `other` concerns: those of `join.reader` whose key (or `join.own`) its `join.through` names,
+        before or after the change."""
         return tuple([join for join in self._joins if join.other == other])
 
     def joins_of(self, reader: str) -> tuple[Join, ...]:
@@ -266,7 +276,7 @@ class Catalogue:
     @cached_property
     def _joins(self) -> tuple[Join, ...]:
         return tuple(
-            Join(reader, name, relation.other, relation.through, relation)
+            Join(reader, name, relation.other, relation.through, relation.own, relation)
             for reader, entity_type in sorted(self.entity_types.items())
             for name, relation in entity_type.related.items()
         )

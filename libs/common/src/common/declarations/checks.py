@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from common.declarations import compiling, sensitivity, templates
 from common.declarations.catalogue import Catalogue, policy_facts
-from common.declarations.expressions import Condition, Language
+from common.declarations.expressions import Condition, Language, Scope
 from common.declarations.loader import Document
 from common.declarations.models import (
     RISKS,
@@ -17,6 +17,7 @@ from common.declarations.models import (
     DesiredState,
     EntityType,
     HolidayCalendar,
+    Relation,
     Step,
     System,
 )
@@ -104,22 +105,29 @@ class _Checker:
             except Wrong as fault:
                 self._report(("checks", index), fault)
         for name, relation in spec.related.items():
-            path: Path = ("related", name)
-            if not self._exists("entity type", relation.other, self._all.entity_types, path):
-                continue
-            scope = scope_of(self._all.entity_types[relation.other])
-            if not self._exists("attribute", relation.through, scope, path):
-                continue
-            if scope[relation.through] not in ("text", "list"):
-                told = f"{relation.other}.{relation.through} is a {scope[relation.through]}, not a key."
-                self._report(path, Wrong("bad_relation", told, "Name an attribute read as text or list."))
-            dated = relation.by is None or not self._exists("attribute", relation.by, scope, path)
-            if not dated and scope[relation.by or ""] not in ("date", "moment"):
-                told = f"{relation.other}.{relation.by} is not a date."
-                self._report(path, Wrong("not_a_date", told, "Name an attribute read with a date pattern."))
+            self._relation(spec, relation, ("related", name))
+        if not self.problems:
+            compiling.relations(spec, self._all.entity_types, self._report)
         if not self.problems:
             former = self._active.entity_types.get(self._document.name) if self._active else None
             sensitivity.check_entity_type(spec, language, self._all.entity_types, former, self._report)
+
+    def _relation(self, spec: EntityType, relation: Relation, path: Path) -> None:
+        if not self._exists("entity type", relation.other, self._all.entity_types, path):
+            return
+        scope = scope_of(self._all.entity_types[relation.other])
+        self._key(scope, relation.through, f"{relation.other}.{relation.through}", path)
+        if relation.own is not None:
+            self._key(scope_of(spec), relation.own, relation.own, path)
+        dated = relation.by is None or not self._exists("attribute", relation.by, scope, path)
+        if not dated and scope[relation.by or ""] not in ("date", "moment"):
+            told = f"{relation.other}.{relation.by} is not a date."
+            self._report(path, Wrong("not_a_date", told, "Name an attribute read with a date pattern."))
+
+    def _key(self, scope: Scope, name: str, shown: str, path: Path) -> None:
+        if self._exists("attribute", name, scope, path) and scope[name] not in ("text", "list"):
+            told = f"{shown} is a {scope[name]}, not a key."
+            self._report(path, Wrong("bad_relation", told, "Name an attribute read as text or list."))
 
     def _desired_state(self, spec: DesiredState) -> None:
         name = self._document.name

@@ -22,6 +22,7 @@ from common.declarations.models import (
 )
 from common.declarations.problems import Path, Wrong, did_you_mean
 from common.declarations.reading import scope_of
+from common.declarations.relations import THIS, CompiledRelation
 from common.declarations.templates import Template
 from common.declarations.values import ValueType
 
@@ -58,6 +59,40 @@ class Declared:
     types: Mapping[str, EntityType]
     calendars: Mapping[str, HolidayCalendar]
     zone: str
+
+
+def relations(
+    entity_type: EntityType, types: Mapping[str, EntityType], report: Report
+) -> tuple[CompiledRelation, ...]:
+    """The relations of an entity type, each after those that its condition reads. Relations to types that are not
+    there are left out; faults go to `report`."""
+    this = {THIS + name: kind for name, kind in scope_with_relations(entity_type, types).items()}
+    waiting: dict[str, CompiledRelation] = {}
+    for name, relation in entity_type.related.items():
+        if (other := types.get(relation.other)) is None:
+            continue
+        language = Language({**scope_of(other), **this}, ZoneInfo("UTC"), with_clock=False)
+        where = None
+        if relation.where is not None:
+            try:
+                where = language.compile(relation.where)
+            except Wrong as fault:
+                report(("related", name, "where"), fault)
+        reads = tuple(item.removeprefix(THIS) for item in (where.reads if where else ()) if item.startswith(THIS))
+        waiting[name] = CompiledRelation(name, relation, language, where, reads)
+    ordered: list[CompiledRelation] = []
+    while waiting:
+        ready = [item for item in waiting.values() if not item.follows & waiting.keys()]
+        if not ready:
+            told = f"{' and '.join(sorted(waiting))} can't be known before one another."
+            report(
+                ("related", min(waiting)), Wrong("bad_relation", told, "Let where: read only what is known before.")
+            )
+            break
+        ordered += ready
+        for item in ready:
+            del waiting[item.name]
+    return tuple(ordered)
 
 
 def desired_state(

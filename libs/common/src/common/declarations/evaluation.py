@@ -1,61 +1,21 @@
 """Deciding one desired state for one entity at one instant. Pure: the same input gives the same result."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 from zoneinfo import ZoneInfo
 
 from common.declarations import periods
 from common.declarations.calendars import BeyondCalendar, Calendar
 from common.declarations.expressions import MET, MISSED, Bound, Condition, Language, Outcome
+from common.declarations.known import Counted, EntityView, Fact, Origin, Related
 from common.declarations.models import DesiredState
 from common.declarations.periods import Period
 from common.declarations.templates import Template
-from common.declarations.values import Json, Slot, Status, Unknown, to_json
+from common.declarations.values import Slot, Status, Unknown, to_json
 
 RuleKind: TypeAlias = Literal["expectation", "deadline", "freshness", "done"]
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """The observation a row was read from, and the instant from which it is stale (None: never)."""
-
-    stream: str
-    event_id: str
-    fresh_until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Related:
-    """The related entity that counts (the latest retest), with its own attributes and observation."""
-
-    key: str
-    values: Mapping[str, Slot]
-    origin: Origin
-
-
-@dataclass(frozen=True, slots=True)
-class EntityView:
-    """All that is known of one entity. `related` has, by relation name, the entity that counts, a number, or why
-    it is Unknown; a relation that is left out is absent (latest) or undecided (count). `origin` is None when
-    nothing was ever observed of it; its attributes are then Unknown."""
-
-    entity_type: str
-    key: str
-    values: Mapping[str, Slot]
-    origin: Origin | None
-    related: Mapping[str, Related | int | Unknown] = field(default_factory=dict)
-
-
-class Fact(NamedTuple):
-    """One thing a decision read: the value as JSON, or why it is Unknown, and the observation it came from."""
-
-    name: str
-    value: Json
-    stream: str | None
-    event_id: str | None
-    unknown: str | None
 
 
 class Seen(Protocol):
@@ -312,9 +272,8 @@ class _Sight:
     def timers(self, rules: tuple[RuleResult, ...] | list[RuleResult]) -> tuple[datetime, ...]:
         instants = {rule.soon or rule.due for rule in rules if rule.status is Status.PENDING}
         instants.update(rule.due for rule in rules if rule.status is Status.SOON)
-        origins = [related.origin for related in self._related()]
-        origins.extend([self._entity.origin] if self._entity.origin else [])
-        instants.update(origin.fresh_until for origin in origins)
+        instants.update(self._related_limits())
+        instants.add(self._entity.origin.fresh_until if self._entity.origin else None)
         local = self._asof.astimezone(self._state.zone)
         if "today" in self._state.clock:
             instants.add(periods.end_of(local.date(), self._state.zone))
@@ -322,9 +281,13 @@ class _Sight:
             instants.add(self._asof.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1))
         return tuple(sorted(instant for instant in instants if instant is not None and instant > self._asof))
 
-    def _related(self) -> list[Related]:
-        found = (self._entity.related.get(name) for name in self._state.relations_read)
-        return [related for related in found if isinstance(related, Related)]
+    def _related_limits(self) -> Iterator[datetime | None]:
+        for name in self._state.relations_read:
+            related = self._entity.related.get(name)
+            if isinstance(related, Related):
+                yield related.origin.fresh_until
+            elif isinstance(related, Counted):
+                yield related.fresh_until
 
     def facts(self, names: tuple[str, ...]) -> tuple[Fact, ...]:
         known = self._facts
@@ -370,6 +333,10 @@ def _stale(since: datetime) -> Unknown:
     return Unknown("stale", f"stale since {since.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
 
 
+def _stale_at(limit: datetime | None, asof: datetime) -> Unknown | None:
+    return _stale(limit) if limit is not None and asof >= limit else None
+
+
 def _slots(state: CompiledDesiredState, entity: EntityView, asof: datetime) -> dict[str, Slot]:
     origin = entity.origin
     slots: dict[str, Slot]
@@ -391,19 +358,19 @@ def _slots(state: CompiledDesiredState, entity: EntityView, asof: datetime) -> d
 def _add_relation(
     slots: dict[str, Slot],
     name: str,
-    related: Related | int | Unknown | None,
+    related: Related | Counted | Unknown | None,
     state: CompiledDesiredState,
     asof: datetime,
 ) -> None:
     scope = state.language.scope
     if name in scope:  # a count
-        slots[name] = (
-            Unknown("undecided", "it was not counted") if related is None or isinstance(related, Related) else related
-        )
+        if isinstance(related, Counted):
+            slots[name] = _stale_at(related.fresh_until, asof) or related.number
+        else:
+            slots[name] = related if isinstance(related, Unknown) else Unknown("undecided", "it was not counted")
         return
     if isinstance(related, Related):
-        limit = related.origin.fresh_until
-        stale = _stale(limit) if limit is not None and asof >= limit else None
+        stale = _stale_at(related.origin.fresh_until, asof)
         for attribute, value in related.values.items():
             slots[f"{name}.{attribute}"] = value if stale is None else stale
         return
@@ -415,6 +382,6 @@ def _add_relation(
 
 
 __all__ = [
-    "MET", "MISSED", "CompiledDesiredState", "EntityView", "Evaluation", "Fact", "Origin", "Related", "Rule",
-    "RuleKind", "RuleResult", "evaluate", "proof", "slots_of",
+    "MET", "MISSED", "CompiledDesiredState", "Counted", "EntityView", "Evaluation", "Fact", "Origin", "Related",
+    "Rule", "RuleKind", "RuleResult", "evaluate", "proof", "slots_of",
 ]  # fmt: skip

@@ -1,12 +1,10 @@
 """What the language will know but this version does not offer: refused by name, never ignored."""
 
 FIELDS = {
-    "as": "joining through another attribute than the key",
     "bulk": "deciding many low-risk plans at once",
     "cohorts": "comparing groups before and after",
     "computed": "attributes computed from the events of a case",
     "documents": "documents the agent may read",
-    "earliest": "the earliest of related entities",
     "escalate": "escalation after a silence",
     "formerly": "renaming with history",
     "guard": "guards against a shrinking population",
@@ -18,7 +16,6 @@ FIELDS = {
     "route": "routing to a queue",
     "sign": "signing by passkey",
     "watch": "watching for secondary effects",
-    "where": "conditions on related entities",
 }
 KINDS = {
     "AcceptedGap": "approved exceptions",

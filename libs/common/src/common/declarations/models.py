@@ -45,29 +45,35 @@ class Attribute(Strict):
 
 
 class Relation(Strict):
-    """A join: other entities whose `through` attribute names this entity's key."""
+    """A join: other entities whose `through` attribute names this entity's key, or with `as` what this entity has in
+    that attribute. `where` is a condition on the far side, which reads this entity as `this.attribute`."""
 
     latest: Name | None = None
+    earliest: Name | None = None
     count: Name | None = None
     through: Word
+    own: Word | None = Field(default=None, alias="as")
     by: Word | None = None
+    where: Expression | None = None
 
     @property
     def other(self) -> str:
         """The entity type at the far end."""
-        return self.latest or self.count or ""
+        return self.latest or self.earliest or self.count or ""
 
     @model_validator(mode="after")
-    def _one_of_two(self) -> Self:
-        if (self.latest is None) == (self.count is None):
+    def _one_of_three(self) -> Self:
+        if sum(item is not None for item in (self.latest, self.earliest, self.count)) != 1:
             refuse(
                 "bad_relation",
-                "A relation is either the latest or the count.",
+                "A relation is the latest, the earliest or the count.",
                 "Write {latest: retest, through: finding, by: tested_on} or {count: retest, through: finding}.",
             )
-        if (self.latest is None) != (self.by is None):
+        if (self.count is None) != (self.by is not None):
             refuse(
-                "bad_relation", "Only the latest needs to know by which date.", "Add by: with latest:, or drop it."
+                "bad_relation",
+                "The latest and the earliest need to know by which date, and only they.",
+                "Add by: with latest: or earliest:, or drop it.",
             )
         return self
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from common.declarations import templates
+from common.declarations import compiling, templates
 from common.declarations.evaluation import CompiledDesiredState
 from common.declarations.expressions import Language
 from common.declarations.models import ApprovalPolicy, EntityType
@@ -36,6 +36,15 @@ def check_entity_type(
         if other is not None:
             reads = [relation.through, *([relation.by] if relation.by else [])]
             _refuse(reads, other.sensitive_attributes, ("related", name), "sensitive_relation", report)
+            own = [relation.own] if relation.own else []
+            _refuse(own, spec.sensitive_attributes, ("related", name), "sensitive_relation", report)
+    hidden = sensitive_variables(spec, types)
+    for item in compiling.relations(spec, types, report):
+        far = types[item.relation.other].sensitive_attributes
+        read = item.where.reads if item.where else ()
+        path: Path = ("related", item.name, "where")
+        _refuse([name for name in read if name in far], far, path, "sensitive_relation", report)
+        _refuse(item.reads, hidden, path, "sensitive_relation", report)
     if former is not None and (dropped := former.sensitive_columns - spec.sensitive_columns):
         report(
             ("sensitive",),

@@ -1,5 +1,8 @@
 """Which entities name which others: the index behind `related`.
 
+A far entity is found by what it has in `through`; where a relation joins `as` an attribute of the reader's own, the
+reader is found by what it has in that.
+
 What links to what is declared (`related: {retest: {latest: retest, through: finding}}`), so the index is of one set
 of declarations and rebuilt when they change.
 """
@@ -15,14 +18,8 @@ from common.declarations.models import EntityType
 from common.declarations.reading import Reader
 from common.declarations.relations import keys_named
 from common.entities.rows import Ref
-from common.entities.views import Linked
 
 Row = Mapping[str, Any] | None
-
-
-def far_of(spec: EntityType) -> tuple[Linked, ...]:
-    """The (far type, attribute) pairs by which entities of this type are named."""
-    return tuple(dict.fromkeys((relation.other, relation.through) for relation in spec.related.values()))
 
 
 def named(reader: Reader, through: Iterable[str], row: Row) -> dict[str, tuple[str, ...]]:
@@ -30,7 +27,7 @@ def named(reader: Reader, through: Iterable[str], row: Row) -> dict[str, tuple[s
     if row is None:
         return {}
     values = dict(reader.read(row).values)
-    return {name: tuple(dict.fromkeys(keys_named(values, name))) for name in through}
+    return {name: keys_named(values, name) for name in through}
 
 
 def link_reader(spec: EntityType, through: Iterable[str]) -> Reader:
@@ -52,7 +49,7 @@ class Links:
         self._joins: dict[str, tuple[Join, ...]] = {}
         self._prepared: dict[str, Reader] = {}
         self.wanted: dict[str, tuple[str, ...]] = {}
-        """By far entity type: its attributes that name others."""
+        """By entity type: its attributes by which a relation joins."""
         self.version = ""
         """A digest over what the links depend on."""
 
@@ -62,9 +59,10 @@ class Links:
             return
         wanted: dict[str, tuple[str, ...]] = {}
         for join in catalogue.joins():
-            far = catalogue.entity_types.get(join.other)
-            if far is not None and join.through in far.attributes:
-                wanted[join.other] = tuple(sorted({*wanted.get(join.other, ()), join.through}))
+            for entity_type, name in ((join.other, join.through), (join.reader, join.own)):
+                spec = catalogue.entity_types.get(entity_type)
+                if spec is not None and name in spec.attributes:
+                    wanted[entity_type] = tuple(sorted({*wanted.get(entity_type, ()), name}))
         self._catalogue = catalogue
         self._prepared = {other: link_reader(catalogue.entity_types[other], names) for other, names in wanted.items()}
         self._joins = {other: catalogue.joins_from(other) for other in wanted}
@@ -82,22 +80,47 @@ class Links:
         concerned = [ref for ref in changed if ref[0] in self.wanted]
         if not concerned:
             return {}
-        found: dict[Ref, set[Ref]] = {}
+        named_by: dict[tuple[str, str, str], set[Ref]] = {}
         before = await conn.fetch(
             f"SELECT l.entity_type, l.through, l.target, l.key FROM unnest($1::text[], $2::text[]) AS u (t, k) "  # noqa: S608
             f"JOIN {self._table} l ON l.entity_type = u.t AND l.key = u.k",
             [ref[0] for ref in concerned],
             [ref[1] for ref in concerned],
         )
-        for entity_type, through, target, key in before:
-            found.setdefault((entity_type, key), set()).update(self._readers(entity_type, through, target))
-        now = {ref: rows[ref] for ref in concerned if ref in rows}
-        for entity_type, through, target, key in await self.write(conn, now):
-            found.setdefault((entity_type, key), set()).update(self._readers(entity_type, through, target))
+        now = await self.write(conn, {ref: rows[ref] for ref in concerned if ref in rows})
+        for entity_type, through, target, key in [*before, *now]:
+            named_by.setdefault((entity_type, through, target), set()).add((entity_type, key))
+        readers = await self._readers(conn, named_by)
+        found: dict[Ref, set[Ref]] = {}
+        for link, changed_refs in named_by.items():
+            for ref in changed_refs if link in readers else ():
+                found.setdefault(ref, set()).update(readers[link])
         return found
 
-    def _readers(self, other: str, through: str, target: str) -> Iterable[Ref]:
-        return ((join.reader, target) for join in self._joins[other] if join.through == through)
+    async def _readers(
+        self, conn: Any, named_by: Iterable[tuple[str, str, str]]
+    ) -> dict[tuple[str, str, str], set[Ref]]:
+        """By (far type, attribute, what it names): the entities whose relations find it by that."""
+        found: dict[tuple[str, str, str], set[Ref]] = {}
+        asked: dict[tuple[str, str, str], set[tuple[str, str, str]]] = {}
+        for link in named_by:
+            other, through, target = link
+            for join in self._joins[other]:
+                if join.through == through and join.own is None:
+                    found.setdefault(link, set()).add((join.reader, target))
+                elif join.through == through and join.own is not None:
+                    asked.setdefault((join.reader, join.own, target), set()).add(link)
+        if not asked:
+            return found
+        rows = await conn.fetch(
+            f"SELECT l.entity_type, l.through, l.target, l.key FROM unnest($1::text[], $2::text[], $3::text[]) "  # noqa: S608
+            f"AS u (t, a, n) JOIN {self._table} l ON l.entity_type = u.t AND l.through = u.a AND l.target = u.n",
+            *([link[column] for link in asked] for column in range(3)),
+        )
+        for entity_type, own, target, key in rows:
+            for link in asked[entity_type, own, target]:
+                found.setdefault(link, set()).add((entity_type, key))
+        return found
 
     async def write(self, conn: Any, rows: Mapping[Ref, Row]) -> list[tuple[str, str, str, str]]:
         """Replace the links of these entities; returns the new ones (far type, attribute, named key, key)."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 import orjson
 
 from common.declarations.catalogue import Catalogue
 from common.declarations.evaluation import EntityView
 from common.declarations.reading import Opener
+from common.declarations.relations import Candidate, targets, with_relations
 from common.entities import links, snapshots
 from common.entities.rows import (
     NEVER,
@@ -27,11 +29,13 @@ from common.entities.rows import (
     read_report,
     seen_as_of,
 )
-from common.entities.views import Linked, candidate_of, opener_of, related_view, view_of
+from common.entities.views import candidate_of, opener_of, view_of
 from common.ledger import Connection, Ledger, Recorded
 from common.subject_keys import SubjectKeys
 
 READ_LIMIT = 2_000
+Link: TypeAlias = tuple[str, str, str]
+"""(entity type, attribute, what it has there)."""
 _ROW = (
     "e.entity_type, e.key, e.row, e.feed, e.source_time, e.event_id, e.position, e.as_of, c.as_of AS missing, "
     "e.withdrawn"
@@ -178,28 +182,25 @@ class EntityStore:
             spec = catalogue.entity_types.get(ref[0])
             if spec is not None and not entity.withdrawn:
                 views[ref] = view_of(spec, catalogue.readers[ref[0]], entity, openers.get(ref))
-        with_joins = [ref for ref in views if catalogue.entity_types[ref[0]].related]
-        if not with_joins:
+        joined = {ref: catalogue.relations[ref[0]] for ref in views if catalogue.entity_types[ref[0]].related}
+        if not joined:
             return views
         await self._relink(conn, catalogue)
-        far = await self._far_ends(conn, catalogue, with_joins)
-        openers = await self._openers((entity.ref for found in far.values() for entity in found), catalogue)
-        for ref in with_joins:
-            spec = catalogue.entity_types[ref[0]]
+        wanted = {
+            (ref, item.name): [
+                (item.relation.other, item.relation.through, target)
+                for target in targets(item.relation, ref[1], views[ref].values)
+            ]
+            for ref, relations in joined.items()
+            for item in relations
+        }
+        far = await self._far_ends(conn, catalogue, {link for links in wanted.values() for link in links})
+        for ref, relations in joined.items():
             candidates = {
-                linked: [
-                    candidate_of(
-                        catalogue.entity_types[linked[0]],
-                        catalogue.readers[linked[0]],
-                        entity,
-                        openers.get(entity.ref),
-                    )
-                    for entity in far.get((*linked, ref[1]), ())
-                ]
-                for linked in links.far_of(spec)
-                if linked[0] in catalogue.entity_types
+                item.name: {one.key: one for link in wanted[ref, item.name] for one in far.get(link, ())}.values()
+                for item in relations
             }
-            views[ref] = related_view(views[ref], spec, candidates)
+            views[ref] = with_relations(views[ref], relations, candidates)
         return views
 
     async def _openers(self, refs: Iterable[Ref], catalogue: Catalogue) -> dict[Ref, Opener]:
@@ -212,25 +213,28 @@ class EntityStore:
         return {ref: opener_of(ref, keys) for ref in wanted}
 
     async def _far_ends(
-        self, conn: Connection, catalogue: Catalogue, refs: Sequence[Ref]
-    ) -> dict[tuple[str, str, str], list[StoredEntity]]:
-        """By (far type, attribute, named key): the entities that name it and are still there."""
-        wanted: list[tuple[Linked, str]] = [
-            (linked, key) for entity_type, key in refs for linked in links.far_of(catalogue.entity_types[entity_type])
-        ]
+        self, conn: Connection, catalogue: Catalogue, wanted: Iterable[Link]
+    ) -> dict[Link, list[Candidate]]:
+        """By (far type, attribute, what it names): the entities that name it and are still there."""
+        asked = sorted(wanted)
         rows = await conn.fetch(
             f"SELECT {_ROW}, l.through, l.target "  # noqa: S608
             "FROM unnest($1::text[], $2::text[], $3::text[]) AS u (t, a, k) "
             f"JOIN {self._tables}entity_links l ON l.entity_type = u.t AND l.through = u.a AND l.target = u.k "
             f"JOIN {self._tables}entities e ON e.entity_type = l.entity_type AND e.key = l.key "
             f"{self._snapshots.join} WHERE NOT e.withdrawn AND e.row IS NOT NULL",
-            [linked[0] for linked, _ in wanted],
-            [linked[1] for linked, _ in wanted],
-            [key for _, key in wanted],
+            *([link[column] for link in asked] for column in range(3)),
         )
-        found: dict[tuple[str, str, str], list[StoredEntity]] = {}
+        entities = {(str(row["entity_type"]), str(row["key"])): _entity(row) for row in rows}
+        openers = await self._openers(entities, catalogue)
+        read = {
+            ref: candidate_of(catalogue.entity_types[ref[0]], catalogue.readers[ref[0]], entity, openers.get(ref))
+            for ref, entity in entities.items()
+        }
+        found: dict[Link, list[Candidate]] = {}
         for row in rows:
-            found.setdefault((row["entity_type"], row["through"], row["target"]), []).append(_entity(row))
+            link = (row["entity_type"], row["through"], row["target"])
+            found.setdefault(link, []).append(read[row["entity_type"], row["key"]])
         return found
 
     async def keys(self, conn: Connection, entity_type: str, after: str = "", limit: int = READ_LIMIT) -> list[Ref]:

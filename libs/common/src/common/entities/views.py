@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import cast
 
 from common.declarations.evaluation import EntityView, Origin
 from common.declarations.models import EntityType
 from common.declarations.reading import Opener, Reader
-from common.declarations.relations import Candidate, Found, found, with_relations
+from common.declarations.relations import Candidate
 from common.declarations.values import Json, Unknown
 from common.entities.rows import Ref, StoredEntity
 from common.errors import Permanent
 from common.ids import entity_stream
 from common.sealing import ERASED, Keys, unseal
-
-Linked = tuple[str, str]
-"""(entity type, attribute): the attribute of a far entity by which a relation finds it."""
 
 
 def fresh_until(spec: EntityType, entity: StoredEntity) -> datetime | None:
@@ -61,12 +57,3 @@ def view_of(spec: EntityType, reader: Reader, entity: StoredEntity, opener: Open
 def candidate_of(spec: EntityType, reader: Reader, entity: StoredEntity, opener: Opener | None = None) -> Candidate:
     """The entity as the far end of a relation."""
     return Candidate(entity.ref[1], dict(reader.read(entity.row, opener).values), origin_of(spec, entity))
-
-
-def related_view(view: EntityView, spec: EntityType, candidates: Mapping[Linked, Iterable[Candidate]]) -> EntityView:
-    """`view` with its relations: `candidates` are, by far type and attribute, the entities that name it."""
-    related: dict[str, Found] = {
-        name: found(relation, candidates.get((relation.other, relation.through), ()))
-        for name, relation in spec.related.items()
-    }
-    return with_relations(view, related)

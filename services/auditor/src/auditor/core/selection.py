@@ -100,6 +100,6 @@ def _references(kind: str, spec: Mapping[str, Any]) -> Iterable[Name]:
         yield from (("ActionType", action) for action in spec["remediation"].get("actions", ()))
     elif kind == "EntityType":
         for relation in spec.get("related", {}).values():
-            yield "EntityType", relation.get("latest") or relation.get("count")
+            yield "EntityType", next(relation[word] for word in ("latest", "earliest", "count") if word in relation)
     elif kind == "ActionType":
         yield "System", spec["system"]
