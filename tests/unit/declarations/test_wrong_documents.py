@@ -11,6 +11,13 @@ from pydantic_core import PydanticCustomError
 
 Codes = Callable[..., list[tuple[str, int]]]
 
+OWNER = "owner: treasurer"
+
+
+def goal(more: str = "", measure: str = "count: not_met('ruled')", target: str = "0", name: str = "few") -> str:
+    return f"{OWNER}\n  objectives:\n    - {{name: {name}, {measure}, atMost: {target}{more}}}"
+
+
 REPLACED = [
     ("status: {from: status}", "status: {form: status}", "unknown_field", 9),
     ("read: decimal", "read: decimel", "bad_read", 10),
@@ -70,7 +77,18 @@ REPLACED = [
     ("kind: ApprovalPolicy", "kind: ChangeCalendar", "not_offered_yet", 52),
     ("  statement: Every invoice is paid.\n", "", "missing", 35),
     ("metadata: {name: invoice-approvals}", "metadata: {}", "bad_name", 53),
-    ("owner: treasurer", "owner: treasurer\n  objectives: []", "not_offered_yet", 39),
+    (OWNER, goal(", mean: {from: due, to: seen}"), "bad_objective", 40),
+    (OWNER, goal(", atLeast: 3"), "bad_objective", 40),
+    (OWNER, goal(target="15 %"), "bad_target", 40),
+    (OWNER, goal(", window: rolling 30 days"), "window_of_what", 40),
+    (OWNER, goal(", window: 30 days"), "bad_window", 40),
+    (OWNER, goal(", at: status"), "not_a_date", 40),
+    (OWNER, goal(", guard: {population: shrinks}"), "bad_guard", 40),
+    (OWNER, goal(measure="count: not_met('rulde')"), "unknown_rule", 40),
+    (OWNER, goal(name="ruled"), "duplicate_rule", 40),
+    (OWNER, goal(measure="share: paid", target="15 %"), "diluted", 40),
+    (OWNER, goal(measure="mean: {from: due, to: paid}", target="3 days"), "not_a_date", 40),
+    (OWNER, goal(measure="mean: {from: due, to: seen}", target="3"), "bad_target", 40),
     ("{from: due,", "{from: due, and more,", "braces", 13),
     ("  statement: Every", "\tstatement: Every", "tab", 36),
     ("  basis: Payment Standard", "  basis: Payment: Standard", "not_yaml", 37),
@@ -90,6 +108,10 @@ def test_a_wrong_page_is_refused_at_its_line(codes: Codes, old: str, new: str, c
 
 def test_the_page_that_all_others_are_made_from_is_right(codes: Codes) -> None:
     assert codes() == []
+
+
+def test_an_objective_that_is_right_is_read(codes: Codes) -> None:
+    assert codes((OWNER, goal(", at: due, window: rolling 30 days, minimum: 10, reach: 2023-12-31"))) == []
 
 
 def test_every_problem_says_what_to_write(page: str) -> None:

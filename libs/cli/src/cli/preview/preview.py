@@ -18,6 +18,7 @@ from common.declarations.evaluation import (
 from common.declarations.models import Relation
 from common.declarations.relations import Candidate, keys_named, targets, with_relations
 from common.declarations.values import Slot, Status, Unknown, UnknownKind
+from common.objectives.contributing import Contribution, Result, contribution, measured
 
 from cli.preview.states import State, StateRow
 
@@ -70,6 +71,8 @@ class Preview:
     set_aside: list[tuple[StateRow, str]] = field(default_factory=list)
     unreadable: dict[str, list[StateRow]] = field(default_factory=dict)
     missing_types: list[str] = field(default_factory=list)
+    objectives: list[Result] = field(default_factory=list)
+    contributions: list[list[Contribution]] = field(default_factory=list, repr=False)
 
     @property
     def in_force(self) -> bool:
@@ -140,10 +143,14 @@ def _preview(state: CompiledDesiredState, world: "_World", at: date | datetime, 
     entity_type = state.spec.selector.entity
     result.missing_types = world.missing(entity_type)
     given = world.states.get(entity_type)
+    result.contributions = [[] for _ in state.objectives]
     for key, row in sorted(given.rows.items()) if given else ():
         result.total += 1
         if not only or key in only:
             _decide(result, world, entity_type, row, only)
+    if not only and result.in_force:
+        pairs = zip(state.objectives, result.contributions, strict=True)
+        result.objectives = [measured(one, every, result.asof, state.zone) for one, every in pairs]
     result.cases.sort(key=lambda seen: _urgency(state, seen))
     return result
 
@@ -155,8 +162,11 @@ def _decide(result: Preview, world: "_World", entity_type: str, row: StateRow, o
         result.set_aside.append((row, set_aside))
     evaluation = evaluate(state, view, result.asof)
     standing = evaluation.standing
-    told_of = bool(only) or standing not in ("met", "not selected")
+    told_of = bool(only) or bool(state.objectives) or standing not in ("met", "not selected")
     seen = Seen(row, evaluation, slots_of(state, view, result.asof) if told_of else {})
+    for objective, parts in zip(state.objectives, result.contributions, strict=True):
+        part = contribution(objective, state, evaluation, seen.slots)
+        parts.extend([part] if part is not None else [])
     if only:
         result.asked_for.append(seen)
     if standing == "selector unknown":

@@ -5,6 +5,8 @@ from typing import Any
 
 from common.clock import instant
 from common.declarations.evaluation import RuleResult
+from common.objectives import wording
+from common.objectives.contributing import Result
 
 from cli.preview import figures
 from cli.preview.preview import OPEN, Preview, Seen
@@ -49,6 +51,7 @@ def _preview(preview: Preview) -> dict[str, Any]:
             }
             for rule in figures.rule_figures(preview)
         ],
+        "objectives": [_objective(result) for result in preview.objectives],
         "cases": [_case(preview, seen) for seen in preview.cases],
         "undecided": [_case(preview, seen) for seen in preview.undecided],
         "on_track": [seen.key for seen in preview.on_track],
@@ -64,6 +67,24 @@ def _preview(preview: Preview) -> dict[str, Any]:
             "fallback": {f"{role} -> {to}": keys for (role, to), keys in work.fallback.items()},
         },
         "unreadable": {name: [row.key for row in rows] for name, rows in sorted(preview.unreadable.items())},
+    }
+
+
+def _objective(result: Result) -> dict[str, Any]:
+    measure, value = result.measure, result.measure.value
+    return {
+        "name": result.objective.name,
+        "measure": result.objective.spec.measure,
+        "standing": result.standing,
+        "verdict": measure.verdict,
+        "value": None if value is None else [value.numerator, value.denominator],
+        "target": [result.objective.target.value.numerator, result.objective.target.value.denominator],
+        "says": wording.found(result),
+        "wanted": wording.wanted(result.objective),
+        "sample": measure.sample,
+        "unknown": measure.unknown,
+        "population": result.population,
+        "why": measure.why,
     }
 
 

@@ -6,12 +6,13 @@ from datetime import date, datetime
 from pathlib import Path
 
 from common.declarations.values import day_text
+from common.objectives import wording
 from rich.text import Text
 
 from cli.preview import figures
 from cli.preview.details import case_lines, quoted
 from cli.preview.preview import Preview, Seen, missed
-from cli.preview.wording import FAINT, STRONG, WARN, clean, clip, counted, joined, keys_text, line
+from cli.preview.wording import FAINT, GOOD, STRONG, WARN, clean, clip, counted, joined, keys_text, line
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ def page(preview: Preview, asking: Asking) -> list[Text]:
         *_summary(preview),
         line(),
         *_cases(preview, asking),
+        *_objectives(preview, asking.width),
         *_workload(preview),
         *_unreadable(preview, asking.width),
     ]
@@ -175,6 +177,30 @@ def _only(preview: Preview, asking: Asking) -> list[Text]:
                 line((f"There is no {preview.state.spec.selector.entity} {clean(key)} in what was given.", WARN))
             )
     return lines
+
+
+def _objectives(preview: Preview, width: int) -> list[Text]:
+    if not preview.objectives:
+        return []
+    widest = max(len(result.objective.name) for result in preview.objectives)
+    lines = [line(("Objectives", STRONG))]
+    for result in preview.objectives:
+        word, style = _STANDINGS[result.standing]
+        told = f"{wording.found(result)}; {wording.wanted(result.objective)}"
+        head = f"  {result.objective.name:<{widest}}  "
+        lines.append(
+            line((head, ""), (f"{word:<9}", style), (f"  {clip(told, max(20, width - len(head) - 11))}", ""))
+        )
+    return [*lines, line()]
+
+
+_STANDINGS = {
+    "met": ("met", GOOD),
+    "on track": ("on track", GOOD),
+    "behind": ("not yet", WARN),  # there is no baseline before it is in force
+    "missed": ("missed", WARN),
+    "undecided": ("undecided", WARN),
+}
 
 
 def _workload(preview: Preview) -> list[Text]:

@@ -20,6 +20,7 @@ from common.declarations.models import (
     Expectation,
     HolidayCalendar,
 )
+from common.declarations.objectives import CompiledObjective, Objective, window
 from common.declarations.problems import Path, Wrong, did_you_mean
 from common.declarations.reading import scope_of
 from common.declarations.relations import THIS, CompiledRelation
@@ -143,12 +144,15 @@ class _Compiler:
         )
         rules = [self._rule(rule, ("expectations", index)) for index, rule in enumerate(spec.expectations)]
         rules += [self._rule(rule, ("deadlines", index)) for index, rule in enumerate(spec.deadlines)]
+        objectives = tuple(self._objective(one, rules, ("objectives", at)) for at, one in enumerate(spec.objectives))
         proof = self._condition(spec.verification.proof, ("verification", "proof"), may_ask_known=True)
         people_only = self._optional(spec.remediation.people_only, ("remediation", "peopleOnly"))
         every = [done, proof, where, people_only, *(condition for _, condition in severity)]
         every += [condition for rule in rules for condition in (rule.when, rule.expect)]
+        every += [condition for one in objectives for condition in (one.of, one.condition)]
         reads = {name: None for condition in every if condition for name in condition.reads}
         reads.update({name: None for rule in rules for name in (*rule.says.reads, *rule.reads)})
+        reads.update({name: None for one in objectives for name in one.reads})
         programs = {name: None for condition in every if condition and condition.program for name in condition.reads}
         related = tuple(item for item in entity_type.related if item in {name.partition(".")[0] for name in reads})
         return CompiledDesiredState(
@@ -169,6 +173,7 @@ class _Compiler:
             slots_needed=tuple(programs),
             clock=tuple(dict.fromkeys(item for condition in every if condition for item in condition.follows_clock)),
             calendar=self._calendar,
+            objectives=objectives,
         )
 
     def _condition(self, source: str, path: Path, may_ask_known: bool = False) -> Condition:
@@ -192,6 +197,44 @@ class _Compiler:
             self._date(rule.by)
         everything = tuple({**reads, rule.by: None})
         return Rule(rule.name, when, expect, says, rule.by, rule.plus, rule.lead, everything)
+
+    def _objective(self, spec: Objective, rules: list[Rule], path: Path) -> CompiledObjective:
+        condition = None
+        with self._told((*path, spec.measure)):
+            if spec.asked is not None:
+                self._ruled(spec, rules)
+            elif spec.condition:
+                condition = self._language.compile(spec.condition, self._done)
+        of = self._optional(spec.of, (*path, "of"))
+        dates = [(spec.at, "at")] if spec.at is not None else []
+        if spec.timespan is not None:
+            dates += [(spec.timespan.start, spec.measure), (spec.timespan.stop, spec.measure)]
+        for name, field in dates:
+            with self._told((*path, field)):
+                self._date(name)
+        reads = dict.fromkeys(name for item in (of, condition) if item for name in item.reads)
+        reads.update({name: None for name, _ in dates})
+        zone = self._language.zone
+        reach = periods.end_of(date.fromisoformat(spec.reach), zone) if spec.reach else None
+        return CompiledObjective(
+            spec.name, spec, spec.target, of, condition, window(spec.window or ""), reach, tuple(reads)
+        )
+
+    def _ruled(self, spec: Objective, rules: list[Rule]) -> None:
+        """Check what a measure asks of a rule, and that its window knows when."""
+        assert spec.asked is not None
+        _, name = spec.asked
+        found = {rule.name: rule for rule in rules}
+        if name not in found and name != "done":
+            hint = did_you_mean(name, [*found, "done"])
+            raise Wrong("unknown_rule", f"There is no rule {name!r}.", hint)
+        dated = name in found and found[name].by is not None
+        if spec.window is not None and spec.at is None and not dated:
+            raise Wrong(
+                "window_of_what",
+                f"{name} has no date, so which entities fall into the window is not said.",
+                "Name the date that counts: at: closed_on.",
+            )
 
     def _date(self, name: str) -> None:
         scope = self._language.scope

@@ -11,6 +11,7 @@ from common.declarations.calendars import BeyondCalendar, Calendar
 from common.declarations.expressions import MET, MISSED, Bound, Condition, Language, Outcome
 from common.declarations.known import Counted, EntityView, Fact, Origin, Related
 from common.declarations.models import DesiredState
+from common.declarations.objectives import CompiledObjective
 from common.declarations.periods import Period
 from common.declarations.templates import Template
 from common.declarations.values import Slot, Status, Unknown, to_json
@@ -139,6 +140,7 @@ class CompiledDesiredState:
     slots_needed: tuple[str, ...]
     clock: tuple[str, ...]
     calendar: Calendar
+    objectives: tuple[CompiledObjective, ...] = ()
 
     @property
     def zone(self) -> ZoneInfo:

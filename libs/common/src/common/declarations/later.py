@@ -7,14 +7,13 @@ FIELDS = {
     "documents": "documents the agent may read",
     "escalate": "escalation after a silence",
     "formerly": "renaming with history",
-    "guard": "guards against a shrinking population",
-    "objectives": "objectives over all entities",
     "perPersonPerDay": "limits per person",
     "processActions": "actions for a missed objective",
     "refer": "referring a decision to another role",
     "referFirst": "a ruling by another role before approval",
     "route": "routing to a queue",
     "sign": "signing by passkey",
+    "without": "clocks that stand still",
     "watch": "watching for secondary effects",
 }
 KINDS = {

@@ -25,7 +25,8 @@ from common.declarations.fields import (
     Word,
     Zone,
 )
-from common.declarations.problems import did_you_mean, refuse, wrong
+from common.declarations.objectives import Objective
+from common.declarations.problems import Path, did_you_mean, refuse, wrong
 
 API_VERSION = "trueup/v1alpha1"
 ROLES_APART = ("author", "confirmer", "approver", "releaser", "implementer")
@@ -200,6 +201,7 @@ class DesiredState(Strict):
     )
     expectations: tuple[Expectation, ...] = Field(default=(), strict=False, max_length=100)
     deadlines: tuple[Deadline, ...] = Field(default=(), strict=False, max_length=100)
+    objectives: tuple[Objective, ...] = Field(default=(), strict=False, max_length=50)
     verification: Verification
     remediation: Remediation
 
@@ -210,13 +212,14 @@ class DesiredState(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        names = [rule.name for rule in self.rules]
+        names = [rule.name for rule in (*self.rules, *self.objectives)]
+        rules = len(self.rules)
         for index, name in enumerate(names):
-            at = (
-                ("deadlines", index - len(self.expectations))
-                if index >= len(self.expectations)
-                else ("expectations", index)
-            )
+            at: Path = ("deadlines", index - len(self.expectations))
+            if index < len(self.expectations):
+                at = ("expectations", index)
+            elif index >= rules:
+                at = ("objectives", index - rules)
             if name in ("done", "fresh"):
                 refuse("bad_name", f"A rule cannot be named {name!r}: there is one already.", "Rename it.", at)
             if name in names[:index]:
@@ -232,11 +235,11 @@ class DesiredState(Strict):
                 ("severity",),
             )
         for rule in self.remediation.playbook:
-            if rule not in names:
+            if rule not in names[:rules]:
                 raise wrong(
                     "unknown_rule",
                     f"The playbook names the rule {rule!r}.",
-                    did_you_mean(rule, names),
+                    did_you_mean(rule, names[:rules]),
                     ("remediation", "playbook", rule),
                 )
         return self

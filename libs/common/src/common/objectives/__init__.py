@@ -1,0 +1,1 @@
+"""Objectives: what must hold over a whole population, measured exactly. Pure."""

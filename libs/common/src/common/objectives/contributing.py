@@ -1,0 +1,193 @@
+"""What one entity contributes to an objective, and what many contributions come to."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+from common.declarations import periods
+from common.declarations.evaluation import CompiledDesiredState, Evaluation
+from common.declarations.expressions import Bound
+from common.declarations.objectives import CLOCKS, CompiledObjective
+from common.declarations.values import Sensitive, Slot, Status, Unknown
+from common.objectives import measures
+from common.objectives.measures import Ayes, Clock, Measure, Target
+from common.objectives.standing import Baseline, Standing, guarded, sampled, standing
+
+_MICROSECOND = datetime.resolution
+ENDLESS = Fraction(10**12)
+"""Stands for a clock of which it is Unknown when it began: longer than any other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What is known of one entity that belongs to the population, or may (`surely` is False).
+
+    `answer` is what a count or a share asks, None where it is Unknown. `at` is when it counts; `dated` is False where
+    that is Unknown. `start` and `stop` are those of its clock: no start is Unknown, no stop runs, or `stop_unknown`.
+    Nothing of it depends on the clock but what its rules say, so that it is kept until one of them changes.
+    """
+
+    surely: bool = True
+    answer: bool | None = None
+    at: datetime | None = None
+    dated: bool = True
+    start: datetime | None = None
+    stop: datetime | None = None
+    stop_unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An objective measured at one instant over a population of `population` entities."""
+
+    objective: CompiledObjective
+    measure: Measure
+    standing: Standing
+    population: int
+    baseline: Baseline | None = None
+
+
+def contribution(
+    objective: CompiledObjective, state: CompiledDesiredState, evaluation: Evaluation, slots: Mapping[str, Slot]
+) -> Contribution | None:
+    """What an entity contributes, None where it does not belong to the population.
+
+    `evaluation` and `slots` are those of the entity at one instant. An entity of which it is Unknown whether it is
+    selected may belong to it, and nothing else is known of it.
+    """
+    if evaluation.selected.status is Status.MISSED:
+        return None
+    if evaluation.selected.status is Status.UNKNOWN:
+        return Contribution(surely=False, dated=False, stop_unknown=True)
+    bound = state.language.bind(slots, objective.reads)
+    member = Status.MET if objective.of is None else state.language.decide(objective.of, bound).status
+    if member is Status.MISSED:
+        return None
+    surely, timespan = member is Status.MET, objective.spec.timespan
+    if timespan is not None:
+        return _timed(surely, slots[timespan.start], slots[timespan.stop], state.zone)
+    found = _answered(objective, state, evaluation, bound)
+    return None if found is None else _dated(objective, surely, *found, slots, state.zone)
+
+
+def _dated(
+    objective: CompiledObjective,
+    surely: bool,
+    answer: bool | None,
+    due: datetime | None,
+    slots: Mapping[str, Slot],
+    zone: ZoneInfo,
+) -> Contribution | None:
+    """An answer with the moment at which it counts: that of `at`, else the rule's deadline. None: it has none yet."""
+    if objective.spec.at is None:
+        return Contribution(surely, answer, due, dated=due is not None or objective.window is None)
+    slot = slots[objective.spec.at]
+    at = _instant(slot, zone)
+    if isinstance(slot, Unknown) and slot.kind == "absent":
+        return None
+    return Contribution(surely, answer, at, dated=at is not None)
+
+
+def _answered(
+    objective: CompiledObjective, state: CompiledDesiredState, evaluation: Evaluation, bound: Bound
+) -> tuple[bool | None, datetime | None] | None:
+    """What the entity answers (None: Unknown), and the deadline of the rule asked; None where it does not apply."""
+    asked = objective.spec.asked
+    if asked is None:
+        assert objective.condition is not None
+        return _yes(state.language.decide(objective.condition, bound).status), None
+    word, name = asked
+    rule = evaluation.done if name == "done" else next(one for one in evaluation.rules if one.name == name)
+    assert rule is not None
+    if not rule.applies:
+        return None
+    met = None if rule.status is Status.UNKNOWN else rule.status is Status.MET
+    return (met if met is None or word == "met" else not met), rule.due
+
+
+def _yes(status: Status) -> bool | None:
+    return None if status is Status.UNKNOWN else status is Status.MET
+
+
+def _timed(surely: bool, start: Slot, stop: Slot, zone: ZoneInfo) -> Contribution | None:
+    began, ended = _instant(start, zone), _instant(stop, zone)
+    if began is None:
+        absent = isinstance(start, Unknown) and start.kind == "absent"
+        # Nothing that began is measured; what began at an unknown time may be of any length.
+        return None if absent else Contribution(surely, stop=ended, stop_unknown=True)
+    unknown = ended is None and not (isinstance(stop, Unknown) and stop.kind == "absent")
+    return Contribution(surely, start=began, stop=ended, stop_unknown=unknown)
+
+
+def _instant(slot: Slot, zone: ZoneInfo) -> datetime | None:
+    """A moment, or the beginning of a day, in UTC; None where it is Unknown."""
+    value = slot.value if isinstance(slot, Sensitive) else slot
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
+    return periods.start_of(value, zone) if isinstance(value, date) else None
+
+
+def measured(
+    objective: CompiledObjective,
+    contributions: Iterable[Contribution],
+    asof: datetime,
+    zone: ZoneInfo,
+    baseline: Baseline | None = None,
+) -> Result:
+    """Measure an objective over everybody's contributions as of `asof`."""
+    every = list(contributions)
+    begin = objective.window.begin(asof, zone) if objective.window is not None else None
+    spec, target = objective.spec, objective.target
+    if spec.timespan is not None:
+        clocks = [clock for one in every if (clock := _clock(one, begin, asof)) is not None]
+        percent = CLOCKS[spec.measure]
+        measure = measures.percentile(clocks, percent, target) if percent else _mean(clocks, target)
+    else:
+        ayes = _ayes(every, begin, asof)
+        measure = measures.count(ayes, target) if spec.count is not None else measures.share(ayes, target)
+    population = sum(one.surely for one in every)
+    measure = guarded(sampled(measure, spec.minimum), population, baseline, spec.guard.guard if spec.guard else None)
+    where = standing(measure, target, baseline, objective.reach, asof)
+    return Result(objective, measure, where, population, baseline)
+
+
+def _mean(clocks: Sequence[Clock], target: Target) -> Measure:
+    """The mean of clocks whose beginning is known; of the others nobody can say how much longer they make it."""
+    endless = sum(clock.seconds == ENDLESS for clock in clocks)
+    measure = measures.mean([clock for clock in clocks if clock.seconds != ENDLESS], target)
+    if endless and measure.verdict == "met":
+        measure = replace(measure, verdict="undecided", why=f"when {endless:,} began is not known")
+    return replace(measure, unknown=measure.unknown + endless)
+
+
+def _clock(one: Contribution, begin: datetime | None, asof: datetime) -> Clock | None:
+    """The clock of an entity as of `asof`: over within the window, running, or Unknown. None: not now."""
+    if one.start is None:
+        return Clock(ENDLESS, unknown=True)
+    if one.start > asof:
+        return None
+    if one.stop is not None and one.stop <= asof:
+        if begin is not None and one.stop <= begin:
+            return None
+        seconds = max(Fraction((one.stop - one.start) // _MICROSECOND, 1_000_000), Fraction(0))
+        return Clock(seconds, unknown=not one.surely)
+    age = Fraction((asof - one.start) // _MICROSECOND, 1_000_000)
+    return Clock(age, running=True, unknown=one.stop_unknown or not one.surely)
+
+
+def _ayes(every: Iterable[Contribution], begin: datetime | None, asof: datetime) -> Ayes:
+    yes = no = unknown = maybe = 0
+    for one in every:
+        if one.at is not None and (one.at > asof or (begin is not None and one.at <= begin)):
+            continue
+        if not one.surely or not one.dated:
+            maybe += 1
+        elif one.answer is None:
+            unknown += 1
+        elif one.answer:
+            yes += 1
+        else:
+            no += 1
+    return Ayes(yes, no, unknown, maybe)

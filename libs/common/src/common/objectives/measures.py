@@ -1,0 +1,165 @@
+"""Measures over a population: count, share, mean, percentile. Exact: fractions, no floats.
+
+What is Unknown is taken both ways: a measure is decided only when both ways agree, and what is shown is the worse
+one, so that missing information never makes a measure better. Running clocks (cases that are still open) count so
+that neither slow ones vanish from a measure nor new ones flatter it:
+
+- In a mean a running clock counts, at its age, once it is past the target and makes the mean worse. (Counted as soon
+  as it is past the target it would improve a mean that is far above: seen on the BPI 2012 log.)
+- In a percentile it is a censored observation: the product-limit estimator of Kaplan and Meier ("Nonparametric
+  estimation from incomplete observations", JASA 53, 1958). That it runs since yesterday changes nothing; that it runs
+  for a year moves every percentile it has outlived.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal, TypeAlias
+
+Side: TypeAlias = Literal["at most", "at least"]
+Verdict: TypeAlias = Literal["met", "missed", "undecided"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a measure must be: a number, a share from 0 to 1, or seconds."""
+
+    side: Side
+    value: Fraction
+
+    def holds(self, value: Fraction) -> bool:
+        return value <= self.value if self.side == "at most" else value >= self.value
+
+    def worse(self, one: Fraction, other: Fraction) -> Fraction:
+        """The one of two values that is further from holding."""
+        return max(one, other) if self.side == "at most" else min(one, other)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What was measured. `value` is the worse of what is possible, None where there is nothing to measure, and for a
+    percentile that too many running clocks have not reached; `sample` are the entities that it rests on, `unknown`
+    those of them (or beside them) of which something that matters is Unknown. `why` says why it is undecided."""
+
+    verdict: Verdict
+    value: Fraction | None
+    sample: int
+    unknown: int = 0
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ayes:
+    """A yes-or-no question put to a population. Of `unknown` it is not known what they say, of `maybe` not even
+    whether they belong to it."""
+
+    yes: int = 0
+    no: int = 0
+    unknown: int = 0
+    maybe: int = 0
+
+
+def count(ayes: Ayes, target: Target) -> Measure:
+    """How many say yes."""
+    low, high = Fraction(ayes.yes), Fraction(ayes.yes + ayes.unknown + ayes.maybe)
+    sample = ayes.yes + ayes.no + ayes.unknown
+    return _between(low, high, target, sample, ayes.unknown + ayes.maybe)
+
+
+def share(ayes: Ayes, target: Target) -> Measure:
+    """How many of all say yes, from 0 to 1. Of nobody there is no share: undecided."""
+    sample, unknown = ayes.yes + ayes.no + ayes.unknown, ayes.unknown + ayes.maybe
+    if sample + ayes.maybe == 0:
+        return Measure("undecided", None, 0, 0, "there is nothing to measure yet")
+    everybody = sample + ayes.maybe
+    low = Fraction(ayes.yes, everybody)  # all that may be is there, and says no
+    high = Fraction(ayes.yes + unknown, everybody)
+    return _between(low, high, target, sample, unknown)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """How long one entity took, or takes: seconds. `running`: it is not over. `unknown`: when it ended is Unknown, so
+    that it may still run."""
+
+    seconds: Fraction
+    running: bool = False
+    unknown: bool = False
+
+
+def mean(clocks: Iterable[Clock], target: Target) -> Measure:
+    """The mean of what is over, and of what runs past the target and makes it worse. For targets of `at most`.
+
+    What may be over counts like what runs; undecided when leaving it out would decide otherwise. Where nothing is
+    over there is no mean, and it is missed once something runs past the target.
+    """
+    every = list(clocks)
+    over = [clock.seconds for clock in every if not (clock.running or clock.unknown)]
+    late = [clock for clock in every if (clock.running or clock.unknown) and clock.seconds > target.value]
+    surely = [clock.seconds for clock in late if not clock.unknown]
+    unknown = sum(clock.unknown for clock in every)
+    if not over:
+        verdict: Verdict = "missed" if surely else "undecided"
+        return Measure(verdict, None, len(late), unknown, "nothing is over yet")
+    worse, sample = _worsened(over, [clock.seconds for clock in late])
+    better, _ = _worsened(over, surely)
+    return _between(better, worse, target, sample, unknown)
+
+
+def _worsened(over: Sequence[Fraction], late: Sequence[Fraction]) -> tuple[Fraction, int]:
+    """The mean of what is over and of those of `late` that make it longer, and how many these are."""
+    total, number = sum(over, Fraction(0)), len(over)
+    for seconds in sorted(late, reverse=True):
+        if seconds * number <= total:
+            break
+        total, number = total + seconds, number + 1
+    return total / number, number
+
+
+def percentile(clocks: Iterable[Clock], percent: int, target: Target) -> Measure:
+    """The time within which `percent` of 100 are over, by the product-limit estimator.
+
+    What may be over counts like what runs. Where so many still run that the estimate does not come that far there is
+    no value, and it is missed once one of them has outlived the target, because the estimate at the target is known.
+    """
+    every = list(clocks)
+    unknown = sum(clock.unknown for clock in every)
+    left = Fraction(100 - percent, 100)
+    value = next((seconds for seconds, surviving in survival(every) if surviving <= left), None)
+    if value is not None:
+        return Measure("met" if target.holds(value) else "missed", value, len(every), unknown)
+    if any(clock.seconds > target.value for clock in every):
+        return Measure("missed", None, len(every), unknown, "too many still run to tell it; it is past the target")
+    return Measure("undecided", None, len(every), unknown, "too few are over to tell it")
+
+
+def survival(clocks: Iterable[Clock]) -> list[tuple[Fraction, Fraction]]:
+    """(seconds, share that takes longer) at every duration at which something was over, ascending.
+
+    The product-limit estimator: what is over at the same duration as a running clock's age came before it.
+    """
+    ended: dict[Fraction, int] = {}
+    ages: list[Fraction] = []
+    for clock in clocks:
+        ages.append(clock.seconds)
+        if not (clock.running or clock.unknown):
+            ended[clock.seconds] = ended.get(clock.seconds, 0) + 1
+    ages.sort()
+    found: list[tuple[Fraction, Fraction]] = []
+    surviving, gone = Fraction(1), 0
+    for seconds in sorted(ended):
+        while gone < len(ages) and ages[gone] < seconds:
+            gone += 1
+        at_risk = len(ages) - gone
+        surviving *= Fraction(at_risk - ended[seconds], at_risk)
+        found.append((seconds, surviving))
+    return found
+
+
+def _between(low: Fraction, high: Fraction, target: Target, sample: int, unknown: int) -> Measure:
+    worse, better = target.worse(low, high), low if target.worse(low, high) == high else high
+    if target.holds(worse):
+        return Measure("met", worse, sample, unknown)
+    if not target.holds(better):
+        return Measure("missed", worse, sample, unknown)
+    return Measure("undecided", worse, sample, unknown, f"it depends on {unknown} of which something is unknown")
