@@ -188,6 +188,11 @@ class DifferRealm:
         while await self.transact(self.differ.review):
             pass
 
+    async def measure(self) -> None:
+        """Measure every objective whose population has changed."""
+        while await self.transact(self.differ.measure):
+            pass
+
     async def begin(self, text: str | None = None) -> None:
         """The realm exists, the declarations are active, the differ knows."""
         await self.deliver(await self.create())

@@ -25,7 +25,9 @@ PARTS = sorted(
         member
         for module in (observer, differ, planner, approver, executor, auditor)
         for _, member in inspect.getmembers(module, inspect.isclass)
-        if issubclass(member, Part) and member.__module__ == module.__name__ and member is not differ.GapSnapshot
+        if issubclass(member, Part)
+        and member.__module__ == module.__name__
+        and member not in (differ.GapSnapshot, differ.ObjectiveSnapshot)
     }
     | {Fact},
     key=lambda model: model.__name__,

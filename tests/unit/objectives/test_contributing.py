@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from common.declarations.catalogue import Catalogue
 from common.declarations.checks import check
-from common.declarations.evaluation import EntityView, Origin, evaluate, slots_of
+from common.declarations.evaluation import EntityView, Origin, evaluate
 from common.declarations.loader import load
 from common.declarations.values import Slot, Unknown
 from common.objectives import wording
@@ -88,7 +88,7 @@ def parts(name: str, *rows: dict[str, Slot], at: datetime = NOW) -> list[Contrib
     found = []
     for number, row in enumerate(rows):
         view = EntityView("application", f"A-{number}", row, Origin(f"entity/application/A-{number}", f"e-{number}"))
-        part = contribution(OBJECTIVES[name], STATE, evaluate(STATE, view, at), slots_of(STATE, view, at))
+        part = contribution(OBJECTIVES[name], STATE, evaluate(STATE, view, at))
         found += [part] if part is not None else []
     return found
 

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from common.clock import parse_instant
 from common.declarations.evaluation import EntityView
+from common.declarations.periods import end_of
 from common.entities import EntityStore
 from common.entities.rows import Ref
 from common.events import Event, Origin, new_event
@@ -22,10 +23,13 @@ from common.timers import Timer, Timers
 
 from differ.core.deciding import CaseKey, CaseState, Decision, ended
 from differ.core.diffing import diff
+from differ.core.measuring import Said, measure, stream_of
 from differ.core.planning import Declared, Look, to_review
-from differ.ports import Cases, Clock, Records, Review, Reviews, StaleCases
+from differ.ports import Cases, Clock, Objectives, Part, Records, Review, Reviews, StaleCases
 
 REVIEW_BATCH = 500
+POPULATION = "*"
+"""The subject of a timer that is about a whole population."""
 ACTOR = "service:differ"
 
 
@@ -39,6 +43,7 @@ class Outside:
     records: Records
     clock: Clock
     reviews: Reviews
+    objectives: Objectives
     wall: Callable[[], datetime]
 
 
@@ -89,11 +94,66 @@ class Differ:
             refs += await self._out.cases.foreign(conn, review.desired_state, review.entity_type)
         if review.desired_state not in declared.states:
             return 1
+        if done:
+            await self._remeasure(conn, declared, review.desired_state)
         cause = await self._out.records.at(conn, review.cause)
         looks = [Look(review.desired_state, ref) for ref in refs]
         asof = await self._now(conn)
         await self._append(conn, await self._look(conn, declared, looks, asof, dict.fromkeys(refs, cause)))
         return 1
+
+    async def _remeasure(self, conn: Connection, declared: Declared, desired_state: str) -> None:
+        objectives = [objective.name for objective in declared.states[desired_state].objectives]
+        await self._out.objectives.keep(conn, desired_state, objectives)
+        if objectives:
+            await self._out.objectives.mark(conn, [desired_state])
+
+    async def measure(self, conn: Connection) -> int:
+        """Measure the objectives whose populations have changed; returns of how many desired states."""
+        if not await self._out.objectives.marked(conn):
+            return 0
+        await self._out.entities.lock(conn)
+        names = await self._out.objectives.marked(conn)
+        declared = await self.declared(conn)
+        await self._append(conn, await self._measured(conn, declared, names, await self._now(conn), None, {}))
+        return len(names)
+
+    async def _measured(
+        self,
+        conn: Connection,
+        declared: Declared,
+        names: Sequence[str],
+        asof: datetime,
+        cause: Event | None,
+        told: dict[str, Said],
+    ) -> list[NewEvent]:
+        """What is to be said of the objectives of these desired states, and when they are measured again. `told` is
+        what this transaction has said and not appended yet."""
+        if not names:
+            return []
+        events: list[NewEvent] = []
+        await self._out.objectives.done(conn, names)
+        for state in [declared.states[name] for name in sorted(names) if name in declared.states]:
+            if not state.objectives:
+                continue
+            midnight = end_of(asof.astimezone(state.zone).date(), state.zone)
+            again = max(midnight, state.effective)
+            await self._out.timers.set_earlier(conn, [Timer(POPULATION, state.name, again)])
+            if asof < state.effective:
+                continue
+            parts = await self._out.objectives.contributions(conn, state.name)
+            for objective in state.objectives:
+                stream = stream_of(state.name, objective.name)
+                before = told.get(stream) or await self._out.objectives.said(conn, stream)
+                data = measure(state, objective, parts.get(objective.name, ()), before, asof)
+                if data is not None:
+                    told[stream] = Said(data, asof, before.stream_version + 1 if before is not None else 1)
+                    events.append(self._measure_event(stream, told[stream], cause))
+        return events
+
+    def _measure_event(self, stream: str, said: Said, cause: Event | None) -> NewEvent:
+        origin = Origin(source="differ", actor=ACTOR, time=self._out.wall(), asof=said.asof, cause=cause)
+        return NewEvent(new_event(said.data, stream, origin, str(said.stream_version)), said.stream_version)
 
     async def on_attestations(self, conn: Connection, batch: Sequence[Recorded]) -> None:
         """The auditor closed cases: what fails after that is another occurrence."""
@@ -132,9 +192,10 @@ class Differ:
     async def _advance(self, conn: Connection, event: Event) -> list[NewEvent]:
         until = parse_instant(ClockAdvanced.of(event).now)
         events: list[NewEvent] = []
+        told: dict[str, Said] = {}
 
         async def fire(conn: Connection, instant: datetime, timers: Sequence[Timer]) -> None:
-            events.extend(await self._fire(conn, instant, timers, event))
+            events.extend(await self._fire(conn, instant, timers, event, told))
 
         await self._out.timers.fire_all(conn, until, fire)
         await self._out.clock.advance(conn, until)
@@ -143,20 +204,27 @@ class Differ:
     async def fire(self, conn: Connection, instant: datetime, timers: Sequence[Timer]) -> None:
         """In a wall realm: these timers are due. The cause is what was last observed of the entity."""
         await self._out.entities.lock(conn)
-        await self._append(conn, await self._fire(conn, instant, timers, None))
+        await self._append(conn, await self._fire(conn, instant, timers, None, {}))
 
     async def _fire(
-        self, conn: Connection, instant: datetime, timers: Sequence[Timer], cause: Event | None
+        self,
+        conn: Connection,
+        instant: datetime,
+        timers: Sequence[Timer],
+        cause: Event | None,
+        told: dict[str, Said],
     ) -> list[NewEvent]:
         declared = await self.declared(conn)
+        populations = [timer.name for timer in timers if timer.subject == POPULATION]
         looks = [
             Look(timer.name, (entity_type, key))
             for timer in timers
-            for entity_type, _, key in [timer.subject.partition("/")]
-            if timer.name in declared.states
+            for entity_type, slash, key in [timer.subject.partition("/")]
+            if slash and timer.name in declared.states
         ]
         causes = {look.ref: cause for look in looks} if cause is not None else {}
-        return await self._look(conn, declared, looks, instant, causes)
+        events = await self._look(conn, declared, looks, instant, causes)
+        return events + await self._measured(conn, declared, populations, instant, cause, told)
 
     async def _look(
         self,
@@ -181,6 +249,9 @@ class Differ:
             result = diff(declared, looks, views, cases, asof) if closed else result
         alarms = [Timer("/".join(look.ref), look.desired_state, instant) for look, instant in result.alarms]
         await self._out.timers.set_earlier(conn, alarms)
+        if result.parts:
+            parts = [Part(look.desired_state, name, look.ref[1], part) for look, name, part in result.parts]
+            await self._out.objectives.mark(conn, await self._out.objectives.contribute(conn, parts))
         after = {decision.after.key: decision.after for decision in result.decisions}
         await self._out.cases.save(conn, list(after.values()))
         return await self._events(conn, result.decisions, views, asof, causes)
@@ -225,6 +296,11 @@ class Differ:
             raise
         self._stale -= self._mended
         self._mended.clear()
+
+    @property
+    def measures(self) -> bool:
+        """Whether an objective is declared, so that what was observed may have to be measured."""
+        return self._declared is not None and any(state.objectives for state in self._declared.states.values())
 
     async def mode(self, conn: Connection) -> str:
         """`wall` or `replay`. Raises `Transient` (`realm_missing`) before the realm is created."""

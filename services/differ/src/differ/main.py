@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -20,6 +21,7 @@ from common.timers import Timers, WallTimers
 from fastapi import APIRouter
 
 from differ.adapters.lease import Lease
+from differ.adapters.objectives import ObjectiveTable
 from differ.adapters.projection import Known
 from differ.adapters.records import LedgerRecords
 from differ.adapters.tables import CaseTable, ClockTable, ReviewTable
@@ -28,6 +30,7 @@ from differ.settings import DifferSettings
 
 NAME = "differ"
 REALM_LOOK_S = 0.5
+MEASURE_EVERY_S = 0.05
 GC_THRESHOLDS = (50_000, 20, 50)
 T = TypeVar("T")
 
@@ -42,6 +45,7 @@ def assemble(ledger: Ledger, wall: Callable[[], datetime], keys: SubjectKeys | N
             records=LedgerRecords(ledger),
             clock=ClockTable(ledger),
             reviews=ReviewTable(),
+            objectives=ObjectiveTable(),
             wall=wall,
         )
     )
@@ -60,13 +64,18 @@ async def compose(runtime: Runtime) -> Parts:
     nudge = Nudge()
     duties = _Duties(runtime, differ, nudge)
 
+    async def state(conn: Connection, batch: Sequence[Recorded]) -> None:
+        await differ.on_state(conn, batch)
+        if differ.measures:
+            nudge()
+
     async def declarations(conn: Connection, batch: Sequence[Recorded]) -> None:
         await differ.on_declarations(conn, batch)
         nudge()
 
     return Parts(
         consumers=[
-            Consumer(("state",), differ.on_state),
+            Consumer(("state",), state),
             Consumer(("declarations",), declarations),
             Consumer(("attestations",), differ.on_attestations),
             Consumer(("clock",), differ.on_clock),
@@ -86,12 +95,18 @@ class _Duties:
         self._nudge = nudge
 
     async def reviews(self, stop: asyncio.Event) -> None:
-        """Look at whole populations, a part at a time, after a declaration changed."""
+        """Look at whole populations, a part at a time, after a declaration changed; measure those that changed."""
         if await self._realm(stop):
             await self._transact(self._differ.plan_reviews)
         while not stop.is_set():
             if await self._transact(self._differ.review):
                 self._runtime.committed()
+                continue
+            began = time.monotonic()
+            if await self._transact(self._differ.measure):
+                self._runtime.committed()
+                # Under load everything that came meanwhile is measured at once, for a tenth of the time.
+                await asyncio.sleep(max(MEASURE_EVERY_S, 9 * (time.monotonic() - began)))
             else:
                 await self._nudge.wait()
 

@@ -13,8 +13,10 @@ from common.entities.rows import Ref
 from common.errors import Transient
 from common.events.envelope import Event
 from common.ledger import Connection, NewEvent
+from common.objectives.contributing import Contribution
 
 from differ.core.deciding import CaseKey, CaseState
+from differ.core.measuring import Said
 
 
 class StaleCases(Transient):
@@ -34,6 +36,48 @@ class Review:
     entity_type: str
     after_key: str
     cause: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one entity contributes to one objective; None: nothing (any more)."""
+
+    desired_state: str
+    objective: str
+    key: str
+    contribution: Contribution | None
+
+
+class Objectives(Protocol):
+    """What everybody contributes to the objectives, and which of them must be measured again."""
+
+    async def contribute(self, conn: Connection, parts: Sequence[Part]) -> set[str]:
+        """Write down what these entities contribute now; returns the desired states of which something changed."""
+        ...
+
+    async def keep(self, conn: Connection, desired_state: str, objectives: Iterable[str]) -> None:
+        """Forget what was contributed to objectives that are no longer declared."""
+        ...
+
+    async def contributions(self, conn: Connection, desired_state: str) -> dict[str, list[Contribution]]:
+        """By objective: what everybody contributes."""
+        ...
+
+    async def mark(self, conn: Connection, desired_states: Iterable[str]) -> None:
+        """These must be measured again."""
+        ...
+
+    async def marked(self, conn: Connection) -> list[str]:
+        """The desired states that must be measured again and are not under review."""
+        ...
+
+    async def done(self, conn: Connection, desired_states: Iterable[str]) -> None:
+        """These are measured."""
+        ...
+
+    async def said(self, conn: Connection, stream: str) -> Said | None:
+        """What the ledger says last of the objective of a stream."""
+        ...
 
 
 class Cases(Protocol):

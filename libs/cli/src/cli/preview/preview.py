@@ -13,7 +13,6 @@ from common.declarations.evaluation import (
     Origin,
     RuleResult,
     evaluate,
-    slots_of,
 )
 from common.declarations.models import Relation
 from common.declarations.relations import Candidate, keys_named, targets, with_relations
@@ -162,10 +161,9 @@ def _decide(result: Preview, world: "_World", entity_type: str, row: StateRow, o
         result.set_aside.append((row, set_aside))
     evaluation = evaluate(state, view, result.asof)
     standing = evaluation.standing
-    told_of = bool(only) or bool(state.objectives) or standing not in ("met", "not selected")
-    seen = Seen(row, evaluation, slots_of(state, view, result.asof) if told_of else {})
+    seen = Seen(row, evaluation, evaluation.slots)
     for objective, parts in zip(state.objectives, result.contributions, strict=True):
-        part = contribution(objective, state, evaluation, seen.slots)
+        part = contribution(objective, state, evaluation)
         parts.extend([part] if part is not None else [])
     if only:
         result.asked_for.append(seen)

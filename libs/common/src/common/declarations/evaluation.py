@@ -68,7 +68,7 @@ class Evaluation:
     When `selected` is not Met, `rules` is empty. `severity` counts an undecidable condition as true. `next_timers`
     are the instants after `asof` at which the result may change without any message: deadlines, the end of
     freshness, midnights and hours where a condition reads the clock; ascending. `people_only` is True also when
-    that cannot be decided.
+    that cannot be decided. `slots` are the variables it was decided from, as `slots_of` gives them.
     """
 
     selected: Outcome
@@ -77,6 +77,7 @@ class Evaluation:
     rules: tuple[RuleResult, ...] = ()
     next_timers: tuple[datetime, ...] = ()
     people_only: bool = False
+    slots: Mapping[str, Slot] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def failing(self) -> tuple[RuleResult, ...]:
@@ -155,7 +156,7 @@ def evaluate(state: CompiledDesiredState, entity: EntityView, asof: datetime) ->
     sight = _Sight(state, entity, asof)
     selected = MET if state.where is None else sight.decide(state.where)
     if selected.status is not Status.MET:
-        return Evaluation(selected, next_timers=sight.timers(()))
+        return Evaluation(selected, next_timers=sight.timers(()), slots=sight.slots)
     rules = [sight.rule(rule) for rule in state.rules]
     if (fresh := sight.freshness()) is not None:
         rules.append(fresh)
@@ -167,6 +168,7 @@ def evaluate(state: CompiledDesiredState, entity: EntityView, asof: datetime) ->
         tuple(rules),
         sight.timers(rules),
         people_only,
+        sight.slots,
     )
 
 

@@ -14,7 +14,15 @@ BY_SERVICE: dict[str, tuple[type[EventData], ...]] = {
         observer.ErasureDone,
         observer.SourceReported,
     ),
-    "differ": (differ.GapOpened, differ.GapChanged, differ.GapClosed, differ.GapUndecided),
+    "differ": (
+        differ.GapOpened,
+        differ.GapChanged,
+        differ.GapClosed,
+        differ.GapUndecided,
+        differ.ObjectiveMet,
+        differ.ObjectiveMissed,
+        differ.ObjectiveUndecided,
+    ),
     "planner": (planner.PlanDrafted, planner.PlanSuperseded, planner.PlanWithheld),
     "approver": (
         approver.DeclarationProposed,

@@ -83,3 +83,59 @@ class GapClosed(EventData):
     version: str
     reason: Literal["met", "withdrawn", "not_selected", "declaration_changed"]
     facts: list[Fact]
+
+
+class ObjectiveBaseline(Part):
+    """What was measured first since the objective was put in force as it is. `value` is an exact fraction (`47/1`):
+    entities, a share from 0 to 1, or seconds; `says` the same for people. `population` is how many belonged to it."""
+
+    at: str
+    value: str
+    says: str
+    population: int
+
+
+class ObjectiveSnapshot(EventData):
+    """One objective measured over its whole population, as of the event's `asof`.
+
+    `definition` is the digest of the objective as it was declared: while it is the same, so is the baseline. `value`
+    is an exact fraction as in the baseline, None where there is nothing to measure; `says` and `wanted` say value and
+    target in words. `sample` are the entities it rests on, `unknown` those of which something is Unknown.
+    `reason` says why it is undecided, or why there is no value. Appended when the standing changes, and once a day
+    while the value does.
+    """
+
+    CATEGORY: ClassVar[str] = "objective"
+
+    desired_state: str
+    objective: str
+    version: str
+    definition: str
+    entity_type: str
+    standing: Literal["met", "on track", "behind", "missed", "undecided"]
+    value: str | None = None
+    says: str
+    wanted: str
+    sample: int
+    unknown: int
+    population: int
+    baseline: ObjectiveBaseline | None = None
+    reason: str | None = None
+
+
+class ObjectiveMet(ObjectiveSnapshot):
+    """The target is reached, whatever the unknown turns out to be."""
+
+    TYPE: ClassVar[str] = "trueup.objective.met.v1"
+
+
+class ObjectiveMissed(ObjectiveSnapshot):
+    """The target is not reached: missed, or before the day by which it must be, on track or behind."""
+
+    TYPE: ClassVar[str] = "trueup.objective.missed.v1"
+
+
+class ObjectiveUndecided(ObjectiveSnapshot):
+    """It can't be told: too small a sample, a shrunken population, or it depends on what is unknown."""
+
+    TYPE: ClassVar[str] = "trueup.objective.undecided.v1"

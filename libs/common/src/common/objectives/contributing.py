@@ -50,17 +50,18 @@ class Result:
 
 
 def contribution(
-    objective: CompiledObjective, state: CompiledDesiredState, evaluation: Evaluation, slots: Mapping[str, Slot]
+    objective: CompiledObjective, state: CompiledDesiredState, evaluation: Evaluation
 ) -> Contribution | None:
-    """What an entity contributes, None where it does not belong to the population.
+    """What the entity that was evaluated contributes, None where it does not belong to the population.
 
-    `evaluation` and `slots` are those of the entity at one instant. An entity of which it is Unknown whether it is
+    An entity of which it is Unknown whether it is
     selected may belong to it, and nothing else is known of it.
     """
     if evaluation.selected.status is Status.MISSED:
         return None
     if evaluation.selected.status is Status.UNKNOWN:
         return Contribution(surely=False, dated=False, stop_unknown=True)
+    slots = evaluation.slots
     bound = state.language.bind(slots, objective.reads)
     member = Status.MET if objective.of is None else state.language.decide(objective.of, bound).status
     if member is Status.MISSED:

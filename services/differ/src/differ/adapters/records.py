@@ -38,7 +38,9 @@ class LedgerRecords:
                 # A duplicate too: this very event was appended before, and the differ's copy does not know it.
                 if isinstance(answer, AppendRefused) and answer.reason_code not in ("version_conflict", "id_clash"):
                     raise _refused(answer)
-                stale.add((new.event.data["desired_state"], (new.event.caseid or "").split("/")[1]))
+                if new.event.caseid is None:  # an objective's: what was said of it is read anew next time
+                    raise Transient("version_conflict", f"the ledger has moved on for {new.event.subject}")
+                stale.add((new.event.data["desired_state"], new.event.caseid.split("/")[1]))
         if stale:
             raise StaleCases(stale)
 

@@ -117,7 +117,7 @@ class ReviewTable:
             "ON CONFLICT (desired_state) DO UPDATE SET version = excluded.version",
             list(versions.items()),
         )
-        await self._count(conn)
+        await count_pending(conn)
 
     async def any(self, conn: Connection) -> bool:
         return bool(await conn.fetchval("SELECT EXISTS (SELECT FROM differ.reviews)"))
@@ -136,11 +136,15 @@ class ReviewTable:
             await conn.execute(
                 "UPDATE differ.reviews SET after_key = $2 WHERE desired_state = $1", review.desired_state, after_key
             )
-        await self._count(conn)
+        await count_pending(conn)
 
-    async def _count(self, conn: Connection) -> None:
-        """Work that is outstanding is in the ledger's books, so that a clock waits for it."""
-        await set_pending(conn, "differ", await conn.fetchval("SELECT count(*) FROM differ.reviews"))
+
+async def count_pending(conn: Connection) -> None:
+    """Work that is outstanding is in the ledger's books, so that a clock waits for it: reviews and measures."""
+    found = await conn.fetchval(
+        "SELECT (SELECT count(*) FROM differ.reviews) + (SELECT count(*) FROM differ.measures)"
+    )
+    await set_pending(conn, "differ", found)
 
 
 class ClockTable:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from common.declarations.evaluation import EntityView
 from common.entities.rows import Ref
+from common.objectives.contributing import Contribution, contribution
 
 from differ.core.deciding import CaseKey, CaseState, Decision, decide
 from differ.core.findings import find
@@ -16,10 +17,12 @@ from differ.core.planning import Declared, Look
 
 @dataclass(frozen=True, slots=True)
 class Diff:
-    """What a batch comes to. `alarms`: when each look must be repeated, if no message comes before."""
+    """What a batch comes to. `alarms`: when each look must be repeated, if no message comes before. `parts`: what the
+    entities contribute to objectives, `None` where they don't (any more)."""
 
     decisions: list[Decision]
     alarms: list[tuple[Look, datetime]]
+    parts: list[tuple[Look, str, Contribution | None]]
 
 
 def diff(
@@ -33,12 +36,18 @@ def diff(
     known = dict(cases)
     decisions: list[Decision] = []
     alarms: list[tuple[Look, datetime]] = []
+    parts: list[tuple[Look, str, Contribution | None]] = []
     for look in looks:
-        finding = find(declared.states[look.desired_state], look.ref, views.get(look.ref), asof)
+        state = declared.states[look.desired_state]
+        finding = find(state, look.ref, views.get(look.ref), asof)
+        for objective in state.objectives:
+            known_of = finding.evaluation
+            part = None if known_of is None else contribution(objective, state, known_of)
+            parts.append((look, objective.name, part))
         if finding.look_again is not None:
             alarms.append((look, finding.look_again))
         case = known.get((look.desired_state, look.ref[1])) or CaseState(look.desired_state, look.ref)
         if (decision := decide(case, finding)) is not None:
             known[case.key] = decision.after
             decisions.append(decision)
-    return Diff(decisions, alarms)
+    return Diff(decisions, alarms, parts)
