@@ -55,6 +55,7 @@ COMMANDS: dict[str, Entry] = {
     "plans": Entry("cli.people.lists", "plans", "Plans: risk, who must still decide, by when.", LOOK),
     "tasks": Entry("cli.people.lists", "tasks", "Work by hand that waits for somebody.", LOOK),
     "show": Entry("cli.people.showing", "show", "One case, or one proposal, whole.", LOOK),
+    "report": Entry("cli.audit.report", "report", "Where every objective stands, and what moved.", LOOK),
     "confirm": Entry("cli.people.deciding", "confirm", "Gate 1: the gap is real.", DECIDE),
     "dispute": Entry("cli.people.deciding", "dispute", "Gate 1: the gap is not real.", DECIDE),
     "approve": Entry("cli.people.deciding", "approve", "Gate 2: exactly this plan may be carried out.", DECIDE),

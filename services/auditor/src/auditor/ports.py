@@ -154,6 +154,10 @@ class Reading(Protocol):
         """The other events that this one's facts and reasons rest on."""
         ...
 
+    async def objectives(self, at: datetime | None) -> list[Recorded]:
+        """What was said last of each objective by `at` on the realm clock (None: ever), by stream."""
+        ...
+
     async def attestations(self, after: str, limit: int) -> tuple[list[AttestationLine], int]:
         """At most `limit` attestations after the case `after`; and how many there are."""
         ...

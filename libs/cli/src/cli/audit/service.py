@@ -71,6 +71,10 @@ class Auditor:
         """The cases of the entity with this key."""
         return list(self._json("/v1/cases", {"key": key})["cases"])
 
+    def objectives(self, at: str | None = None) -> list[JSONObject]:
+        """Each objective as it was measured last, or had been by the instant `at`."""
+        return list(self._json("/v1/objectives", {"at": at} if at else None)["objectives"])
+
     def timeline(self, case: str) -> JSONObject:
         return self._json(f"/v1/cases/{quote(case)}/timeline")
 

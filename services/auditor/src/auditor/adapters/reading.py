@@ -88,6 +88,17 @@ class StoredReading:
         ids = facts_cited([typed(recorded.event)]) - {recorded.event.id}
         return await self._by_ids(sorted(ids)) if ids else []
 
+    async def objectives(self, at: datetime | None) -> list[Recorded]:
+        """What was said last of each objective by `at` on the realm clock (None: ever), by stream."""
+        rows = await self._pool.fetch(
+            "SELECT DISTINCT ON (stream) position, event FROM ledger.events "
+            "WHERE stream >= 'objective/' AND stream < 'objective0' COLLATE \"C\" "
+            "AND ($1::timestamptz IS NULL OR (event::json ->> 'asof')::timestamptz <= $1) "
+            "ORDER BY stream, version DESC",
+            at,
+        )
+        return [Recorded(row["position"], None, row["event"].encode()) for row in rows]
+
     async def attestations(self, after: str, limit: int) -> tuple[list[AttestationLine], int]:
         """At most `limit` attestations after the case `after`; and how many there are."""
         rows = await self._pool.fetch(

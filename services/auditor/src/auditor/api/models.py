@@ -25,6 +25,20 @@ class CaseList(BaseModel):
     total: int
 
 
+class ObjectiveLine(BaseModel):
+    """What was said last of an objective: see the event's data. `id` is the event."""
+
+    asof: str
+    id: str
+    data: dict[str, Any]
+
+
+class ObjectiveList(BaseModel):
+    """Objectives by desired state and name."""
+
+    objectives: list[ObjectiveLine]
+
+
 class TimelineLine(BaseModel):
     """One event: what it says in plain words, and the id of the event that led to it."""
 

@@ -13,6 +13,7 @@ from common.errors import Refused
 from common.ledger import Recorded
 from common.sealing import Keys, Subject
 from fastapi import APIRouter, Depends, Query, Response
+from pydantic import AwareDatetime
 
 from auditor.api.models import (
     AttestationList,
@@ -23,6 +24,8 @@ from auditor.api.models import (
     EventAnswer,
     EventList,
     Explained,
+    ObjectiveLine,
+    ObjectiveList,
     Timeline,
     TimelineLine,
 )
@@ -75,6 +78,14 @@ def _cases(reading: Reading, keys: ReadKeys) -> APIRouter:
         """Cases by stage, and what keeps closed cases from being attested."""
         stages, unattested = await reading.counts()
         return Counts(stages=stages, unattested=unattested)
+
+    @routes.get("/objectives", tags=["objectives"])
+    async def objectives(at: AwareDatetime | None = None) -> ObjectiveList:
+        """Each objective as it was measured last, or had been by `at` on the realm clock."""
+        events = [recorded.event for recorded in await reading.objectives(at)]
+        return ObjectiveList(
+            objectives=[ObjectiveLine(asof=event.asof, id=event.id, data=event.data) for event in events]
+        )
 
     @routes.get("/cases/{case:path}/timeline")
     async def case_timeline(case: str) -> Timeline:

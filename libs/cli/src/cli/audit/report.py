@@ -1,0 +1,130 @@
+"""`trueup report`: where every objective stands, from its baseline to its target, and what moved."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Annotated, Any
+
+import typer
+from common.clock import instant
+from common.declarations.values import MONTHS
+from common.errors import Refused
+from rich.text import Text
+
+from cli.audit import service
+from cli.audit.commands import Address
+from cli.client import find_url
+from cli.people.screen import As, Json, answering, cell, print_json, say, table
+from cli.preview.wording import FAINT, GOOD, STRONG, WARN, clean, counted
+
+_MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
+_STYLES = {"met": GOOD, "on track": GOOD, "behind": WARN, "missed": WARN, "undecided": WARN}
+Objective = dict[str, Any]
+
+
+def report(
+    month: Annotated[
+        str | None,
+        typer.Option("--month", metavar="YYYY-MM", help="What moved in this month; all so far without it."),
+    ] = None,
+    url: Address = None,
+    as_person: As = None,
+    as_json: Json = False,
+) -> None:
+    """Where every objective stands: its baseline, the beginning of the month, now, the target, and what moved.
+
+    Exit code 0: reported. 1: it could not be asked. 2: refused, or a month that is none.
+    """
+    with answering(as_json):
+        begin, end = span(month)
+        with service.Auditor(url or find_url("auditor"), service.token(as_person)) as auditor:
+            now = auditor.objectives(end)
+            before = {key_of(one): one for one in auditor.objectives(begin)} if begin else {}
+    lines = [told(one, before.get(key_of(one))) for one in now]
+    if as_json:
+        print_json({"month": month, "objectives": lines})
+        return
+    if not lines:
+        say(Text("No objective has been measured" + (f" by the end of {month}." if month else " yet.")))
+        return
+    shown = table("objective", "", "baseline", "before" if month else "", "now", "wanted")
+    for line in lines:
+        name = f"{line['desired_state']}/{line['objective']}"
+        shown.add_row(
+            cell(name),
+            Text(line["standing"], _STYLES[line["standing"]]),
+            cell(line["baseline"] or "none yet"),
+            cell(line["before"] or ""),
+            cell(line["now"]),
+            cell(line["wanted"]),
+        )
+    say(shown)
+    for line in lines:
+        say(Text.assemble((f"{clean(line['objective'])}  ", STRONG), (clean(line["moved"]), FAINT)))
+    say(Text(f"{counted(len(lines), 'objective')}, {sum(line['standing'] == 'met' for line in lines)} met."))
+
+
+def span(month: str | None) -> tuple[str | None, str | None]:
+    """The instants at which a month begins and ends (UTC). Raises `Refused` (`bad_month`)."""
+    if month is None:
+        return None, None
+    found = _MONTH.fullmatch(month)
+    if found is None:
+        raise Refused("bad_month", f"{month!r} is not a month.", "Write: --month 2023-07")
+    year, number = int(found[1]), int(found[2])
+    begin = datetime(year, number, 1, tzinfo=UTC)
+    end = datetime(year + number // 12, number % 12 + 1, 1, tzinfo=UTC)
+    return instant(begin), instant(end)
+
+
+def key_of(objective: Objective) -> tuple[str, str]:
+    return objective["data"]["desired_state"], objective["data"]["objective"]
+
+
+def told(now: Objective, before: Objective | None) -> dict[str, Any]:
+    """One line of the report."""
+    data = now["data"]
+    baseline = data.get("baseline")
+    return {
+        "desired_state": data["desired_state"],
+        "objective": data["objective"],
+        "standing": data["standing"],
+        "baseline": f"{baseline['says']} on {_day(baseline['at'])}" if baseline else None,
+        "before": before["data"]["says"] if before else None,
+        "now": data["says"],
+        "wanted": data["wanted"],
+        "measured": now["asof"],
+        "event": now["id"],
+        "moved": moved(data, before["data"] if before else baseline, "before" if before else "the baseline"),
+    }
+
+
+def moved(now: Objective, then: Objective | None, since: str) -> str:
+    """In words: what changed between two measurements, population and what is unknown among it."""
+    if then is None:
+        return "measured for the first time" if now.get("value") else "nothing to measure yet"
+    parts = []
+    if now.get("value") != then.get("value"):
+        better = _better(now, then)
+        parts.append(f"{then['says']} → {now['says']}" + (f" ({better})" if better else ""))
+    if now["population"] != then["population"]:
+        parts.append(f"population {then['population']:,} → {now['population']:,}")
+    if "unknown" in then and now["unknown"] != then["unknown"]:
+        parts.append(f"unknown {then['unknown']:,} → {now['unknown']:,}")
+    if then.get("standing") not in (None, now["standing"]):
+        parts.append(f"{then['standing']} → {now['standing']}")
+    return "; ".join(parts) if parts else f"the same as {since}"
+
+
+def _better(now: Objective, then: Objective) -> str:
+    if not now.get("value") or not then.get("value"):
+        return ""
+    less = Fraction(now["value"]) < Fraction(then["value"])
+    return "better" if less == now["wanted"].startswith("at most") else "worse"
+
+
+def _day(moment: str) -> str:
+    day = datetime.fromisoformat(moment)
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
