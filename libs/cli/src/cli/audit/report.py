@@ -15,9 +15,9 @@ from rich.text import Text
 
 from cli.audit import service
 from cli.audit.commands import Address
-from cli.client import find_url
 from cli.people.screen import As, Json, answering, cell, print_json, say, table
 from cli.preview.wording import FAINT, GOOD, STRONG, WARN, clean, counted
+from cli.stack.state import find_url
 
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
 _STYLES = {"met": GOOD, "on track": GOOD, "behind": WARN, "missed": WARN, "undecided": WARN}
@@ -47,23 +47,23 @@ def report(
         print_json({"month": month, "objectives": lines})
         return
     if not lines:
-        say(Text("No objective has been measured" + (f" by the end of {month}." if month else " yet.")))
+        say([Text("No objective has been measured" + (f" by the end of {month}." if month else " yet."))])
         return
     shown = table("objective", "", "baseline", "before" if month else "", "now", "wanted")
     for line in lines:
-        name = f"{line['desired_state']}/{line['objective']}"
         shown.add_row(
-            cell(name),
+            cell(f"{line['desired_state']}/{line['objective']}"),
             Text(line["standing"], _STYLES[line["standing"]]),
             cell(line["baseline"] or "none yet"),
             cell(line["before"] or ""),
             cell(line["now"]),
             cell(line["wanted"]),
         )
-    say(shown)
-    for line in lines:
-        say(Text.assemble((f"{clean(line['objective'])}  ", STRONG), (clean(line["moved"]), FAINT)))
-    say(Text(f"{counted(len(lines), 'objective')}, {sum(line['standing'] == 'met' for line in lines)} met."))
+    told_of = [
+        Text.assemble((f"{clean(line['objective'])}  ", STRONG), (clean(line["moved"]), FAINT)) for line in lines
+    ]
+    met = sum(line["standing"] == "met" for line in lines)
+    say([shown, *told_of, Text(f"{counted(len(lines), 'objective')}, {met} met.")])
 
 
 def span(month: str | None) -> tuple[str | None, str | None]:
