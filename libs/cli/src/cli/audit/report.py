@@ -15,7 +15,7 @@ from rich.text import Text
 
 from cli.audit import service
 from cli.audit.commands import Address
-from cli.people.screen import As, Json, answering, cell, print_json, say, table
+from cli.people.screen import As, Json, answering, print_json, say
 from cli.preview.wording import FAINT, GOOD, STRONG, WARN, clean, counted
 from cli.stack.state import find_url
 
@@ -49,21 +49,21 @@ def report(
     if not lines:
         say([Text("No objective has been measured" + (f" by the end of {month}." if month else " yet."))])
         return
-    shown = table("objective", "", "baseline", "before" if month else "", "now", "wanted")
-    for line in lines:
-        shown.add_row(
-            cell(f"{line['desired_state']}/{line['objective']}"),
-            Text(line["standing"], _STYLES[line["standing"]]),
-            cell(line["baseline"] or "none yet"),
-            cell(line["before"] or ""),
-            cell(line["now"]),
-            cell(line["wanted"]),
-        )
-    told_of = [
-        Text.assemble((f"{clean(line['objective'])}  ", STRONG), (clean(line["moved"]), FAINT)) for line in lines
-    ]
+    say([text for line in lines for text in _block(line)])
     met = sum(line["standing"] == "met" for line in lines)
-    say([shown, *told_of, Text(f"{counted(len(lines), 'objective')}, {met} met.")])
+    say([Text(f"{counted(len(lines), 'objective')}, {met} met.")])
+
+
+def _block(line: dict[str, Any]) -> list[Text]:
+    """One objective on a few lines: where it stands, what is wanted, what it began with, what moved."""
+    head = Text.assemble(
+        (f"{clean(line['desired_state'])}/{clean(line['objective'])}", STRONG),
+        "  ",
+        (line["standing"], _STYLES[line["standing"]]),
+    )
+    rows = [("now", line["now"]), ("wanted", line["wanted"]), ("baseline", line["baseline"] or "none yet")]
+    rows.append(("moved", line["moved"]))
+    return [head, *[Text.assemble((f"  {name:<10}", FAINT), clean(told)) for name, told in rows], Text()]
 
 
 def span(month: str | None) -> tuple[str | None, str | None]:
@@ -102,7 +102,7 @@ def told(now: Objective, before: Objective | None) -> dict[str, Any]:
 
 
 def moved(now: Objective, then: Objective | None, since: str) -> str:
-    """In words: what changed between two measurements, population and what is unknown among it."""
+    """In words: what changed between two measurements, the population among it."""
     if then is None:
         return "measured for the first time" if now.get("value") else "nothing to measure yet"
     parts = []
@@ -111,8 +111,6 @@ def moved(now: Objective, then: Objective | None, since: str) -> str:
         parts.append(f"{then['says']} → {now['says']}" + (f" ({better})" if better else ""))
     if now["population"] != then["population"]:
         parts.append(f"population {then['population']:,} → {now['population']:,}")
-    if "unknown" in then and now["unknown"] != then["unknown"]:
-        parts.append(f"unknown {then['unknown']:,} → {now['unknown']:,}")
     if then.get("standing") not in (None, now["standing"]):
         parts.append(f"{then['standing']} → {now['standing']}")
     return "; ".join(parts) if parts else f"the same as {since}"
