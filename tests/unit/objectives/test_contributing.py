@@ -146,7 +146,7 @@ def test_a_population_that_shrinks_closes_nothing() -> None:
     rows = [application(ago(9), ago(1), reworked=True) for _ in range(3)]
     baseline = Baseline(ago(10), Fraction(3), 4)
     found = result("left", *rows, baseline=baseline)
-    assert (found.measure.value, found.standing) == (0, "undecided")
+    assert (found.measure.value, found.standing) == (Fraction(0), "undecided")
     assert found.measure.why == "the population shrank from 4 to 3"
     assert result("left", *rows, application(ago(1), ago(0.5), reworked=True), baseline=baseline).standing == "met"
 

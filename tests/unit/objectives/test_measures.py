@@ -45,6 +45,13 @@ def worlds(ayes: Ayes) -> list[tuple[int, int]]:
     ]
 
 
+def agreed(verdicts: set[bool]) -> str:
+    """What is decided when these are all that may be."""
+    if len(verdicts) > 1:
+        return "undecided"
+    return "met" if verdicts == {True} else "missed"
+
+
 @given(AYES, SHARES)
 def test_a_share_is_decided_only_when_every_way_that_things_may_be_agrees(ayes: Ayes, target: Target) -> None:
     measured = measures.share(ayes, target)
@@ -53,7 +60,7 @@ def test_a_share_is_decided_only_when_every_way_that_things_may_be_agrees(ayes: 
         assert (measured.verdict, measured.value) == ("undecided", None)
         return
     verdicts = {target.holds(share) for share in shares}
-    assert measured.verdict == {(True,): "met", (False,): "missed"}.get(tuple(verdicts), "undecided")
+    assert measured.verdict == agreed(verdicts)
     assert measured.value == (max(shares) if target.side == "at most" else min(shares))
 
 
@@ -62,7 +69,7 @@ def test_a_count_is_decided_only_when_every_way_that_things_may_be_agrees(ayes: 
     measured = measures.count(ayes, target)
     counts = [yes for yes, _ in worlds(ayes)]
     verdicts = {target.holds(Fraction(number)) for number in counts}
-    assert measured.verdict == {(True,): "met", (False,): "missed"}.get(tuple(verdicts), "undecided")
+    assert measured.verdict == agreed(verdicts)
     assert measured.value == (max(counts) if target.side == "at most" else min(counts))
 
 
