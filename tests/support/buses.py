@@ -79,7 +79,7 @@ class Site:
         async with connected(self.realm, service) as pool:
             bus = Bus(self.address(service), pool, self.realm.url(service))
             async with running(bus):
-                yield Ledger(pool, bus.wake_relay)
+                yield Ledger(pool)
 
     @asynccontextmanager
     async def seeing(self, service: str, *topics: str, size: int = 4) -> AsyncIterator[Seen]:
@@ -118,7 +118,7 @@ class Site:
         broker's end offsets can be too low, so they are not asked for.
         """
         address = self.address("admin" if self.address("observer").user else "observer")
-        # Not sought: aiokafka may answer a seek to the beginning with a reset to the end that was under way before it.
+        # Not sought: aiokafka may answer a seek to the beginning with a reset to the end that was under way before.
         kafka = AIOKafkaConsumer(
             **address.client_options | {"auto_offset_reset": "earliest", "enable_auto_commit": False}
         )
