@@ -137,8 +137,8 @@ class Recorder:
         return list(_stored(result[0]).positions)
 
     async def _stored(self, connection: Connection, planned: Sequence[Event | Rejection]) -> Mapping[str, Stored]:
-        """What is stored of `planned`. The ledger notices repeats by itself; only, it must then take a whole batch one
-        by one. So it is asked before while there are some, and new messages, most of all that come, are spared it."""
+        """What is stored of `planned`. The ledger notices repeats by itself; only, it must then take the whole batch
+        one by one. So it is asked before while there are some; new messages, most of all that come, are spared it."""
         stored = await self._records.stored(connection, [event_of(item).id for item in planned])
         self._wary = WARY if stored else max(0, self._wary - 1)
         return stored
