@@ -72,7 +72,7 @@ _COMPILED: dict[tuple[str, str, str], CompiledDesiredState] = {}
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Immutable: `apply` and `with_documents` give a new one. What a version compiles to is kept for all of the process.
+    """Immutable: `apply` and `with_documents` give a new one. What a version compiles to is kept for the process.
 
     `timezone` is the realm's, for desired states that name none.
     """
