@@ -57,7 +57,6 @@ async def site(ground: Ground) -> Site:
         signing=service_keys.signing_of("executor"),
         targets=SqlTargets(lambda: {"ticketing": ground.target}),
         actions=ActionTable(),
-        on_commit=lambda: None,
     )
     made = Site(ground, "executor", executor_main.QUEUE, parts)
     await made.clear()

@@ -15,17 +15,17 @@ BMP = st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"])
 scalars = st.none() | st.booleans() | st.integers(-canonical.MAX_INTEGER, canonical.MAX_INTEGER) | st.text()
 values = st.recursive(
     scalars,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(BMP, max_size=6), inner, max_size=4),
-    max_leaves=12,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(BMP, max_size=6), inner, max_size=3),
+    max_leaves=8,
 )
-objects = st.dictionaries(st.text(BMP, max_size=6), values, max_size=5)
+objects = st.dictionaries(st.text(BMP, max_size=6), values, max_size=4)
 
 
 def kept(raw: bytes) -> list[dict[str, Any]]:
     return canonical.lines(raw, lambda event: event)[1]
 
 
-@given(st.lists(objects, min_size=1, max_size=5))
+@given(st.lists(objects, min_size=1, max_size=3))
 def test_the_bytes_are_those_of_rfc8785_and_are_read_back(found: list[dict[str, Any]]) -> None:
     records = [rfc8785.dumps(value) for value in found]
     assert [canonical.encode(value) for value in found] == records

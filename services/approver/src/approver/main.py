@@ -39,7 +39,7 @@ from approver.ports import Believed
 from approver.settings import ApproverSettings
 
 LOOK_AT_DIRECTORY_S = 1.0
-GATHER_S = 0.02
+GATHER_S = 0.1
 _LOG = logging.getLogger(__name__)
 
 
@@ -52,7 +52,7 @@ async def compose(runtime: Runtime) -> Parts:
     signing = signing_of(SERVICE, settings, wall_now())
     keys = subject_keys(settings.subject_keys)
     timers, store = Timers(SERVICE), EntityStore(SERVICE, keys)
-    transactions = Transactions(runtime.pool, runtime.committed)
+    transactions = Transactions(runtime.pool)
     await transactions.run(lambda conn: _create_realm(conn, settings))
 
     lines = PostgresLines()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -28,7 +27,6 @@ from differ.settings import DifferSettings
 
 NAME = "differ"
 REALM_LOOK_S = 0.5
-GC_THRESHOLDS = (50_000, 20, 50)
 T = TypeVar("T")
 
 
@@ -53,10 +51,6 @@ async def compose(runtime: Runtime) -> Parts:
     if not await lease.take(runtime.stop):
         return Parts(close=lease.release)
     differ = assemble(runtime.ledger, wall_now, subject_keys(runtime.settings.subject_keys))
-    # Rows, views and evaluations are many, short-lived and without cycles: looking for cycles among them every few
-    # hundred objects stalled one batch in five for 60 ms.
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
     nudge = Nudge()
     duties = _Duties(runtime, differ, nudge)
 
@@ -90,9 +84,7 @@ class _Duties:
         if await self._realm(stop):
             await self._transact(self._differ.plan_reviews)
         while not stop.is_set():
-            if await self._transact(self._differ.review):
-                self._runtime.committed()
-            else:
+            if not await self._transact(self._differ.review):
                 await self._nudge.wait()
 
     async def deadlines(self, stop: asyncio.Event) -> None:
@@ -101,7 +93,7 @@ class _Duties:
             await stop.wait()
             return
         runtime = self._runtime
-        timers = WallTimers(runtime.pool, Timers(NAME), self._differ.fire, wall_now, runtime.committed)
+        timers = WallTimers(runtime.pool, Timers(NAME), self._differ.fire, wall_now)
         await timers.run_until(stop)
 
     async def _realm(self, stop: asyncio.Event) -> str:

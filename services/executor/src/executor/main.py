@@ -61,7 +61,6 @@ async def compose(runtime: Runtime) -> Parts:
             signing=signing_of(NAME, settings, wall_now()),
             targets=SqlTargets(targets),
             actions=ACTIONS,
-            on_commit=runtime.committed,
         ),
         settings.lease_s,
     )

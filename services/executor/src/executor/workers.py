@@ -68,7 +68,6 @@ class Parts:
     signing: Signing
     targets: Targets
     actions: Actions
-    on_commit: Callable[[], None]
 
 
 class Executor:
@@ -169,7 +168,6 @@ class Executor:
         if limit is not None:
             await self._write(job, loaded, records.halted(case, "limit_reached", limit.reason))
             return False
-        self._.on_commit()
         failpoint("executor.after_intent")
         if step.provider != "manual":
             said = Said(-1, event, intent)
@@ -250,7 +248,6 @@ class Executor:
             await self._append(conn, loaded.case, event, since)
             failpoint("executor.written_appended")
         failpoint("executor.written_committed")
-        self._.on_commit()
 
     async def _append(self, conn: Connection, case: Case, event: Event, since: int = 0) -> None:
         """The last statement of the caller's transaction."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -28,12 +28,15 @@ from observer.core.messages import Message
 from observer.core.moments import Moment
 from observer.core.observations import Answer, Incoming
 from observer.core.rejections import Rejected, Rejection, rejection
-from observer.core.settling import Settled, answer, event_of, settle
+from observer.core.settling import Settled, Stored, answer, event_of, settle
 from observer.core.snapshots import Report, SnapshotRow
 from observer.core.sources import EntityRule, EntityRules, fold_rules
 from observer.ports import Records
 
 Read = list[Message | Rejected]
+
+WARY = 5
+"""Batches for which it is looked what is stored already, at the start and since something was."""
 
 
 @dataclass(slots=True)
@@ -59,6 +62,7 @@ class Recorder:
         self._records = records
         self._subject_keys = subject_keys
         self._wall = wall
+        self._wary = WARY
         self.known = Known()
 
     async def refresh(self, connection: Connection) -> None:
@@ -94,7 +98,7 @@ class Recorder:
         places = [place for place in range(len(incoming)) if place not in unchanged]
         rest = [incoming[place] for place in places]
         planned = observations.to_record(rest, [read[place] for place in places], moment)
-        stored = await self._records.stored(connection, [event_of(item).id for item in planned])
+        stored = await self._stored(connection, planned) if self._wary or snapshot is not None else {}
         settled = settle(rest, planned, stored, moment)
         if snapshot is not None:
             await self._keep(connection, snapshot, read, unchanged, _accepted(settled, places))
@@ -132,6 +136,13 @@ class Recorder:
         await self._records.forget_snapshot(connection, name)
         result = await self._records.append(connection, [snapshots.report_events(report, rows, moment)])
         return list(_stored(result[0]).positions)
+
+    async def _stored(self, connection: Connection, planned: Sequence[Event | Rejection]) -> Mapping[str, Stored]:
+        """What is stored of `planned`. The ledger notices repeats by itself; only, it must then take the whole batch
+        one by one. So it is asked before while there are some; new messages, most of all that come, are spared it."""
+        stored = await self._records.stored(connection, [event_of(item).id for item in planned])
+        self._wary = WARY if stored else max(0, self._wary - 1)
+        return stored
 
     async def _sealed(self, read: Read) -> Read:
         """What was read, without anything sensitive in the clear. Keys are durable before anything is appended."""
@@ -210,6 +221,8 @@ class Recorder:
         planned = await self._kept(settled.append)
         await self._records.quarantine(connection, [item for item in planned.values() if isinstance(item, Rejection)])
         results = await self._records.append(connection, [[event_of(item)] for item in planned.values()])
+        if any(isinstance(result, Appended) and result.duplicate for result in results):
+            self._wary = WARY
         answers = dict(settled.known)
         for (place, item), result in zip(planned.items(), results, strict=True):
             answers[place] = _answered(item, result)

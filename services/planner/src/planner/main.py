@@ -20,7 +20,7 @@ from planner.settings import PlannerSettings
 from planner.workers import Planner
 
 NAME = "planner"
-GATHER_S = 0.02
+GATHER_S = 0.1
 QUEUE = JobQueue(NAME)
 
 
@@ -40,7 +40,6 @@ async def compose(runtime: Runtime) -> Parts:
             queue=QUEUE,
             drafter=PlaybookDrafter(),
             key=signing.key,
-            on_commit=runtime.committed,
         )
     )
 

@@ -47,7 +47,6 @@ class Parts:
     queue: JobQueue
     drafter: Drafter
     key: Callable[[], ServiceKey]
-    on_commit: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +120,6 @@ class Planner:
                 failpoint("planner.draft_appended")
         if data:
             failpoint("planner.draft_committed")
-            self._.on_commit()
             _log.info("%s: %s", job.case_id, ", ".join(one.TYPE for one in data))
 
     async def _append(self, conn: Any, seen: Seen, data: Sequence[EventData]) -> None:

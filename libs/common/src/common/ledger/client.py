@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -161,12 +161,11 @@ class Ledger:
     """The ledger through a pool: reads, and appends that commit on their own.
 
     Concurrent `append`s share transactions (group commit): whatever arrives while one is being committed goes
-    into the next. `on_commit` is called, without arguments, after each commit that appended something.
+    into the next.
     """
 
-    def __init__(self, pool: Any, on_commit: Callable[[], None] | None = None) -> None:
+    def __init__(self, pool: Any) -> None:
         self.pool = pool
-        self.on_commit = on_commit
         self._waiting: list[_Waiting] = []
         self._flusher: asyncio.Task[None] | None = None
 
@@ -225,8 +224,6 @@ class Ledger:
             return
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise _unavailable(error) from error
-        if self.on_commit is not None:
-            self.on_commit()
         start = 0
         for waiting in group:
             end = start + len(waiting.encoded)

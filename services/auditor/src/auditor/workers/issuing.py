@@ -48,7 +48,6 @@ class Issuer:
     directory: Callable[[], Directory]
     service_keys: Callable[[], ServiceKeys]
     wall: Callable[[], datetime]
-    on_commit: Callable[[], None]
 
     async def look(self, job: Job) -> None:
         """Issue the attestation of one case and end the job; what may pass is tried again, the rest is parked."""
@@ -63,8 +62,6 @@ class Issuer:
         except (Permanent, ValueError, KeyError) as error:
             _log.error("no attestation is issued of %s: %s", job.case_id, error)
             await self._park(job, str(error))
-        else:
-            self.on_commit()
 
     async def _again(self, job: Job, error: Exception) -> None:
         _log.warning("%s: %s; attempt %d of %d", job.case_id, error, job.attempts, MOST_ATTEMPTS)
