@@ -1,9 +1,9 @@
 """How long somebody waits for the proof of one event, in a log of ten million.
 
-The tiles are where the auditor keeps them, in PostgreSQL, and the proof comes as it is served, over HTTP, to a client in
-the same process; nothing is kept in memory between two of them. The leaves are random hashes, and all tiles over them are
-the real ones, written by COPY. Each proof is read and verified as its receiver would; that is not in the time.
-Reference: the signed checkpoint from the same server, which costs one row.
+The tiles are where the auditor keeps them, in PostgreSQL, and the proof comes as it is served, over HTTP, to a client
+in the same process; nothing is kept in memory between two of them. The leaves are random hashes, and all tiles over
+them are the real ones, written by COPY. Each proof is read and verified as its receiver would; that is not in the
+time. Reference: the signed checkpoint from the same server, which costs one row.
 """
 
 from __future__ import annotations
