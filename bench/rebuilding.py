@@ -1,8 +1,8 @@
-"""How fast what a service keeps is made again from the ledger, whole: folded, compared with the live rows, swapped in.
+"""How fast what a service keeps is made again from the ledger, whole: folded, compared with what is live, swapped in.
 
-The ledger holds observations of about 500 bytes, a fifth of them of entities observed before, and gaps, one in fifty. The
-tables are first filled by a rebuild that nothing is measured of; the measured one finds them right. Reference: reading
-the same events, in the same batches, and nothing else.
+The ledger holds observations of about 500 bytes, a fifth of them of entities observed before, and gaps, one in fifty.
+The tables are first filled by a rebuild that nothing is measured of; the measured one finds them right. Reference:
+reading the same events, in the same batches, and nothing else.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ async def rebuild_events(realm: Realm) -> dict[str, Any]:
 
 async def _rebuilt(realm: Realm, service: Service) -> Rebuilt:
     assert service.projection is not None
-    return await projections.rebuild(realm.url(service.name), service.projection, lambda at, head: None)
+    return await projections.rebuild(realm.url(service.name), service.projection, lambda *_: None)
 
 
 async def _read(url: str) -> float:
