@@ -24,7 +24,7 @@ from common.ledger import Connection, Ledger, Recorded
 from common.ledger.progress import progress
 
 SHADOW = "rebuilt_"
-BATCH = 8_000
+BATCH = 4_000
 LISTED = 1_000
 """Differences that are listed; the others are counted."""
 _TRIES = 40
