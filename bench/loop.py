@@ -135,7 +135,7 @@ def measure() -> list[dict[str, Any]]:
 async def _measure(stack: Stack) -> list[dict[str, Any]]:
     loaded = load(DECLARATIONS, "bench")
     assert not loaded.problems, loaded.problems
-    await declare(stack, loaded.documents, START)
+    await declare(stack.database_url("approver"), stack.realm, loaded.documents, START)
     reader = await asyncpg.connect(stack.database_url("reader"))
     producer = _producer(stack, "upstream")
     await producer.start()

@@ -27,6 +27,7 @@ from approver.adapters.book import LedgerBook
 from approver.adapters.deadlines import TimedDeadlines
 from approver.adapters.facts import StoredFacts
 from approver.adapters.lines import PostgresLines, PostgresLists
+from approver.adapters.projection import Lists
 from approver.adapters.records import LedgerRecords
 from approver.adapters.transactions import Transactions
 from approver.api.context import Context, no_keys
@@ -163,6 +164,7 @@ SERVICE_OF = Service(
     settings=ApproverSettings,
     title="Trueup: approver",
     description="Who confirmed, approved and released what. Decisions are signed by the person's own key.",
+    projection=Lists,
 )
 
 

@@ -217,7 +217,7 @@ SERVICE = Service(
     compose=compose,
     settings=AuditorSettings,
     title="Trueup auditor",
-    projection=lambda _ledger: CaseLines(),
+    projection=CaseLines,
     description="Verifies from newer observations, closes cases, and issues attestations that anyone can check.",
 )
 

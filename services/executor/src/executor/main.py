@@ -20,6 +20,7 @@ from common.subject_keys import subject_keys
 
 from executor import workers
 from executor.adapters.actions import ActionTable
+from executor.adapters.projection import Known
 from executor.adapters.sql import SqlTargets
 from executor.core.targets import without_address
 from executor.handlers import Handlers
@@ -123,6 +124,7 @@ SERVICE = Service(
     settings=ExecutorSettings,
     title="Trueup executor",
     description="Carries out exactly what was approved, after checking everything itself.",
+    projection=Known,
 )
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import asyncpg
 
 from common.errors import Permanent, Transient
-from common.events.envelope import Event
+from common.events.envelope import Event, parsed
 
 Connection: TypeAlias = Any
 """An asyncpg connection, or a pool's proxy of one. asyncpg is published without types."""
@@ -31,19 +31,38 @@ class Recorded:
     (`malformed_event`) for bytes that are no event.
     """
 
-    __slots__ = ("_event", "position", "raw")
+    __slots__ = ("_envelope", "_event", "position", "raw")
 
     def __init__(self, position: int, event: Event | None, raw: bytes) -> None:
         self.position = position
         self.raw = raw
         self._event = event
+        self._envelope: dict[str, Any] | None = None
 
     @property
     def event(self) -> Event:
         """What the bytes say."""
         if self._event is None:
-            self._event = Event.decode(self.raw)
+            self._event = Event.of(self._parsed())
         return self._event
+
+    @property
+    def content(self) -> tuple[str, str, Any]:
+        """The event's type, id and data: for whoever passes over most events, at a third of what `event` costs."""
+        envelope = self._envelope
+        if envelope is None:
+            if self._event is not None:
+                return self._event.type, self._event.id, self._event.data
+            envelope = self._parsed()
+        try:
+            return envelope["type"], envelope["id"], envelope["data"]
+        except KeyError as error:
+            raise Permanent("malformed_event", f"not an event of the ledger: {error}") from error
+
+    def _parsed(self) -> dict[str, Any]:
+        if self._envelope is None:
+            self._envelope = parsed(self.raw)
+        return self._envelope
 
     def __repr__(self) -> str:
         return f"Recorded({self.position}, {self.raw!r})"

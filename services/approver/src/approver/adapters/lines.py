@@ -21,7 +21,10 @@ _WHERE = """
 
 
 class PostgresLines:
-    """See `ports.Lines`."""
+    """See `ports.Lines`. With `prefix`: what is written goes to the tables whose names begin so (a rebuild)."""
+
+    def __init__(self, prefix: str = "") -> None:
+        self._tables = f"approver.{prefix}"
 
     async def write(self, conn: Connection, lines: Sequence[CaseLine]) -> None:
         if not lines:
@@ -29,8 +32,8 @@ class PostgresLines:
         ids = [line.case for line in lines]
         people = ["\n".join(line.yours) for line in lines]
         await conn.execute(
-            """
-            INSERT INTO approver.cases
+            f"""
+            INSERT INTO {self._tables}cases
                 (case_id, desired_state, entity_type, key, stage, ticket_open, people, body)
             SELECT c, d, t, k, s, o, string_to_array(p, E'\n'), b
             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::text[],
@@ -38,7 +41,7 @@ class PostgresLines:
             ON CONFLICT (case_id) DO UPDATE SET
                 stage = excluded.stage, ticket_open = excluded.ticket_open, people = excluded.people,
                 body = excluded.body
-            """,
+            """,  # noqa: S608
             ids,
             [line.desired_state for line in lines],
             [line.entity_type for line in lines],
@@ -48,10 +51,10 @@ class PostgresLines:
             people,
             [_json({**asdict(line), "tasks": None}) for line in lines],
         )
-        await conn.execute("DELETE FROM approver.tasks WHERE case_id = ANY ($1::text[])", ids)
+        await conn.execute(f"DELETE FROM {self._tables}tasks WHERE case_id = ANY ($1::text[])", ids)  # noqa: S608
         tasks = [(line.case, task) for line in lines for task in line.tasks]
         await conn.execute(
-            "INSERT INTO approver.tasks (case_id, step, body) "
+            f"INSERT INTO {self._tables}tasks (case_id, step, body) "  # noqa: S608
             "SELECT * FROM unnest($1::text[], $2::int[], $3::text[])",
             [case for case, _ in tasks],
             [task.step for _, task in tasks],

@@ -19,14 +19,7 @@ class LedgerRecords:
         self._key = key
 
     async def cases(self, conn: Connection, cases: Sequence[str]) -> dict[str, list[Recorded]]:
-        rows = await conn.fetch(
-            "SELECT case_id, position, event FROM ledger.events WHERE case_id = ANY ($1::text[]) ORDER BY position",
-            list(cases),
-        )
-        found: dict[str, list[Recorded]] = defaultdict(list)
-        for row in rows:
-            found[row["case_id"]].append(Recorded(row["position"], None, row["event"].encode()))
-        return dict(found)
+        return await cases_of(conn, cases)
 
     async def erasures(self, conn: Connection) -> list[Recorded]:
         rows = await conn.fetch(
@@ -54,3 +47,15 @@ class LedgerRecords:
         if new.event.type not in SIGNED or new.expected_version is None:
             return new
         return NewEvent(self._key().signed(new.event, new.expected_version), new.expected_version)
+
+
+async def cases_of(conn: Connection, cases: Sequence[str]) -> dict[str, list[Recorded]]:
+    """See `ports.Records.cases`."""
+    rows = await conn.fetch(
+        "SELECT case_id, position, event FROM ledger.events WHERE case_id = ANY ($1::text[]) ORDER BY position",
+        list(cases),
+    )
+    found: dict[str, list[Recorded]] = defaultdict(list)
+    for row in rows:
+        found[row["case_id"]].append(Recorded(row["position"], None, row["event"].encode()))
+    return dict(found)
