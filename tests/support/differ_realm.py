@@ -103,7 +103,8 @@ class DifferRealm:
     async def _put(self, service: str, events: Iterable[Event]) -> list[Recorded]:
         connection = self.connections[service]
         async with connection.transaction():
-            answers = await append(connection, [[NewEvent(await self._signed(event)) for event in events]])
+            signed = [await self._signed(event) for event in events]
+            answers = await append(connection, [[NewEvent(event, event.streamversion) for event in signed]])
         assert isinstance(answers[0], Appended), answers
         return [Recorded(position, None, raw) for position, raw in await self._bytes(answers[0].positions)]
 
