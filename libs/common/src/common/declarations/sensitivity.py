@@ -99,7 +99,7 @@ def check_policy(spec: ApprovalPolicy, entity_type: EntityType, report: Report) 
 
 
 _OFFERED = (
-    "It may decide in when: and expect: of a rule, in severity:, in peopleOnly:, and in done: where the proof does not"
+    "It may decide in when: and expect: of a rule, in severity:, in peopleOnly:, and in done: where the proof doesn't"
     " use it: there it is opened in memory, and only the result is stored. Else use one that is not sensitive."
 )
 _WHY = {
