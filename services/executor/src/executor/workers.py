@@ -29,7 +29,7 @@ from common.events.executor import ActionFailed, ActionIntended, ActionSucceeded
 from common.events.planner import Step
 from common.facts import entity_facts
 from common.failpoints import failpoint
-from common.jobs import Job, JobQueue
+from common.jobs import Job, JobQueue, try_again
 from common.ledger import AppendRefused, Connection, Ledger, NewEvent, append
 from common.service_keys import Signing
 from common.subject_keys import SubjectKeys
@@ -43,8 +43,6 @@ from executor.core.progress import Finish, Halt, Intend, Move, Record, Resume, S
 from executor.ports import Actions, Order, Targets
 
 LEASE_S = 5.0
-MOST_ATTEMPTS = 6
-_LATER_S = 0.2
 _ENDS = (ActionSucceeded.TYPE, ActionFailed.TYPE, ActionUnknown.TYPE)
 _log = logging.getLogger(__name__)
 
@@ -94,20 +92,10 @@ class Executor:
             while not await self._step(job):
                 pass
         except (Transient, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            await self._again(job, error)
+            await try_again(self._.pool, self._.queue, job, error)
         except Permanent as error:
             _log.error("%s can't be executed: %s", job.case_id, error)
             await self._park(job, f"{error.reason_code}: {error.message}")
-
-    async def _again(self, job: Job, error: Exception) -> None:
-        _log.warning("%s: %s; attempt %d of %d", job.case_id, error, job.attempts, MOST_ATTEMPTS)
-        if isinstance(error, Transient) and error.reason_code == "lease_lost":
-            return
-        if job.attempts >= MOST_ATTEMPTS:
-            await self._park(job, f"gave up after {job.attempts} attempts: {error}")
-            return
-        async with self._.pool.acquire() as conn, conn.transaction():
-            await self._.queue.later(conn, job, _LATER_S * 2**job.attempts, str(error)[:500])
 
     async def _park(self, job: Job, why: str) -> None:
         async with self._.pool.acquire() as conn, conn.transaction():
@@ -267,9 +255,7 @@ class Executor:
         signed = self._.signing.key().signed(event, version)
         (answer,) = await append(conn, [[NewEvent(signed, version)]])
         if isinstance(answer, AppendRefused):
-            if answer.reason_code == "version_conflict":
-                raise Transient(answer.reason_code, answer.message)
-            raise Permanent(answer.reason_code, answer.message)
+            raise answer.error()
 
     async def _done(self, job: Job) -> bool:
         async with self._.pool.acquire() as conn, conn.transaction():
