@@ -225,7 +225,7 @@ class Ledger:
             for waiting in group:  # bytes the database can't read fail their own caller only
                 await self._commit_alone(waiting)
             return
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             raise _unavailable(error) from error
         if self.on_commit is not None:
             self.on_commit()
