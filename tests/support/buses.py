@@ -118,7 +118,7 @@ class Site:
         broker's end offsets can be too low, so they are not asked for.
         """
         address = self.address("admin" if self.address("observer").user else "observer")
-        # Not sought: aiokafka may answer a seek to the beginning with a reset to the end that was under way before it.
+        # Not sought: aiokafka may answer a seek to the beginning with a reset to the end that began before it.
         kafka = AIOKafkaConsumer(
             **address.client_options | {"auto_offset_reset": "earliest", "enable_auto_commit": False}
         )
