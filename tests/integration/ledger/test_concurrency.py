@@ -21,7 +21,7 @@ async def test_a_tail_reader_never_skips_what_commits_late(database: Realm) -> N
 async def test_the_oracle_would_notice(database: Realm) -> None:
     """The same reader skips when positions come from a sequence, as most event stores have it."""
     async with connected(database, "observer") as pool:
-        await pool.execute("CREATE TABLE naive (position bigserial)")
+        await pool.execute("CREATE TABLE IF NOT EXISTS naive (position bigserial)")
 
     async def write(connection: Any, events: int) -> None:
         await connection.execute("INSERT INTO naive SELECT FROM generate_series(1, $1::int)", events)
