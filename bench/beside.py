@@ -33,6 +33,7 @@ from cli.stack.postgres import Postgres
 from cli.stack.realm import Realm, prepare_database
 from cli.stack.secretfiles import Passwords
 from common.ledger import Appended, Ledger, NewEvent, append
+from common.runtime import no_leftovers
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 
@@ -67,7 +68,9 @@ def measure() -> list[dict[str, Any]]:
 async def _measure(realm: Realm, files: Path | None) -> list[dict[str, Any]]:
     """Rounds that alternate between the stores: a disk that is slow for a moment is slow for all of them."""
     async with AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(asyncpg.create_pool(realm.url("observer"), min_size=1, max_size=4))
+        pool = await stack.enter_async_context(
+            asyncpg.create_pool(realm.url("observer"), min_size=1, max_size=4, reset=no_leftovers)
+        )
         connection = await stack.enter_async_context(pool.acquire())
         eventsourcing = stack.enter_context(_eventsourcing(realm.admin_url))
         message_db = await _message_db(stack, realm.admin_url, files) if files is not None else None

@@ -41,8 +41,7 @@ _PARTS = {
     """,
     "version": "SELECT version_num FROM ledger.schema_versions WHERE $1::text[] IS NOT NULL",
     "migration": "SELECT schema, number, name, digest FROM ledger.migrations WHERE schema = ANY ($1)",
-    "right": "SELECT service, category, type FROM ledger.rights WHERE $1::text[] IS NOT NULL",
-    "service": "SELECT role, service FROM ledger.services WHERE $1::text[] IS NOT NULL",
+    "service": "SELECT role, service, rights, signed FROM ledger.services WHERE $1::text[] IS NOT NULL",
     "topic": "SELECT topic, service FROM ledger.topics WHERE $1::text[] IS NOT NULL",
 }
 

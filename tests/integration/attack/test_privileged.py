@@ -10,7 +10,7 @@ import pytest
 from cli.stack.realm import Realm
 from common.clock import wall_now
 from common.declarations.loader import load
-from common.events import Event, EventData
+from common.events import SIGNED, Event, EventData
 from common.events.approver import ApprovalGiven, GapConfirmed, PlanAuthorised
 from common.events.executor import ActionIntended, ExecutionStarted
 from common.ledger import Appended, AppendRefused, NewEvent
@@ -18,7 +18,7 @@ from support import declared
 from support.casework import AUTHOR, FINDINGS, Casework
 from support.drafting import authorised, drafted
 from support.ground import Ground, casework, ground_of
-from support.ledgers import name
+from support.ledgers import SIGNATURE, an_event, name
 
 pytestmark = pytest.mark.integration
 
@@ -40,10 +40,10 @@ def to_approve(key: str) -> Casework:
 
 async def code(ground: Ground, event: Event) -> str | None:
     """The reason why the database refuses `event`, None when it takes it."""
-    event = replace(event, streamversion=None)
-    good = replace(event, id=name(), type="trueup.plan.superseded.v1", subject=f"plan/{name()}", source="planner")
+    signature = SIGNATURE.format(event.source) if event.type in SIGNED else event.signature
+    event = replace(event, streamversion=None, signature=signature)
     (answer,) = await ground.ledger(event.source).append([[NewEvent(event)]])
-    assert isinstance((await ground.ledger("planner").append([[NewEvent(good)]]))[0], Appended)
+    assert isinstance((await ground.ledger("planner").append([[NewEvent(an_event("planner"))]]))[0], Appended)
     return answer.reason_code if isinstance(answer, AppendRefused) else None
 
 

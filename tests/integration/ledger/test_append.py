@@ -86,6 +86,15 @@ async def test_a_clock_that_is_wrong_is_refused(ledger: Ledger, off: timedelta) 
     assert isinstance(answer, AppendRefused) and answer.reason_code == "time_out_of_bounds"
 
 
+@pytest.mark.parametrize("apart", [True, False])
+async def test_who_wrongly_says_that_streams_are_apart_gets_the_same_answer(ledger: Ledger, apart: bool) -> None:
+    stream = f"entity/thing/{name()}"
+    events = [an_event(stream=stream).encode().decode() for _ in range(4)]
+    rows = await ledger.pool.fetch("SELECT * FROM ledger.append($1, $2, $3)", events, [0, 0, 1, 2], apart)
+    assert [row["reason"] for row in rows] == [None] * (3 if apart else 1)
+    assert [one.raw.decode() for one in await ledger.read_stream(ledger.pool, stream)] == events
+
+
 async def test_too_large_an_event_is_refused_alone(ledger: Ledger) -> None:
     answers = await ledger.append([[NewEvent(an_event(data={"x": "x" * 900_000}))], [NewEvent(an_event())]])
     assert isinstance(answers[0], AppendRefused) and answers[0].reason_code == "oversized"

@@ -57,11 +57,12 @@ CHANGES = {
     "delete": "DELETE FROM ledger.events",
     "truncate": "TRUNCATE ledger.events",
     "head": "UPDATE ledger.head SET position = 0",
-    "rights": "INSERT INTO ledger.rights VALUES ('planner', 'approval', 'trueup.approval.given.v1')",
+    "rights": """UPDATE ledger.services SET rights = rights || '{"trueup.approval.given.v1": "approval"}'""",
+    "signed": "UPDATE ledger.services SET signed = '[]'",
     "roles": "UPDATE ledger.services SET service = 'approver' WHERE service = 'planner'",
     "trigger": "ALTER TABLE ledger.events DISABLE TRIGGER append_only",
     "policy": "ALTER TABLE ledger.events DISABLE ROW LEVEL SECURITY",
-    "inside": "SELECT ledger.place('{}', 'planner', '{}', '', '', 0, now())",
+    "inside": "SELECT ledger.place('{}', 'planner', '{}', '[]', '', '', 0, now())",
 }
 
 

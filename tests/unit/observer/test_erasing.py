@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from approver.api.erasures import shown
 from approver.core import erasing
 from approver.core.drafting import Signed, When
 from common import signing
@@ -72,7 +73,7 @@ def asked(**more: Any) -> Event:
 
 
 def approved(request: Event, who: str = "bob", **more: Any) -> Event:
-    erasure = fold([request])[JANE]
+    erasure = fold([request], people())[JANE]
     return erasing.approve(signed("approve_erasure", who, request.id, **more), erasure, people(), WHEN).event
 
 
@@ -123,7 +124,7 @@ def test_a_request_needs_a_subject_a_key_and_a_person() -> None:
 def test_a_subject_is_asked_for_once() -> None:
     again = signed("erase", "ann", erasure_digest(JANE), nonce="another-nonce")
     with pytest.raises(Refused) as caught:
-        erasing.request(again, fold([asked()])[JANE], True, CATALOGUE, people(), WHEN)
+        erasing.request(again, fold([asked()], people())[JANE], True, CATALOGUE, people(), WHEN)
     assert caught.value.reason_code == "already_requested"
 
 
@@ -141,7 +142,7 @@ def test_an_approval_is_of_one_request_and_counts_once() -> None:
     with pytest.raises(Refused) as caught:
         erasing.approve(signed("approve_erasure", "bob", request.id), Erasure(JANE), people(), WHEN)
     assert caught.value.reason_code == "erasure_unknown"
-    erasure = fold([request, approved(request)])[JANE]
+    erasure = fold([request, approved(request)], people())[JANE]
     again = signed("approve_erasure", "bob", request.id, nonce="another-nonce")
     with pytest.raises(Refused) as caught:
         erasing.approve(again, erasure, people(), WHEN)
@@ -231,3 +232,40 @@ async def test_a_key_file_from_a_backup_brings_nothing_back() -> None:
     assert restored.destroyed == {JANE: approval.id}
     assert await eraser(records, restored).again(None) == 0
     assert await eraser(records, FakeKeys()).again(None) == 1, "nor does a file that is new"
+
+
+# -- what stands after a forgery
+
+
+async def test_a_forged_approval_is_not_shown_as_one_and_the_next_counts() -> None:
+    request = asked()
+    forged = replace(approved(request), id="forged", signature="bob:AAAA")
+    erasure = fold([request, forged], people())[JANE]
+    assert (erasure.status, erasure.version) == ("requested", 2)
+    page = shown(erasure)
+    assert (page.status, page.approved_by) == ("requested", None)
+    assert [line.startswith("forged: ") for line in page.refused] == [True]
+    numbered = erasing.approve(signed("approve_erasure", "bob", request.id, nonce="x"), erasure, people(), WHEN)
+    assert numbered.version == 3
+    records, keys = FakeRecords(request, forged, numbered.event), FakeKeys()
+    await eraser(records, keys).on_erasures(None, batch(forged))
+    assert keys.destroyed == {JANE: numbered.event.id}
+
+
+def test_a_forged_request_alone_is_shown_as_refused_and_may_be_asked_anew() -> None:
+    forged = replace(asked(), id="forged", signature="ann:AAAA")
+    erasure = fold([forged], people())[JANE]
+    assert (erasure.status, shown(erasure).status) == ("refused", "refused")
+    again = signed("erase", "ann", erasure_digest(JANE), nonce="another-nonce")
+    assert erasing.request(again, erasure, True, CATALOGUE, people(), WHEN).version == 2
+
+
+async def test_what_is_erased_stays_so_when_those_who_decided_have_left() -> None:
+    request = asked()
+    approval = approved(request)
+    records, keys = FakeRecords(request, approval), FakeKeys()
+    await eraser(records, keys).on_erasures(None, batch(approval))
+    gone = people(ann=(), bob=())
+    erasure = fold([request, approval, *records.of(ErasureDone.TYPE)], gone)[JANE]
+    page = shown(erasure)
+    assert (page.status, page.requested_by, page.approved_by, page.refused) == ("erased", "ann", "bob", [])

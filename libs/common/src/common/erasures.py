@@ -6,7 +6,8 @@ keys and trusts signatures and its own directory, not whoever wrote to the ledge
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from common.approvals import refuse
@@ -26,43 +27,73 @@ APPROVER = "erasure-approver"
 
 @dataclass(slots=True)
 class Erasure:
-    """What was asked, approved and done about one subject. There is one request and one approval at most."""
+    """What was asked, approved and done about one subject.
+
+    `request` and `approval` are the first that count: two people's who may, with their signatures. `refused` are the
+    others on the stream, with the reason why; they hold up nothing. `version` counts all that stands there.
+    """
 
     subject: Subject
     request: Event | None = None
     approval: Event | None = None
     done: Event | None = None
+    refused: list[tuple[Event, Refused]] = field(default_factory=list)
     nonces: set[str] = field(default_factory=set)
+    version: int = 0
 
     @property
     def status(self) -> str:
-        """none, requested, approved or erased."""
+        """none, refused, requested, approved or erased."""
         steps = ((self.done, "erased"), (self.approval, "approved"), (self.request, "requested"))
-        return next((word for event, word in steps if event is not None), "none")
-
-    @property
-    def version(self) -> int:
-        """How many events stand on the erasure's stream."""
-        return (self.request is not None) + (self.approval is not None)
+        standing = next((word for event, word in steps if event is not None), "none")
+        return "refused" if standing == "none" and self.refused else standing
 
 
-def fold(events: Iterable[Event]) -> dict[Subject, Erasure]:
-    """By subject, from the events of the categories `erasure` and `erased`; others are passed over."""
+def fold(events: Iterable[Event], directory: Directory) -> dict[Subject, Erasure]:
+    """By subject, from the events of the categories `erasure` and `erased`, in order; others are passed over.
+
+    What is not done yet counts as far as `directory` has it now: whoever can write in the approver's name brings
+    nothing about, and holds nobody up.
+    """
     found: dict[Subject, Erasure] = {}
+    asked: dict[Subject, list[Event]] = defaultdict(list)
     for event in events:
         if event.type not in (ErasureRequested.TYPE, ErasureApproved.TYPE, ErasureDone.TYPE):
             continue
         subject = (event.data["entity_type"], event.data["key"])
         erasure = found.setdefault(subject, Erasure(subject))
         if event.type == ErasureDone.TYPE:
-            erasure.done = event
+            erasure.done = erasure.done or event
             continue
+        erasure.version += 1
         erasure.nonces.add(event.data["decision"]["nonce"])
-        if event.type == ErasureRequested.TYPE:
-            erasure.request = erasure.request or event
-        else:
-            erasure.approval = erasure.approval or event
+        asked[subject].append(event)
+    for subject, erasure in found.items():
+        if erasure.done is not None:
+            _close(erasure, erasure.done, {event.id: event for event in asked[subject]})
+            continue
+        for event in asked[subject]:
+            try:
+                _count(erasure, event, directory)
+            except Refused as refusal:
+                erasure.refused.append((event, refusal))
     return found
+
+
+def _close(erasure: Erasure, done: Event, asked: Mapping[str, Event]) -> None:
+    """What brought `done` about: people come and go, and that stays theirs."""
+    erasure.approval = asked.get(done.data["approval"])
+    erasure.request = asked.get(erasure.approval.data["request"]) if erasure.approval else None
+
+
+def _count(erasure: Erasure, event: Event, directory: Directory) -> None:
+    if event.type == ErasureRequested.TYPE:
+        check_request(ErasureRequested.of(event).decision, event.signature, erasure.subject, directory)
+        erasure.request = erasure.request or event
+    elif erasure.request is not None:
+        decision = ErasureApproved.of(event).decision
+        check_approval(decision, event.signature, erasure.subject, erasure.request, directory)
+        erasure.approval = erasure.approval or event
 
 
 def erasure_digest(subject: Subject) -> str:
@@ -92,13 +123,12 @@ def check_approval(
         )
 
 
-def check_whole(erasure: Erasure, directory: Directory) -> None:
-    """Raise `Refused` unless the request and its approval, as recorded, are two people's who may."""
+def check_whole(erasure: Erasure) -> None:
+    """Raise `Refused` unless a request and its approval count; with the first reason why one does not."""
+    if erasure.approval is None and erasure.refused:
+        raise erasure.refused[0][1]
     if erasure.request is None or erasure.approval is None:
         raise Refused("erasure_not_approved", f"nobody has approved the erasure of {'/'.join(erasure.subject)}")
-    request, approval = ErasureRequested.of(erasure.request), ErasureApproved.of(erasure.approval)
-    check_request(request.decision, erasure.request.signature, erasure.subject, directory)
-    check_approval(approval.decision, erasure.approval.signature, erasure.subject, erasure.request, directory)
 
 
 def _check(

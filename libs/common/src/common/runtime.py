@@ -190,7 +190,7 @@ async def _pool(service: str, settings: Settings, stop: asyncio.Event) -> AsyncI
             min_size=POOL_MIN,
             max_size=POOL_MAX,
             command_timeout=60,
-            reset=_no_leftovers,
+            reset=no_leftovers,
             server_settings={"application_name": service},
         )
 
@@ -207,7 +207,7 @@ async def _pool(service: str, settings: Settings, stop: asyncio.Event) -> AsyncI
                 pool.terminate()
 
 
-async def _no_leftovers(connection: Any) -> None:
+async def no_leftovers(connection: Any) -> None:
     """Nothing a pooled connection does outlives its transaction (settings, locks and listening have connections of
     their own or end with it), so there is nothing to ask the server to reset; a transaction left open ends here."""
     if connection.is_in_transaction():

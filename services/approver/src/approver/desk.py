@@ -215,7 +215,7 @@ class Desk:
 
     async def erasures(self, conn: Connection) -> dict[PersonalSubject, Erasure]:
         """Every erasure that was asked for, as far as it has come."""
-        return fold_erasures(item.event for item in await self._records.erasures(conn))
+        return fold_erasures((item.event for item in await self._records.erasures(conn)), self._believed.people())
 
     async def observed(self, conn: Connection, subject: PersonalSubject) -> bool:
         """Whether anything was ever observed of it."""

@@ -10,10 +10,11 @@ from datetime import datetime
 from common.canonical import digest
 from common.clock import RealmClock
 from common.directory import Directory
-from common.erasures import check_whole, fold
+from common.erasures import Erasure, check_whole, fold
 from common.errors import Refused, Transient
 from common.events.approver import ErasureApproved
 from common.events.envelope import Event
+from common.events.observer import ErasureDone
 from common.failpoints import failpoint
 from common.ids import entity_stream
 from common.ledger import Answer as LedgerAnswer
@@ -281,12 +282,13 @@ class Eraser:
         return len(back)
 
     async def _erase(self, connection: Connection, subject: Subject) -> None:
-        erasure = fold(await self._records.erasure(connection, subject)).get(subject)
-        if erasure is None or erasure.done is not None:
+        events = await self._records.erasure(connection, subject)
+        if any(event.type == ErasureDone.TYPE for event in events):
             return
         if self._directory is None:
             raise Transient("directory_missing", "TRUEUP_DIRECTORY does not say who may approve an erasure")
-        check_whole(erasure, self._directory())
+        erasure = fold(events, self._directory()).get(subject, Erasure(subject))
+        check_whole(erasure)
         assert erasure.approval is not None
         await self._keys().destroy(subject, erasure.approval.id)
         failpoint("observer.key_destroyed")

@@ -38,7 +38,7 @@ def erase(
 
 
 def erasures(as_person: As = None, as_json: Json = False) -> None:
-    """All erasures: who asked, who approved, and which are done."""
+    """All erasures: who asked, who approved, which are done, and what was recorded that does not count."""
     with acting(as_person, as_json) as client:
         found = client.erasures()
     if as_json:
@@ -48,7 +48,8 @@ def erasures(as_person: As = None, as_json: Json = False) -> None:
     for item in found:
         line = (f"{item['entity_type']}/{item['key']}", item["status"], item["requested_by"])
         shown.add_row(*map(cell, (*line, item["approved_by"] or "", item["erased"] or "")))
-    say([shown, f"{len(found)} erasures."])
+    not_counted = [cell(f"Does not count: event {why}") for item in found for why in item["refused"]]
+    say([shown, *not_counted, f"{len(found)} erasures."])
 
 
 def _subject(text: str) -> Subject:

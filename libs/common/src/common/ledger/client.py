@@ -24,7 +24,7 @@ CLOCK_OFF = "time_out_of_bounds"
 """The reason code of a refusal because of the appender's clock."""
 _PASSING = ("version_conflict", CLOCK_OFF)
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-_APPEND = "SELECT request, positions, reason, message, stored FROM ledger.append($1::text[], $2::int[])"
+_APPEND = "SELECT request, positions, reason, message, stored FROM ledger.append($1::text[], $2::int[], $3)"
 
 
 class Recorded:
@@ -102,7 +102,8 @@ class AppendRefused:
     """A request of which nothing was appended.
 
     `reason_code`: `version_conflict` (fold again and decide again), `id_clash`, `forbidden_stream`,
-    `time_out_of_bounds`, `oversized`, `malformed_event`.
+    `time_out_of_bounds`, `oversized`, `malformed_event`, `signature_missing`, and those of
+    the checks of privileged types.
     """
 
     reason_code: str
@@ -125,15 +126,17 @@ async def append(connection: Connection, requests: Sequence[Request]) -> list[An
     lock until then: commit at once. Raises asyncpg's errors when the database is away or the lock isn't given.
     """
     encoded = [[new.encode() for new in request] for request in requests]
-    return await _append_encoded(connection, encoded)
+    return await _append_encoded(connection, encoded, [new.event.subject for request in requests for new in request])
 
 
-async def _append_encoded(connection: Connection, requests: Sequence[Sequence[str]]) -> list[Answer]:
+async def _append_encoded(
+    connection: Connection, requests: Sequence[Sequence[str]], streams: Sequence[str]
+) -> list[Answer]:
     events = [event for request in requests for event in request]
     if not events:
         return [Appended(()) for _ in requests]
     numbers = [number for number, request in enumerate(requests) for _ in request]
-    rows = await connection.fetch(_APPEND, events, numbers)
+    rows = await connection.fetch(_APPEND, events, numbers, len(set(streams)) == len(streams))
     if rows[0]["request"] is None:
         return _all_appended(requests, rows[0]["positions"][0])
     answers: list[Answer] = [Appended(())] * len(requests)
@@ -158,7 +161,7 @@ def _all_appended(requests: Sequence[Sequence[str]], first: int) -> list[Answer]
 @dataclass(slots=True)
 class _Waiting:
     encoded: list[list[str]]
-    events: int
+    streams: list[str]
     done: asyncio.Future[list[Answer]]
 
 
@@ -183,9 +186,8 @@ class Ledger:
         A cancelled caller's events may be stored too.
         """
         encoded = [[new.encode() for new in request] for request in requests]
-        waiting = _Waiting(
-            encoded, sum(len(request) for request in encoded), asyncio.get_running_loop().create_future()
-        )
+        streams = [new.event.subject for request in requests for new in request]
+        waiting = _Waiting(encoded, streams, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if self._flusher is None or self._flusher.done():
             self._flusher = asyncio.create_task(self._flush())
@@ -208,17 +210,21 @@ class Ledger:
     def _take(self) -> list[_Waiting]:
         taken = events = 0
         for waiting in self._waiting:
-            if taken and events + waiting.events > MAX_BATCH:
+            if taken and events + len(waiting.streams) > MAX_BATCH:
                 break
             taken += 1
-            events += waiting.events
+            events += len(waiting.streams)
         group, self._waiting = self._waiting[:taken], self._waiting[taken:]
         return group
 
     async def _commit(self, group: list[_Waiting]) -> None:
         try:
             # A single statement is its own transaction: one round trip.
-            answers = await _append_encoded(self.pool, [request for w in group for request in w.encoded])
+            answers = await _append_encoded(
+                self.pool,
+                [request for waiting in group for request in waiting.encoded],
+                [stream for waiting in group for stream in waiting.streams],
+            )
         except asyncpg.DataError:
             if len(group) == 1:
                 raise

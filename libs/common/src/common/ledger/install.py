@@ -12,8 +12,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+import orjson
 
 from common.errors import Refused
+from common.events import SIGNED
 from common.schemas import Migration, pending
 from common.topics import SERVICES, TOPICS, rights
 
@@ -147,17 +149,19 @@ async def _create_schemas(connection: Any, realm: str) -> None:
     await connection.execute("; ".join(statements))
 
 
+def _rights(service: str) -> tuple[str, str]:
+    """As JSON: {type: category} of all that it may append, and the types of them that it signs."""
+    own = {type_: category for who, category, type_ in rights() if who == service}
+    return orjson.dumps(own).decode(), orjson.dumps(sorted(SIGNED & own.keys())).decode()
+
+
 async def _fill_ledger(connection: Any, realm: str) -> None:
     """Who is which service and may do what, as the code says."""
     await connection.execute(f"SET LOCAL ROLE {role_name(realm, 'owner')}")
     await connection.execute("DELETE FROM ledger.services")
-    await connection.execute("DELETE FROM ledger.rights")
     await connection.executemany(
-        "INSERT INTO ledger.services (role, service) VALUES ($1, $2)",
-        [(role_name(realm, service), service) for service in SERVICES],
-    )
-    await connection.executemany(
-        "INSERT INTO ledger.rights (service, category, type) VALUES ($1, $2, $3)", sorted(set(rights()))
+        "INSERT INTO ledger.services (role, service, rights, signed) VALUES ($1, $2, $3, $4)",
+        [(role_name(realm, service), service, *_rights(service)) for service in SERVICES],
     )
     await connection.execute("DELETE FROM ledger.topics")
     await connection.executemany(

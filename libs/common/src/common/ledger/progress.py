@@ -183,7 +183,7 @@ SELECT (SELECT position FROM ledger.head) AS head,
        (SELECT coalesce(json_object_agg(u.source, u.n), '{}') FROM (
             SELECT e.source, count(*) AS n FROM ledger.events e LEFT JOIN ledger.relays r ON r.service = e.source
             WHERE e.position > (SELECT coalesce(min(coalesce(r.position, -1)), -1)
-                                FROM ledger.rights g LEFT JOIN ledger.relays r ON r.service = g.service)
+                                FROM ledger.services s LEFT JOIN ledger.relays r ON r.service = s.service)
               AND e.position > coalesce(r.position, -1) GROUP BY e.source) u) AS unrelayed,
        (SELECT coalesce(json_object_agg(w.service, w.pending), '{}') FROM ledger.work w) AS pending,
        (SELECT coalesce(json_agg(json_build_array(c.service, c.topic, c.behind)), '[]') FROM (

@@ -78,19 +78,21 @@ def _of(erasures: Mapping[Subject, Folded], subject: Subject) -> Folded:
 
 def shown(erasure: Folded) -> Erasure:
     """An erasure as the API shows it."""
-    if erasure.request is None:
+    asked = erasure.request or next((event for event, _ in erasure.refused), None)
+    if asked is None:
         raise Refused("erasure_unknown", f"nobody has asked to erase {'/'.join(erasure.subject)}")
     approved, done = erasure.approval, erasure.done
     return Erasure(
         entity_type=erasure.subject[0],
         key=erasure.subject[1],
         status=erasure.status,
-        request=erasure.request.id,
-        requested=erasure.request.asof,
-        requested_by=erasure.request.data["decision"]["person"],
-        comment=erasure.request.data["decision"].get("comment", ""),
+        request=asked.id,
+        requested=asked.asof,
+        requested_by=asked.data["decision"]["person"],
+        comment=asked.data["decision"].get("comment", ""),
         approved=approved.asof if approved else None,
         approved_by=approved.data["decision"]["person"] if approved else None,
         erased=done.asof if done else None,
         payloads=done.data["payloads"] if done else None,
+        refused=[f"{event.id}: {refusal.message}" for event, refusal in erasure.refused],
     )

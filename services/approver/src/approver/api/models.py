@@ -287,7 +287,8 @@ class ErrorAnswer(Body):
 
 
 class Erasure(Body):
-    """What was asked, approved and done about one subject. `payloads`: quarantined messages erased with the key."""
+    """What was asked, approved and done about one subject. `payloads`: quarantined messages erased with the key.
+    `refused`: why what else was recorded about it, or all of it, does not count."""
 
     entity_type: str
     key: str
@@ -300,6 +301,7 @@ class Erasure(Body):
     approved_by: str | None
     erased: str | None
     payloads: int | None
+    refused: list[str]
 
 
 class Sought(Body):
