@@ -52,6 +52,7 @@ async def site(ground: Ground) -> Site:
         ledger=ledger,
         current=Current(ledger),
         store=EntityStore(executor_main.NAME),
+        subject_keys=None,
         queue=executor_main.QUEUE,
         directory=lambda: people()[0],
         signing=service_keys.signing_of("executor"),

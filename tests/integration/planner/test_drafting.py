@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 from common.errors import Permanent, Transient
+from common.jobs import MOST_ATTEMPTS
 from common.ledger import AppendRefused, Ledger, NewEvent, Recorded
 from common.ledger.progress import pending
 from executor.core import records
 from planner import main as planner_main
 from planner.adapters.tables import CaseTable
 from planner.handlers import Handlers
-from planner.workers import MOST_ATTEMPTS
 from support.casework import FINDINGS, Casework
 from support.drafting import authorised
 from support.ground import casework

@@ -28,8 +28,9 @@ except ImportError:  # not made for this platform
 from common import api_page, failpoints, logs, schemas
 from common.bus import Address, Bus, Consumer, RawConsumer
 from common.bus.errors import is_transient, reason_of
+from common.clock import apart, wall_now
 from common.errors import Permanent
-from common.ledger import Ledger
+from common.ledger import CLOCK_OFF, Ledger
 from common.ledger.progress import progress
 from common.projections import Projection
 from common.settings import Settings
@@ -357,7 +358,9 @@ async def _problems(runtime: Runtime) -> list[str]:
         problems.append(f"bus: {bus.state.problem}")
     try:
         async with asyncio.timeout(2):
-            await runtime.pool.fetchval("SELECT 1")
+            there = await runtime.pool.fetchval("SELECT clock_timestamp()")
+        if off := apart(wall_now(), there):
+            problems.append(f"clock: {CLOCK_OFF}: {off}")
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         problems.append(f"database: {type(error).__name__}: {error}")
     return problems

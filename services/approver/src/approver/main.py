@@ -30,7 +30,7 @@ from approver.adapters.lines import PostgresLines, PostgresLists
 from approver.adapters.projection import Lists
 from approver.adapters.records import LedgerRecords
 from approver.adapters.transactions import Transactions
-from approver.api.context import Context, no_keys
+from approver.api.context import Context
 from approver.api.routers import MAX_BODY_BYTES, routers
 from approver.core import clocks
 from approver.core.drafting import SERVICE
@@ -74,7 +74,7 @@ async def compose(runtime: Runtime) -> Parts:
         bearer=Bearer(tokens, people),
         quiescent=lambda: quiescent(runtime.pool),
         wall=wall_now,
-        keys=keys.read if keys is not None else no_keys,
+        subject_keys=keys,
     )
     return Parts(
         consumers=[

@@ -51,12 +51,14 @@ async def compose(runtime: Runtime) -> Parts:
         raise Permanent("directory_missing", "TRUEUP_DIRECTORY does not say where the realm's directory is")
     current, nudge = Current(runtime.ledger), Nudge()
     targets = watched_targets(settings.targets)
+    keys = subject_keys(settings.subject_keys)
     executor = Executor(
         workers.Parts(
             pool=runtime.pool,
             ledger=runtime.ledger,
             current=current,
-            store=EntityStore(NAME, subject_keys(settings.subject_keys)),
+            store=EntityStore(NAME, keys),
+            subject_keys=keys,
             queue=QUEUE,
             directory=WatchedDirectory(settings.directory, settings.realm),
             signing=signing_of(NAME, settings, wall_now()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from common.canonical import digest
@@ -19,7 +19,7 @@ from common.failpoints import failpoint
 from common.ids import entity_stream
 from common.ledger import Answer as LedgerAnswer
 from common.ledger import Appended, AppendRefused, Connection, Recorded
-from common.sealing import Keys, Subject
+from common.sealing import Subject
 from common.subject_keys import SubjectKeyStore
 
 from observer.core import moments, observations, personal, snapshots
@@ -90,10 +90,12 @@ class Recorder:
         already, word for word, is `unchanged`. Raises `Transient` when another writer was in the way.
         """
         read, moment = await self._read(connection, incoming, sender)
+        if snapshot is not None:
+            read = [snapshots.in_snapshot(item, snapshot) for item in read]
+        named = [item.upstream_id if isinstance(item, Message) else item.identity.upstream_id for item in read]
         read = await self._sealed(read)
         unchanged: dict[int, Answer] = {}
         if snapshot is not None:
-            read = [snapshots.in_snapshot(item, snapshot) for item in read]
             unchanged = await self._unchanged(connection, read)
         places = [place for place in range(len(incoming)) if place not in unchanged]
         rest = [incoming[place] for place in places]
@@ -103,7 +105,11 @@ class Recorder:
         if snapshot is not None:
             await self._keep(connection, snapshot, read, unchanged, _accepted(settled, places))
         answers = await self._append(connection, settled, len(rest))
-        return _merged(len(incoming), unchanged, dict(zip(places, answers, strict=True)))
+        merged = _merged(len(incoming), unchanged, dict(zip(places, answers, strict=True)))
+        return [
+            answer if answer.upstream_id == name else replace(answer, upstream_id=name)
+            for answer, name in zip(merged, named, strict=True)
+        ]
 
     async def reject(self, connection: Connection, item: Incoming, reason_code: str, reason: str) -> None:
         """Record that a message failed in a way that no check foresaw."""
@@ -146,29 +152,41 @@ class Recorder:
 
     async def _sealed(self, read: Read) -> Read:
         """What was read, without anything sensitive in the clear. Keys are durable before anything is appended."""
+        if personal.any_pseudonym(self.known.rules):
+            read = await self._pseudonymised(read)
         needed = personal.subjects(read, self.known.rules)
-        return personal.sealed(read, self.known.rules, await self._keys(needed)) if needed else read
+        return personal.sealed(read, self.known.rules, await self._store().ensure(needed)) if needed else read
+
+    async def _pseudonymised(self, read: Read) -> Read:
+        hidden = {place for place, item in enumerate(read) if personal.pseudonymous(item, self.known.rules)}
+        if not hidden:
+            return read
+        secret = await self._store().ensure_pseudonym_secret()
+        return [personal.pseudonymised(item, secret) if at in hidden else item for at, item in enumerate(read)]
 
     async def _kept(self, planned: dict[int, Event | Rejection]) -> dict[int, Event | Rejection]:
-        """The same, and of a rejection about a subject that was erased without the payload."""
+        """The same, and of a rejection about a subject that was erased without the payload; so, too, where nobody
+        could find it to erase it: a payload has the key, the erasure only its pseudonym."""
         about = {place: personal.subject_of(item) for place, item in planned.items() if isinstance(item, Rejection)}
-        named = [subject for subject in about.values() if subject is not None]
-        if not named or self._subject_keys is None:
+        if not about or self._subject_keys is None:
             return planned
+        named = [subject for subject in about.values() if subject is not None]
         keys = await self._subject_keys.read(named)
-        erased = {subject for subject in named if subject in keys and keys[subject].secret is None}
+        unfit: set[Subject | None] = {subject for subject in keys if keys[subject].secret is None}
+        if personal.any_pseudonym(self.known.rules):
+            unfit.add(None)
         return {
-            place: personal.without_payload(item) if isinstance(item, Rejection) and about[place] in erased else item
+            place: personal.without_payload(item) if isinstance(item, Rejection) and about[place] in unfit else item
             for place, item in planned.items()
         }
 
-    async def _keys(self, subjects: Sequence[Subject]) -> Keys:
+    def _store(self) -> SubjectKeyStore:
         if self._subject_keys is None:
             raise Transient(
                 "subject_keys_missing",
                 "an entity type has sensitive columns, and TRUEUP_SUBJECT_KEYS does not say where the keys are",
             )
-        return await self._subject_keys.ensure(subjects)
+        return self._subject_keys
 
     async def _read(
         self, connection: Connection, incoming: Sequence[Incoming], sender: str | None

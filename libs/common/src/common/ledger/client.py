@@ -20,6 +20,9 @@ Source: TypeAlias = Any
 
 MAX_BATCH = 2_000
 """Events that one group commit takes at most. The database's own bound for one append is 10,000."""
+CLOCK_OFF = "time_out_of_bounds"
+"""The reason code of a refusal because of the appender's clock."""
+_PASSING = ("version_conflict", CLOCK_OFF)
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _APPEND = "SELECT request, positions, reason, message, stored FROM ledger.append($1::text[], $2::int[], $3)"
 
@@ -124,6 +127,11 @@ class AppendRefused:
 
     reason_code: str
     message: str
+
+    def error(self) -> Permanent | Transient:
+        """The refusal as a failure of whoever needed the event. What another writer, or this machine's clock, has
+        brought about may pass: then no message is to blame, and none may be put aside for it."""
+        return (Transient if self.reason_code in _PASSING else Permanent)(self.reason_code, self.message)
 
 
 Answer: TypeAlias = Appended | AppendRefused
@@ -241,7 +249,7 @@ class Ledger:
             for waiting in group:  # bytes the database can't read fail their own caller only
                 await self._commit_alone(waiting)
             return
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             raise _unavailable(error) from error
         start = 0
         for waiting in group:

@@ -15,7 +15,7 @@ from approver.ports import Wanted
 
 _WHERE = """
     ($1::text IS NULL OR stage = $1) AND ($2::text IS NULL OR people @> ARRAY[$2]::text[])
-    AND ($3::text IS NULL OR desired_state = $3) AND ($4::text IS NULL OR key = $4)
+    AND ($3::text IS NULL OR desired_state = $3) AND ($4::text[] IS NULL OR key = ANY ($4))
     AND ($5::bool IS NULL OR (body::jsonb ->> 'plan' IS NOT NULL) = $5)
 """
 
@@ -79,7 +79,7 @@ class PostgresLists:
         self._source = source
 
     async def page(self, wanted: Wanted, after: str, limit: int) -> tuple[list[dict[str, Any]], int]:
-        filters = (wanted.stage, wanted.mine, wanted.desired_state, wanted.key, wanted.planned)
+        filters = (wanted.stage, wanted.mine, wanted.desired_state, wanted.keys, wanted.planned)
         rows = await self._source.fetch(
             f"SELECT body FROM approver.cases WHERE {_WHERE} AND case_id > $6 ORDER BY case_id LIMIT $7",  # noqa: S608
             *filters,

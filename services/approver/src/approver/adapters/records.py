@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from common.errors import Permanent, Transient
 from common.events import SIGNED
 from common.ids import entity_stream
 from common.ledger import AppendRefused, Connection, NewEvent, Recorded, append
@@ -37,8 +36,7 @@ class LedgerRecords:
         signed = [[self._signed(new) for new in request] for request in requests]
         for answer in await append(conn, signed):
             if isinstance(answer, AppendRefused):
-                kind = Transient if answer.reason_code == "version_conflict" else Permanent
-                raise kind(answer.reason_code, answer.message)
+                raise answer.error()
             positions.append(list(answer.positions))
         return positions
 
