@@ -22,7 +22,7 @@ demo: setup ## the whole loop on 80 real audit findings, ending with a verified 
 	@$(BIN)/trueup demo
 
 test: setup ## all tests on the embedded PostgreSQL and broker
-	$(BIN)/pytest
+	TRUEUP_EXAMPLES=$${TRUEUP_EXAMPLES:-60} $(BIN)/pytest
 
 test-unit: setup ## the tests that need no server (seconds)
 	$(BIN)/pytest tests/unit -n 2

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import asyncpg
-from cli.stack.stack import Stack
 from common import signing
 from common.canonical import digest
 from common.clock import parse_instant, wall_now
@@ -19,14 +18,14 @@ from common.ledger import Appended, Ledger, NewEvent
 _AUTHOR, _APPROVER = "c.d", "a.b"
 
 
-async def declare(stack: Stack, documents: Iterable[Document], start: str) -> None:
-    """Activate `documents` in the stack's realm, as of `start`."""
+async def declare(approver_url: str, realm: str, documents: Iterable[Document], start: str) -> None:
+    """Activate `documents` in the realm, as of `start`."""
     page = list(documents)
     key = signing.new_key()
-    pool = await asyncpg.create_pool(stack.database_url("approver"), min_size=1, max_size=1)
+    pool = await asyncpg.create_pool(approver_url, min_size=1, max_size=1)
     try:
         for made in (_proposed, _activated):
-            events = [made(stack.realm, item, len(page), start, key) for item in page]
+            events = [made(realm, item, len(page), start, key) for item in page]
             (answer,) = await Ledger(pool).append([[NewEvent(event) for event in events]])
             assert isinstance(answer, Appended), answer
     finally:

@@ -120,7 +120,7 @@ async def _declare(stack: Stack) -> None:
     await pool.close()
     loaded = load(DECLARATIONS, "bench")
     assert not loaded.problems, loaded.problems
-    await declare(stack, loaded.documents, START)
+    await declare(stack.database_url("approver"), stack.realm, loaded.documents, START)
 
 
 async def _publish(stack: Stack, batch: list[bytes]) -> None:

@@ -2,8 +2,8 @@
 
 `loop_events_per_s`: upstream messages, one in fifty of which drifts, from the first one sent until the gap of the
 last is committed. `drift_to_gap_p50_ms` and `_p99_ms`: at 1,000 messages a second, one in ten of which drifts, from
-the moment a drifting message is handed to the producer until its GapOpened is seen committed (looked for every 4 ms,
-so up to that much too high). Reference for both: the bare path with no product around it, one process that takes the
+the moment a drifting message is handed to the producer until the database tells that its GapOpened is committed (it
+tells the relay the same). Reference for both: the bare path with no product around it, one process that takes the
 same messages from a topic, decodes them, inserts the rows, decides one CEL condition and inserts the gaps, committing
 each fetch.
 """
@@ -135,7 +135,7 @@ def measure() -> list[dict[str, Any]]:
 async def _measure(stack: Stack) -> list[dict[str, Any]]:
     loaded = load(DECLARATIONS, "bench")
     assert not loaded.problems, loaded.problems
-    await declare(stack, loaded.documents, START)
+    await declare(stack.database_url("approver"), stack.realm, loaded.documents, START)
     reader = await asyncpg.connect(stack.database_url("reader"))
     producer = _producer(stack, "upstream")
     await producer.start()
@@ -228,16 +228,20 @@ async def _send(producer: AIOKafkaProducer, topic: str, values: list[bytes], fir
 async def _gaps(reader: Any, sent: Sent) -> None:
     """Watch the ledger until every drift of `sent` has its gap."""
     position = await reader.fetchval("SELECT position FROM ledger.head")
+    committed = asyncio.Event()
+    await reader.add_listener("ledger_differ", lambda *_: committed.set())
     while len(sent.seen) < len(sent.at):
-        rows = await reader.fetch(
-            "SELECT position, type, case_id FROM ledger.events WHERE position > $1 ORDER BY position", position
-        )
+        await committed.wait()
+        committed.clear()
         now = time.perf_counter()
-        for row in rows:
-            if row["type"] == GapOpened.TYPE:
-                sent.seen[row["case_id"].split("/")[1]] = now
+        rows = await reader.fetch(
+            "SELECT position, case_id FROM ledger.events WHERE position > $1 AND type = $2 ORDER BY position",
+            position,
+            GapOpened.TYPE,
+        )
+        sent.seen |= {row["case_id"].split("/")[1]: now for row in rows}
         position = rows[-1]["position"] if rows else position
-        await asyncio.sleep(LOOK_S)
+    await reader.reset()
 
 
 async def _settled(reader: Any) -> None:

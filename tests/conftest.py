@@ -24,11 +24,11 @@ from hypothesis import HealthCheck, settings
 StackFactory = Callable[..., Stack]
 
 # No deadline and no complaint about slowness: a busy machine is no failure. Each run tries other examples;
-# `TRUEUP_EXAMPLES=2000` tries more at once; .ci/run asks for 200.
+# `TRUEUP_EXAMPLES=2000` tries more at once; `make test` asks for 60, .ci/run for 200.
 settings.register_profile(
     "trueup",
     deadline=None,
-    max_examples=int(os.environ.get("TRUEUP_EXAMPLES", "30")),
+    max_examples=int(os.environ.get("TRUEUP_EXAMPLES", "25")),
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("trueup")

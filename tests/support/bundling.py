@@ -150,16 +150,19 @@ def bundle() -> bytes:
     return attested().export()
 
 
+_read = cache(archives.read)
+
+
 def changed(raw: bytes, change: Callable[[Files], object]) -> bytes:
     """The bundle with `change` done to its files, packed again; nothing is signed anew."""
-    files = dict(archives.read(raw))
+    files = dict(_read(raw))
     change(files)
     return archives.write(files)
 
 
 def resigned(raw: bytes, change: Callable[[Files], object], signing: Signing, **predicate: Any) -> bytes:
     """The bundle with `change` done to its files and a statement that says so, signed by `signing`."""
-    files = dict(archives.read(raw))
+    files = dict(_read(raw))
     change(files)
     stated: Mapping[str, Any] = {**statements.opened(files.pop(STATEMENT)).predicate, **predicate}
     files[STATEMENT] = statements.sign(subjects_of(files), stated, signing.service, signing.secret)

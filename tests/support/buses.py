@@ -79,7 +79,7 @@ class Site:
         async with connected(self.realm, service) as pool:
             bus = Bus(self.address(service), pool, self.realm.url(service))
             async with running(bus):
-                yield Ledger(pool, bus.wake_relay)
+                yield Ledger(pool)
 
     @asynccontextmanager
     async def seeing(self, service: str, *topics: str, size: int = 4) -> AsyncIterator[Seen]:

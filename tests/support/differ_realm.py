@@ -17,7 +17,7 @@ from common.cases import Case
 from common.clock import instant, parse_instant, wall_now
 from common.declarations.loader import load
 from common.errors import Transient
-from common.events import Event, EventData, Origin, new_event
+from common.events import SIGNED, Event, EventData, Origin, new_event
 from common.events.approver import ClockAdvanced, RealmCreated
 from common.events.auditor import CaseClosed
 from common.events.observer import EntityObserved, EntityWithdrawn, SourceReported
@@ -26,7 +26,7 @@ from common.ledger import Appended, Ledger, NewEvent, Recorded, append
 from differ.handlers import Differ
 from differ.main import assemble
 
-from support import declared
+from support import declared, service_keys
 
 FINDINGS = Path(__file__).parents[2] / "examples" / "findings" / "findings.yaml"
 START = parse_instant("2023-07-03T00:00:00Z")
@@ -103,9 +103,17 @@ class DifferRealm:
     async def _put(self, service: str, events: Iterable[Event]) -> list[Recorded]:
         connection = self.connections[service]
         async with connection.transaction():
-            answers = await append(connection, [[NewEvent(event) for event in events]])
+            signed = [await self._signed(event) for event in events]
+            answers = await append(connection, [[NewEvent(event, event.streamversion) for event in signed]])
         assert isinstance(answers[0], Appended), answers
         return [Recorded(position, None, raw) for position, raw in await self._bytes(answers[0].positions)]
+
+    async def _signed(self, event: Event) -> Event:
+        """The event with its service's signature, where it carries one; it is the next one of its stream."""
+        if event.type not in SIGNED:
+            return event
+        stored = await self.pool.fetchval("SELECT count(*) FROM ledger.events WHERE stream = $1", event.subject)
+        return service_keys.numbered(event, stored + 1)
 
     async def _bytes(self, positions: Sequence[int]) -> list[tuple[int, bytes]]:
         found = await self.ledger.read_positions(self.pool, positions)

@@ -29,7 +29,7 @@ from transparency.tiles import Tile, TiledTree, Tiles
 from support import service_keys
 from support.ledgers import an_event
 from support.office import write_directory
-from support.processes import until
+from support.processes import PATIENCE_S, until
 from support.walk import directory
 
 
@@ -174,7 +174,9 @@ class LogRoom:
 
     async def get(self, path: str, *, signed_in: bool = False) -> httpx.Response:
         headers = {"authorization": f"Bearer {self.token}"} if signed_in else {}
-        async with httpx.AsyncClient(base_url=self.url, headers=headers, trust_env=False) as client:
+        async with httpx.AsyncClient(
+            base_url=self.url, headers=headers, trust_env=False, timeout=PATIENCE_S
+        ) as client:
             return await client.get(path)
 
     async def standing(self) -> dict[str, Any]:
@@ -198,6 +200,12 @@ class LogRoom:
         await until(look, lambda: f"{found}\n{self.auditor.words()}")
         return found
 
+    async def unsealed_since(self, size: int) -> None:
+        """Nothing beyond `size` is sealed, unless a busy machine kept the witness from answering at the start: an
+        auditor waits for those that can be reached, and for no other."""
+        now = (await self.standing())["sealed"]
+        assert now == size or "witness_unreachable" in self.auditor.words(), (now, size)
+
     async def sealed(self, size: int) -> dict[str, Any]:
         return await self.until_log(lambda log: log["sealed"] == size)
 
@@ -216,7 +224,7 @@ class HttpTiles:
         self._url = url
 
     def read_tile(self, tile: Tile) -> bytes:
-        answer = httpx.get(f"{self._url}/log/{tile.path}", trust_env=False)
+        answer = httpx.get(f"{self._url}/log/{tile.path}", trust_env=False, timeout=PATIENCE_S)
         assert answer.status_code == 200, (tile.path, answer.text)
         return answer.content
 

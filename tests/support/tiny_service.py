@@ -9,7 +9,7 @@ from dataclasses import replace
 from common.bus import Consumer
 from common.clock import instant, wall_now
 from common.ids import event_id
-from common.ledger import Appended, Connection, NewEvent, Recorded, append
+from common.ledger import AppendRefused, Connection, NewEvent, Recorded, append
 from common.runtime import Parts, Runtime, Service, run
 from fastapi import APIRouter
 
@@ -26,7 +26,8 @@ async def open_gaps(connection: Connection, events: Sequence[Recorded]) -> None:
         event = an_event("differ", stream=stream, identity=event_id(OPENED, stream, recorded.event.id))
         requests.append([NewEvent(replace(event, causationid=recorded.event.id, time=instant(wall_now())))])
     for answer in await append(connection, requests):
-        assert isinstance(answer, Appended)
+        if isinstance(answer, AppendRefused):
+            raise answer.error()
 
 
 async def compose(runtime: Runtime) -> Parts:

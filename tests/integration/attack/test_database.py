@@ -8,6 +8,7 @@ from cli.stack.realm import Realm
 from common.ledger import progress, role_name
 from common.ledger.progress import Move
 from common.topics import SERVICES, TOPICS
+from support.ledger_oracles import PAST_APPEND, the_table_checks
 from support.ledgers import connected
 
 pytestmark = pytest.mark.integration
@@ -81,41 +82,9 @@ async def test_nobody_says_what_another_service_has_published(database: Realm) -
         assert (await progress.published(connection))["approvals", 0] == 5
 
 
-BACKDOOR = """
-CREATE FUNCTION ledger.backdoor(source text, stream text, type text) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$INSERT INTO ledger.events (position, event, source, id, stream, version, type, recorded_at)
-     VALUES (1000000, '{}', source, gen_random_uuid()::text, stream, 1, type, now())$$
-"""
-
-
-@pytest.mark.parametrize(
-    ("source", "stream", "type_", "allowed"),
-    [
-        ("planner", "plan/x/y/1", "trueup.plan.drafted.v1", True),
-        ("approver", "approval/x/y/1", "trueup.ticket.opened.v1", False),
-        ("planner", "approval/x/y/1", "trueup.plan.drafted.v1", False),
-        ("planner", "plan/x/y/1", "trueup.ticket.opened.v1", False),
-    ],
-)
+@pytest.mark.parametrize(("source", "stream", "type_", "allowed"), PAST_APPEND)
 async def test_the_table_refuses_what_an_append_that_forgot_to_check_would_write(
     database: Realm, source: str, stream: str, type_: str, allowed: bool
 ) -> None:
     """The second line: row-level security binds the owner's own function to the rights of whoever is logged in."""
-    admin = await asyncpg.connect(database.admin_url)
-    try:
-        await admin.execute(f"SET ROLE {role_name(database.name, 'owner')}")
-        await admin.execute(BACKDOOR)
-        await admin.execute(f"GRANT EXECUTE ON FUNCTION ledger.backdoor TO {role_name(database.name, 'planner')}")
-        async with connected(database, "planner", size=1) as pool, pool.acquire() as connection:
-            attempt = connection.transaction()
-            await attempt.start()
-            if allowed:
-                await connection.execute("SELECT ledger.backdoor($1, $2, $3)", source, stream, type_)
-            else:
-                with pytest.raises(REFUSED, match="row-level security"):
-                    await connection.execute("SELECT ledger.backdoor($1, $2, $3)", source, stream, type_)
-            await attempt.rollback()
-    finally:
-        await admin.execute("DROP FUNCTION IF EXISTS ledger.backdoor")
-        await admin.close()
+    await the_table_checks(database, source, stream, type_, allowed)

@@ -72,7 +72,6 @@ async def enter(stack: AsyncExitStack, realm: Realm, folder: Path) -> AuditRoom:
         directory=WatchedDirectory(folder / "directory.json", realm.name),
         service_keys=WatchedServiceKeys(folder / "service-keys.json", realm.name),
         wall=wall_now,
-        on_commit=lambda: None,
     )
     token, _ = Tokens(secret, realm.name).issue("r.osei", wall_now())
     room = AuditRoom(realm, parts, issuer, pool, url, token, walk=Walk(realm=realm.name))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ from typing import Any
 import pytest
 from aiokafka.errors import KafkaTimeoutError
 from cli.stack.broker import Broker
+from common.bus import Bus, Consumer
 from common.bus.consumer import LedgerConsumer
 from common.bus.relay import Relay
 from common.errors import Transient
-from common.ledger import Ledger, progress
-from support.buses import Seen, Site, all_published, eventually, observe
-from support.ledgers import connected, name
+from common.ledger import Ledger, NewEvent, Recorded, progress
+from support.buses import WAIT_S, Seen, Site, all_published, eventually, observe, running
+from support.ledgers import an_event, connected, name
 
 pytestmark = pytest.mark.integration
 
@@ -113,6 +115,69 @@ async def test_what_vanishes_without_a_successor_is_read_in_the_ledger_too(
     assert await _on_the_bus(site) == 0
 
 
+async def test_messages_that_come_twice_and_out_of_order_are_handled_once_each_key_in_order(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, dice = Relay._put, random.Random(7)
+
+    async def disorderly(self: Relay, topic: Any, *message: Any) -> Any:
+        async def later() -> Any:
+            await asyncio.sleep(dice.random() * 0.05)
+            await (await put(self, topic, *message))
+            return await (await put(self, topic, *message)) if dice.random() < 0.3 else None
+
+        return asyncio.create_task(later())
+
+    monkeypatch.setattr(Relay, "_put", disorderly)
+    monkeypatch.setattr(LedgerConsumer, "_look", nothing)  # only what the messages say
+    async with (
+        site.relaying("observer") as ledger,
+        site.seeing("differ") as seen,
+        site.consuming("differ", seen, "state"),
+    ):
+        streams = [f"entity/thing/k{number}" for number in range(20)]
+        for _ in range(10):
+            await ledger.append([[NewEvent(an_event(stream=stream))] for stream in streams])
+        await eventually(lambda: _handled(seen, 200), "all of them")
+        await eventually(lambda: all_published(ledger.pool, "observer"), "published")
+        positions = await seen.positions()
+    assert sorted(positions) == list(range(200))
+    for number in range(20):
+        own = [position for position in positions if position % 20 == number]
+        assert own == sorted(own)
+    came = [int(dict(record.headers)["position"]) for record in await site.messages("state")]
+    assert len(came) > 200
+    assert came != sorted(came)
+
+
+async def test_a_batch_that_another_instance_is_given_meanwhile_is_handled_once(site: Site) -> None:
+    inside, go = asyncio.Event(), asyncio.Event()
+    async with (
+        site.relaying("observer") as ledger,
+        site.seeing("differ", size=3) as one,
+        site.seeing("differ", size=3) as other,
+    ):
+
+        async def slow(connection: Any, events: Sequence[Recorded]) -> None:
+            await one.handle(connection, events)
+            inside.set()
+            await go.wait()
+
+        first = Bus(site.address("differ"), one.pool, site.realm.url("differ"), [Consumer(("state",), slow)])
+        await observe(ledger, 200)
+        async with running(first):
+            async with asyncio.timeout(WAIT_S):
+                await inside.wait()
+            async with site.consuming("differ", other, "state"):
+                await eventually(lambda: _waits(ledger.pool), "the other has the same messages, and waits")
+                go.set()
+                await eventually(lambda: _handled(one, 200), "200 events")
+                await observe(ledger, 100)
+                await eventually(lambda: _handled(one, 300), "300 events")
+        assert sorted(await one.positions()) == list(range(300))
+    assert await site.dead_letters() == []
+
+
 async def test_what_the_broker_did_not_take_is_sent_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     put = Relay._put
     refusals = 3
@@ -177,6 +242,12 @@ async def test_a_second_relay_waits_for_the_first(site: Site) -> None:
         await observe(first, 20, in_batches_of=1)
         await eventually(lambda: all_published(first.pool, "observer"), "published")
     assert await _on_the_bus(site) == 20
+
+
+async def _waits(pool: Any) -> bool:
+    """Whether somebody in the realm's database waits for a lock."""
+    waiting = "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT granted AND "
+    return bool(await pool.fetchval(f"{waiting} a.datname = current_database()"))
 
 
 async def nothing(*_: object) -> None:

@@ -46,7 +46,7 @@ async def test_everything_is_published_again_once_and_a_new_group_reads_it_all(
     site = forgetful
     async with connected(site.realm, "observer") as pool, site.seeing("differ") as seen:
         relaying = Bus(site.address("observer"), pool, site.realm.url("observer"))
-        ledger = Ledger(pool, relaying.wake_relay)
+        ledger = Ledger(pool)
         async with running(relaying), site.consuming("differ", seen, "state") as consuming:
             await observe(ledger, 40)
             await eventually(lambda: _handled(seen, 40), "before")

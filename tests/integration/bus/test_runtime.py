@@ -17,6 +17,7 @@ import pytest
 from cli.stack.ports import free_port
 from common.ledger import Recorded
 from support.buses import Site, eventually, observe
+from support.skews import HOUR_S, Skew
 
 pytestmark = pytest.mark.integration
 TESTS = Path(__file__).parents[2]
@@ -123,6 +124,29 @@ async def test_an_environment_that_is_wrong_ends_it_at_once(
         assert await process.ended() == 1
     assert said in log.read_text()
     assert site.realm.passwords("differ") not in log.read_text()
+
+
+@pytest.mark.parametrize("seconds", [HOUR_S, -HOUR_S])
+async def test_an_hour_off_it_says_so_loses_nothing_and_goes_on_when_the_clock_is_right(
+    site: Site, log: Path, tmp_path: Path, seconds: float
+) -> None:
+    skew = Skew(tmp_path / "skew").set(seconds)
+    async with site.relaying("observer") as ledger:
+        with running(site, log, **skew.environment) as process:
+            await observe(ledger, 3)
+            await eventually(lambda: _says(process, "clock: time_out_of_bounds", "3600 s"), "it says that it is off")
+            assert await _answers(process, "/healthz", 200)
+            await eventually(lambda: "time_out_of_bounds" in log.read_text(), "the database refused")
+            assert not await _gaps(ledger.pool, 1)
+            skew.set(0)
+            await eventually(lambda: _gaps(ledger.pool, 3), "all three, without a restart")
+            await eventually(process.ready, "ready")
+    assert await site.dead_letters() == [], "no message is to blame"
+
+
+async def _says(process: Process, *words: str) -> bool:
+    answer = await process.get("/readyz")
+    return answer is not None and answer.status_code == 503 and all(word in answer.text for word in words)
 
 
 @pytest.mark.parametrize("failpoint", ["differ.after_fetch", "differ.after_append", "differ.after_commit"])

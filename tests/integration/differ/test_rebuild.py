@@ -10,7 +10,7 @@ from cli.main import app
 from common.errors import Refused
 from differ.main import SERVICE
 from support.differ_realm import START, DifferRealm, days, finding, retest
-from support.rebuilding import at_rest, indexes, rebuilt, table
+from support.rebuilding import at_rest, changed, indexes, rebuilt, table
 from typer.testing import CliRunner
 
 pytestmark = pytest.mark.integration
@@ -89,7 +89,7 @@ async def test_an_alteration_is_listed_and_repaired(replay: DifferRealm) -> None
     for name, (of, statement) in ALTERED.items():
         await replay.pool.execute(statement)
         report = await rebuilt(replay.realm, SERVICE)
-        assert {table: count for table, count in report.counts.items() if count} == {of: 1}, name
+        assert changed(report) == {of: 1}, name
         assert [item.table for item in report.differences] == [of], name
         assert _all_parsed(await kept(replay)) == before, name
 
@@ -132,7 +132,7 @@ async def test_the_command_compares_repairs_and_says_so(replay: DifferRealm) -> 
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (["planner"], "no_projection"),
+        (["observer"], "no_projection"),
         (["nobody"], "service_unknown"),
         ([], "which_service"),
         (["differ"], "database_unreachable"),

@@ -52,12 +52,12 @@ async def site(ground: Ground) -> Site:
         ledger=ledger,
         current=Current(ledger),
         store=EntityStore(executor_main.NAME),
+        subject_keys=None,
         queue=executor_main.QUEUE,
         directory=lambda: people()[0],
         signing=service_keys.signing_of("executor"),
         targets=SqlTargets(lambda: {"ticketing": ground.target}),
         actions=ActionTable(),
-        on_commit=lambda: None,
     )
     made = Site(ground, "executor", executor_main.QUEUE, parts)
     await made.clear()

@@ -2,97 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
 import pytest
 from cli.stack.realm import Realm
-from common.ledger import Appended, AppendRefused, Ledger, NewEvent, append
-from support.ledgers import an_event, connected, name
+from common.ledger import Appended, Ledger, NewEvent, append
+from support.ledger_oracles import nothing_is_skipped, of_many_one_wins, tailed
+from support.ledgers import an_event, connected
 
 pytestmark = pytest.mark.integration
 
-WRITERS, TRANSACTIONS = 16, 12
-Append = Callable[[Any, int], Awaitable[None]]
-
-
-async def _oracle(realm: Realm, write: Append, tail: str) -> tuple[list[int], list[int]]:
-    """What a tail reader saw while writers wrote, and what there is in the end.
-
-    Each writer has transactions of its own, some slow to commit, some rolled back; the reader asks again and
-    again for what comes after the last position that it has seen.
-    """
-    async with connected(realm, "observer", WRITERS + 1) as pool:
-        start = await pool.fetchval(f"SELECT coalesce(max(position), -1) FROM {tail}")
-        done = asyncio.Event()
-        seen: list[int] = []
-
-        async def read() -> None:
-            last = start
-            while True:
-                finished = done.is_set()
-                rows = await pool.fetch(f"SELECT position FROM {tail} WHERE position > $1 ORDER BY position", last)
-                seen.extend(row["position"] for row in rows)
-                last = seen[-1] if seen else start
-                if finished and not rows:
-                    return
-
-        async def writer(number: int) -> None:
-            dice = random.Random(number)
-            for _ in range(TRANSACTIONS):
-                async with pool.acquire() as connection:
-                    transaction = connection.transaction()
-                    await transaction.start()
-                    await write(connection, dice.randint(1, 5))
-                    await asyncio.sleep(dice.random() * 0.004)
-                    await (transaction.rollback() if dice.random() < 0.25 else transaction.commit())
-
-        reading = asyncio.create_task(read())
-        await asyncio.gather(*(writer(number) for number in range(WRITERS)))
-        done.set()
-        await reading
-        rows = await pool.fetch(f"SELECT position FROM {tail} WHERE position > $1 ORDER BY position", start)
-        return seen, [row["position"] for row in rows]
-
 
 async def test_a_tail_reader_never_skips_what_commits_late(database: Realm) -> None:
-    async def write(connection: Any, events: int) -> None:
-        await append(connection, [[NewEvent(an_event())] for _ in range(events)])
-
-    seen, there = await _oracle(database, write, "ledger.events")
-    assert len(there) > WRITERS * TRANSACTIONS
-    assert seen == there
-    assert there == list(range(there[0], there[0] + len(there)))
+    await nothing_is_skipped(database)
 
 
 async def test_the_oracle_would_notice(database: Realm) -> None:
     """The same reader skips when positions come from a sequence, as most event stores have it."""
     async with connected(database, "observer") as pool:
-        await pool.execute("CREATE TABLE naive (position bigserial)")
+        await pool.execute("CREATE TABLE IF NOT EXISTS naive (position bigserial)")
 
     async def write(connection: Any, events: int) -> None:
         await connection.execute("INSERT INTO naive SELECT FROM generate_series(1, $1::int)", events)
 
-    seen, there = await _oracle(database, write, "observer.naive")
+    seen, there = await tailed(database, write, "observer.naive")
     assert len(seen) < len(there)
 
 
 async def test_of_many_that_expect_the_same_version_one_wins(database: Realm) -> None:
-    async with connected(database, "observer", 8) as pool:
-        stream = f"entity/thing/{name()}"
-
-        async def attempt() -> Appended | AppendRefused:
-            async with pool.acquire() as connection, connection.transaction():
-                [answer] = await append(connection, [[NewEvent(an_event(stream=stream), 1)]])
-                return answer
-
-        answers = await asyncio.gather(*(attempt() for _ in range(8)))
-        assert sum(isinstance(answer, Appended) for answer in answers) == 1
-        assert {answer.reason_code for answer in answers if isinstance(answer, AppendRefused)} == {"version_conflict"}
-        assert len(await Ledger(pool).read_stream(pool, stream)) == 1
+    await of_many_one_wins(database)
 
 
 async def test_a_connection_that_breaks_after_the_commit_costs_nothing(database: Realm) -> None:

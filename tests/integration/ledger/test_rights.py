@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -12,6 +11,7 @@ from common.events import Event
 from common.ledger import Appended, AppendRefused, Ledger, NewEvent, install, role_name
 from common.ledger.install import READER
 from common.topics import SERVICES
+from support.ledger_oracles import TAKEN, taking_is_refused
 from support.ledgers import STREAM, an_event, connected
 
 pytestmark = pytest.mark.integration
@@ -25,26 +25,9 @@ async def test_every_service_may_append_its_own(database: Realm, service: str) -
     assert isinstance(answer, Appended)
 
 
-TAKEN = {
-    "an approval": an_event("approver"),
-    "an approval under its own name": replace(an_event("approver"), source="planner"),
-    "the approver's stream": an_event("planner", stream="approval/somebody/1"),
-    "the approver's name": replace(an_event("planner"), source="approver"),
-    "the approver's type": an_event("planner", type_="trueup.approval.given.v1"),
-    "an unknown type": an_event("planner", type_="trueup.plan.approved.v1"),
-    "a stream that begins like its own": an_event("planner", stream="plans/x"),
-    "the realm": an_event("planner", stream="realm"),
-}
-
-
 @pytest.mark.parametrize("event", TAKEN.values(), ids=TAKEN.keys())
 async def test_a_planner_cannot_take_what_is_anothers(database: Realm, event: Event) -> None:
-    async with connected(database, "planner") as pool:
-        own = an_event("planner")
-        answers = await Ledger(pool).append([[NewEvent(event)], [NewEvent(own)]])
-        assert isinstance(answers[0], AppendRefused) and answers[0].reason_code == "forbidden_stream"
-        assert isinstance(answers[1], Appended)
-        assert await Ledger(pool).by_ids(pool, [(event.source, event.id)]) == []
+    await taking_is_refused(database, event)
 
 
 async def test_a_planner_cannot_take_the_approvers_id(database: Realm) -> None:

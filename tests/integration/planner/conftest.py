@@ -50,7 +50,6 @@ async def site(ground: Ground) -> Site:
         queue=planner_main.QUEUE,
         drafter=PlaybookDrafter(),
         key=lambda: service_keys.key("planner"),
-        on_commit=lambda: None,
     )
     made = Site(ground, "planner", planner_main.QUEUE, parts)
     await made.clear()

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from common.errors import Permanent, Transient
+from common.jobs import MOST_ATTEMPTS
 from common.ledger import AppendRefused, Ledger, NewEvent, Recorded
 from common.ledger.progress import pending
 from executor.core import records
 from planner import main as planner_main
+from planner.adapters.tables import CaseTable
 from planner.handlers import Handlers
-from planner.workers import MOST_ATTEMPTS
 from support.casework import FINDINGS, Casework
 from support.drafting import authorised
 from support.ground import casework
@@ -220,7 +221,7 @@ async def recorded(site: Any, case_id: str) -> Sequence[Recorded]:
 
 async def test_messages_only_put_cases_in_and_a_declaration_concerns_every_open_one(site: Any) -> None:
     nudged: list[int] = []
-    handlers = Handlers(planner_main.QUEUE, lambda: nudged.append(1))
+    handlers = Handlers(planner_main.QUEUE, CaseTable(), lambda: nudged.append(1))
     pool = site.ground.pools["planner"]
     work = await confirmed(site, "H-1")
     async with pool.acquire() as conn, conn.transaction():

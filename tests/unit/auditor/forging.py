@@ -42,6 +42,11 @@ def forged(
     Positions and stream versions are dealt out anew, as a forger would who has stolen every service's key; `keyless`
     has not, and leaves the signatures as they were.
     """
+    return issue(walk, dealt(events, keyless), people).encode()
+
+
+def dealt(events: Sequence[Event], keyless: bool = False) -> list[tuple[int, bytes]]:
+    """The records that `forged` would put into its file."""
     versions: dict[str, int] = {}
     records = []
     for position, event in enumerate(events):
@@ -49,7 +54,7 @@ def forged(
         version = versions[event.subject]
         made = replace(event, streamversion=version) if keyless else service_keys.numbered(event, version)
         records.append((position, made.encode()))
-    return issue(walk, records, people).encode()
+    return records
 
 
 def altered(walk: Walk, index: int, change: Change) -> list[Event]:

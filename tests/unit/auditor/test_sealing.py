@@ -14,6 +14,7 @@ import pytest
 from auditor.adapters.log_files import read_log_key
 from auditor.api.log_metrics import exposition
 from auditor.api.log_page import page
+from auditor.core import sealing
 from auditor.core.sealing import Row, check_leaves, empty, seal
 from auditor.ports import LogStanding, WitnessLine
 from common.errors import Permanent
@@ -131,13 +132,24 @@ def test_nothing_is_sealed_on_tiles_that_do_not_give_the_signed_root(size: int, 
             seal(head, Tiles(edges), some, before(some))
 
 
-def test_events_that_are_not_the_sealed_ones_are_noticed() -> None:
+def notices_what_was_not_sealed() -> None:
     raws = [row.raw for row in rows(5)]
     held = b"".join(map(leaf_hash, raws))
     check_leaves(held, raws, 0)
     for wrong in ([*raws[:4], b"{}"], raws[:4], raws[1:], []):
         with pytest.raises(Permanent, match="sealed_event_changed"):
             check_leaves(held, wrong, 0)
+
+
+def test_events_that_are_not_the_sealed_ones_are_noticed() -> None:
+    notices_what_was_not_sealed()
+
+
+def test_a_sealer_that_does_not_hash_the_events_again_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = [leaf_hash(row.raw) for row in rows(5)]
+    monkeypatch.setattr(sealing, "leaf_hashes", lambda raws: stored[: len(raws)])
+    with pytest.raises(pytest.fail.Exception):
+        notices_what_was_not_sealed()
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"null", b"{", b"\xff", b"[" * 5000])

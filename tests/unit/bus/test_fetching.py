@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from aiokafka.errors import CorruptRecordException
-from common.bus.fetching import MAX_BYTES, STEP, Fetched, Fetching
+from common.bus import fetching
+from common.bus.fetching import GATHER_S, MAX_BYTES, STEP, Fetching
 from common.errors import Transient
 
 
@@ -20,10 +21,11 @@ class Record:
 
 
 class Kafka:
-    """A client that holds `waiting`; remembers how it was asked."""
+    """A client that holds `waiting`, and later `coming`; remembers how it was asked."""
 
     def __init__(self, waiting: list[Record]) -> None:
         self.waiting = waiting
+        self.coming: list[Record] = []
         self.asked: list[tuple[int, int]] = []
         self.failing = False
 
@@ -34,30 +36,41 @@ class Kafka:
         if self.failing:
             raise CorruptRecordException("a test's")
         self.asked.append((timeout_ms, max_records))
+        if not self.waiting and timeout_ms:
+            await asyncio.sleep(0)
+            self.waiting, self.coming = self.coming, []
         got, self.waiting = self.waiting[:max_records], self.waiting[max_records:]
         return {"p": got} if got else {}
 
 
-def fetched(kafka: Kafka, max_records: int = 1_000) -> list[Any]:
-    return asyncio.run(Fetching().fetch(kafka, 250, max_records)).records
+async def fetched(kafka: Kafka, max_records: int = 1_000) -> list[Any]:
+    return (await Fetching().fetch(kafka, 250, max_records)).records
 
 
-def test_all_that_waits_is_fetched_in_order_and_only_the_first_step_waits() -> None:
+async def test_all_that_waits_is_fetched_in_order_and_only_the_first_step_waits_long() -> None:
     records = [Record(b"%d" % number) for number in range(3 * STEP + 1)]
     kafka = Kafka(list(records))
-    assert fetched(kafka) == records
-    assert [timeout for timeout, _ in kafka.asked] == [250, 0, 0, 0, 0]
+    assert await fetched(kafka) == records
+    assert kafka.asked[0][0] == 250
+    assert all(timeout <= 1000 * GATHER_S for timeout, _ in kafka.asked[1:])
 
 
-def test_no_more_records_are_taken_than_asked_for() -> None:
+async def test_what_comes_soon_after_belongs_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "GATHER_S", 60.0)
+    kafka = Kafka([Record(b"1")])
+    kafka.coming = [Record(b"2")]
+    assert [record.value for record in await fetched(kafka)] == [b"1", b"2"]
+
+
+async def test_no_more_records_are_taken_than_asked_for() -> None:
     kafka = Kafka([Record(None)] * 100)
-    assert len(fetched(kafka, STEP + 3)) == STEP + 3
+    assert len(await fetched(kafka, STEP + 3)) == STEP + 3
     assert len(kafka.waiting) == 100 - STEP - 3
 
 
-def test_nothing_is_asked_for_twice_when_nothing_waits() -> None:
+async def test_nothing_is_asked_for_twice_when_nothing_waits() -> None:
     kafka = Kafka([])
-    assert not fetched(kafka)
+    assert not await fetched(kafka)
     assert kafka.asked == [(250, STEP)]
 
 
@@ -70,21 +83,18 @@ def test_nothing_is_asked_for_twice_when_nothing_waits() -> None:
         Record(b"", None, (("x" * MAX_BYTES, b""),)),
     ],
 )
-def test_large_records_end_the_fetch(large: Record) -> None:
+async def test_large_records_end_the_fetch(large: Record) -> None:
     kafka = Kafka([large] * 5 * STEP)
-    assert len(fetched(kafka)) == STEP
-    assert len(fetched(kafka)) == STEP
+    assert len(await fetched(kafka)) == STEP
+    assert len(await fetched(kafka)) == STEP
 
 
-def test_one_by_one_large_records_end_the_fetch_too() -> None:
+async def test_one_by_one_large_records_end_the_fetch_too() -> None:
     kafka = Kafka([Record(b"x" * MAX_BYTES)] * 3)
 
-    async def carefully() -> Fetched:
-        fetching = Fetching()
-        kafka.failing = True
-        with pytest.raises(Transient):
-            await fetching.fetch(kafka, 0, 1_000)
-        kafka.failing = False
-        return await fetching.fetch(kafka, 0, 1_000)
-
-    assert len(asyncio.run(carefully()).records) == 1
+    one = Fetching()
+    kafka.failing = True
+    with pytest.raises(Transient):
+        await one.fetch(kafka, 0, 1_000)
+    kafka.failing = False
+    assert len((await one.fetch(kafka, 0, 1_000)).records) == 1

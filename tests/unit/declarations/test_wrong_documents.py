@@ -28,7 +28,7 @@ REPLACED = [
     ("  key: id\n  attributes:\n    status:", "  key: id\n  freshFor: 5 business days\n  attributes:\n    status:",
      "bad_period", 8),
     ("  key: id\n  attributes:\n    status:", "  key: id\n  sensitive: [id]\n  attributes:\n    status:",
-     "not_offered_yet", 8),
+     "sensitive_relation", 18),
     ("  key: id\n  attributes:\n    status:", "  key: id\n  computed: {a: last()}\n  attributes:\n    status:",
      "not_offered_yet", 8),
     ("  key: id\n  attributes:\n    status:", "  key: id\n  checks: [due >= sen]\n  attributes:\n    status:",

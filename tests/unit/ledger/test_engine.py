@@ -84,6 +84,7 @@ async def test_patience_is_not_for_what_comes_again(monkeypatch: pytest.MonkeyPa
         (asyncpg.DeadlockDetectedError("x"), True),
         (asyncpg.LockNotAvailableError("x"), True),
         (asyncpg.CannotConnectNowError("x"), True),
+        (asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress"), True),
         (asyncpg.UniqueViolationError("x"), False),
         (asyncpg.InsufficientPrivilegeError("x"), False),
         (asyncpg.DataError("x"), False),

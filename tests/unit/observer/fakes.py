@@ -62,6 +62,7 @@ class FakeRecords:
         self.hidden: set[str] = set()
         self.refuse: str | None = None
         self.appends = 0
+        self.looked = 0
 
     async def erasure(self, connection: Any, subject: tuple[str, str]) -> list[Event]:
         streams = (erasure_stream(*subject), erased_stream(*subject))
@@ -89,6 +90,7 @@ class FakeRecords:
         return self.realm_clock
 
     async def stored(self, _connection: object, ids: Sequence[str]) -> Mapping[str, Stored]:
+        self.looked += 1
         return {
             event.id: Stored(position, event)
             for position, event in enumerate(self.events)

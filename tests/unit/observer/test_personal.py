@@ -40,6 +40,7 @@ class FakeKeys:
     def __init__(self) -> None:
         self.destroyed: dict[Subject, str] = {}
         self.made: list[Subject] = []
+        self.secret: bytes | None = None
 
     def key(self, subject: Subject) -> SubjectKey:
         whole = "/".join(subject).encode() + bytes(range(KEY_BYTES))
@@ -51,6 +52,13 @@ class FakeKeys:
     async def ensure(self, subjects: Iterable[Subject]) -> Keys:
         self.made += subjects
         return {subject: self.key(subject) for subject in self.made}
+
+    async def pseudonym_secret(self) -> bytes | None:
+        return self.secret
+
+    async def ensure_pseudonym_secret(self) -> bytes:
+        self.secret = self.secret or b"of this realm"
+        return self.secret
 
     async def destroy(self, subject: Subject, erasure: str) -> None:
         self.destroyed.setdefault(subject, erasure)

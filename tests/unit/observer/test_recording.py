@@ -14,7 +14,7 @@ from common.events.observer import EntityObserved, EntityWithdrawn, ObservationR
 from observer.core.envelopes import WITHDRAWN
 from observer.core.limits import MAX_KEPT_PAYLOAD_BYTES
 from observer.core.observations import Answer, Incoming
-from observer.handlers import Recorder
+from observer.handlers import WARY, Recorder
 
 from .fakes import FakeRecords, activation, incoming
 
@@ -78,6 +78,30 @@ async def test_one_id_for_two_contents_is_refused_and_recorded(recorder: Recorde
     again = await recorder.record(None, [other_row])
     assert (again[0].reason_code, again[0].position) == ("id_clash", answers[0].position)
     assert len(records.of(ObservationRejected.TYPE)) == 3
+
+
+async def test_new_messages_are_not_looked_up_and_repeats_among_them_are_noticed(
+    recorder: Recorder, records: FakeRecords
+) -> None:
+    for n in range(WARY + 3):
+        assert statuses(await recorder.record(None, [incoming(f"m-{n}")])) == ["accepted"]
+    assert records.looked == WARY
+    assert statuses(await recorder.record(None, [incoming("m-0"), incoming("m-x")])) == ["duplicate", "accepted"]
+    assert records.looked == WARY
+    assert statuses(await recorder.record(None, [incoming("m-1")])) == ["duplicate"]
+    assert records.looked == WARY + 1
+    assert len(records.of(EntityObserved.TYPE)) == WARY + 4
+
+
+async def test_a_clash_that_was_not_looked_up_is_refused_at_the_second_attempt(
+    recorder: Recorder, records: FakeRecords
+) -> None:
+    for n in range(WARY):
+        await recorder.record(None, [incoming(f"m-{n}")])
+    other = incoming("m-1", {"reference": "2022-090", "title": "b"})
+    with pytest.raises(Transient):
+        await recorder.record(None, [other])
+    assert (await recorder.record(None, [other]))[0].reason_code == "id_clash"
 
 
 async def test_repeats_and_clashes_within_one_batch(recorder: Recorder, records: FakeRecords) -> None:

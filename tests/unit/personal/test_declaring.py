@@ -158,12 +158,57 @@ def test_what_is_sealed_stays_sensitive() -> None:
 
 @pytest.mark.parametrize(
     ("sensitive", "code"),
-    [("[id]", "not_offered_yet"), ("[alia]", "unknown_attribute"), ("[full_nam]", "unknown_attribute")],
+    [("[alia]", "unknown_attribute"), ("[full_nam]", "unknown_attribute")],
 )
-def test_a_key_and_a_slip_of_the_pen_are_refused(sensitive: str, code: str) -> None:
+def test_a_slip_of_the_pen_is_refused(sensitive: str, code: str) -> None:
     loaded = load(PAGE.replace("[name, born, notes]", sensitive), "page.yaml")
     assert [(problem.reason_code, problem.line) for problem in loaded.problems] == [(code, 8)]
 
 
 def test_a_column_that_is_only_like_another_may_be_named() -> None:
     assert problems(PAGE.replace("[name, born, notes]", "[name, born_on, state_of_mind]")) == []
+
+
+def test_done_may_read_it_where_the_proof_does_not() -> None:
+    told = PAGE.replace("done: state == 'checked'", "done: name == 'x'").replace("proof: done", "proof: state == 'x'")
+    assert problems(told) == []
+
+
+def test_what_is_refused_says_what_is_offered() -> None:
+    (problem,) = problems(PAGE.replace("by: due", "by: born", 1))
+    assert "tells the date" in problem.message
+    assert all(place in (problem.hint or "") for place in ("when:", "expect:", "severity:", "peopleOnly:", "done:"))
+
+
+# -- the key
+
+KEYED = PAGE.replace("[name, born, notes]", "[id, name]").replace(
+    "  related:\n    check: {latest: check, through: file, by: made_on}\n", ""
+).replace("check.result == 'clear'", "state == 'clear'")  # fmt: skip
+
+
+def test_a_sensitive_key_is_offered_and_is_sensitive_by_whatever_name_it_is_read() -> None:
+    assert problems(KEYED) == []
+    assert (spec(KEYED).sensitive_key, spec().sensitive_key) == (True, False)
+    named = KEYED.replace("    name:   {from: full_name}", "    number: {from: id}\n    name:   {from: full_name}")
+    (problem,) = problems(named.replace("says: It is {state}.", "says: 'It is {number}.'", 1))
+    assert problem.reason_code == "sensitive_text"
+
+
+def test_nothing_may_name_it_by_a_sensitive_key() -> None:
+    (problem,) = problems(PAGE.replace("[name, born, notes]", "[id, name]"))
+    assert (problem.reason_code, problem.path) == ("sensitive_relation", "spec.related.check")
+    assert "check.file would name it: in the clear" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("was", "now"), [("[name]", "[id, name]"), ("[id, name]", "[name, number]"), ("[id, name]", "[name]")]
+)
+def test_a_key_stays_as_sensitive_as_it_was(was: str, now: str) -> None:
+    before, after = KEYED.replace("[id, name]", was), KEYED.replace("[id, name]", now)
+    if "number" in now:
+        after = after.replace("key: id", "key: number")
+    active = Catalogue().with_documents(load(before, "page.yaml").documents)
+    codes = [problem.reason_code for problem in problems(after, active)]
+    assert codes[0] == "sensitive_key_changed", codes
+    assert [problem.reason_code for problem in problems(before, active)] == []

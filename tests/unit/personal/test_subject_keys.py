@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import stat
 from pathlib import Path
@@ -81,3 +82,16 @@ async def test_a_file_that_is_none_can_be_tried_again(path: Path) -> None:
 
 def test_a_key_does_not_print() -> None:
     assert "top" not in repr(SubjectKey(b"top"))
+
+
+async def test_the_secret_of_pseudonyms_is_made_once_and_for_all(tmp_path: Path) -> None:
+    path = tmp_path / "keys.sqlite"
+    store = SubjectKeyFile(path)
+    assert await store.pseudonym_secret() is None
+    await store.ensure([("file", "a")])
+    assert await store.pseudonym_secret() is None
+    made = await asyncio.gather(*(SubjectKeyFile(path).ensure_pseudonym_secret() for _ in range(4)))
+    assert len(set(made)) == 1
+    assert len(made[0]) == KEY_BYTES
+    assert await SubjectKeyFile(path).pseudonym_secret() == made[0]
+    assert path.stat().st_mode & 0o777 == 0o600

@@ -101,7 +101,7 @@ def test_a_stolen_key_is_retired_at_once_and_what_it_signed_before_holds(config:
     assert believed(config, signed(config, later)) == "believed"
 
 
-@given(st.lists(st.tuples(st.integers(0, 3_600), st.booleans()), max_size=6))
+@given(st.lists(st.tuples(st.integers(0, 3_600), st.booleans()), max_size=4))
 def test_however_often_it_is_rotated_the_key_in_use_is_believed_and_no_retired_one_is_revived(
     turns: list[tuple[int, bool]],
 ) -> None:

@@ -56,6 +56,56 @@ def test_every_flipped_character_of_every_proof_is_refused_after_its_neighbour(s
                 folding.check(bytes(flipped), index, log.records[index])
 
 
+def plainly(log: Log, raw: bytes, index: int, record: bytes) -> bool:
+    """Whether this one proof holds by RFC 6962, with nothing remembered of any other."""
+    try:
+        proof = Proof.parse(raw)
+        if (proof.index, proof.checkpoint) != (index, log.note):
+            return False
+        proof.verify_under(log.accepted, record)
+    except TransparencyError:
+        return False
+    return True
+
+
+def taken(folding: Folding, raw: bytes, index: int, record: bytes) -> bool:
+    try:
+        folding.check(raw, index, record)
+    except TransparencyError:
+        return False
+    return True
+
+
+@given(st.integers(1, 70), st.data())
+def test_whatever_is_flipped_where_the_verdict_is_that_of_each_proof_alone(size: int, data: st.DataObject) -> None:
+    """Also in what would be skipped (upper lines, the checkpoint), and in all that comes after a spoilt proof."""
+    log = Log(size)
+    folding = log.folding()
+    entries = data.draw(st.lists(st.integers(0, size - 1), min_size=1, max_size=30))
+    for index in sorted(entries) if data.draw(st.booleans()) else entries:
+        raw, record = bytearray(log.proof(index)), bytearray(log.records[index])
+        if data.draw(st.booleans()):
+            spoilt = data.draw(st.sampled_from([raw, raw, record]))
+            spoilt[data.draw(st.integers(0, len(spoilt) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+        expected = plainly(log, bytes(raw), index, bytes(record))
+        assert taken(folding, bytes(raw), index, bytes(record)) == expected
+
+
+@given(st.integers(3, 70), st.data())
+def test_proofs_that_agree_with_each_other_and_not_with_the_root_are_refused(size: int, data: st.DataObject) -> None:
+    """A forger who folds consistently from false records has no node that was led to the root."""
+    log, forged = Log(size), Log(size)
+    falsely = data.draw(st.sets(st.integers(0, size - 1), min_size=1))
+    forged.tree = Leaves([merkle.leaf_hash(b"false") if n in falsely else h for n, h in enumerate(log.tree.hashes)])
+    forged.note = log.note
+    folding = log.folding()
+    for index in range(size):
+        source = data.draw(st.sampled_from([log, forged]))
+        record = b"false" if source is forged and index in falsely else log.records[index]
+        raw = source.proof(index)
+        assert taken(folding, raw, index, record) == plainly(log, raw, index, record)
+
+
 @given(st.integers(2, 40), st.data())
 def test_another_record_index_or_proof_is_refused(size: int, data: st.DataObject) -> None:
     log = Log(size)

@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from transparency import merkle, notes
+from transparency import merkle, notes, proofs
 from transparency.checkpoints import Checkpoint
 from transparency.cosignatures import CosigningKey
 from transparency.errors import Malformed, TransparencyError, Unverified
@@ -51,16 +51,27 @@ def test_every_proof_reads_back_and_verifies(size: int, data: st.DataObject, ext
     assert (accepted.checkpoint.size, accepted.witnesses) == (size, ("w1",))
 
 
-@given(st.data())
-def test_no_flipped_bit_of_record_or_proof_is_accepted(data: st.DataObject) -> None:
-    size = data.draw(st.integers(1, 59))
-    index = data.draw(st.integers(0, size - 1))
+def refuses_a_flip(index: int, size: int, which: int, at: int, bit: int) -> None:
+    """One bit of the record (`which` 0) or of its proof (1) is flipped: it is not accepted any more."""
     parts = [RECORDS[index], proof_of(index, size).encode()]
-    which = data.draw(st.sampled_from([0, 1]))
-    at, bit = data.draw(st.integers(0, len(parts[which]) - 1)), data.draw(st.integers(0, 7))
+    at %= len(parts[which])
     parts[which] = parts[which][:at] + bytes([parts[which][at] ^ 1 << bit]) + parts[which][at + 1 :]
     with pytest.raises((Malformed, Unverified)):
         Proof.parse(parts[1]).verify(parts[0], POLICY)
+
+
+@given(st.integers(1, 59), st.data())
+def test_no_flipped_bit_of_record_or_proof_is_accepted(size: int, data: st.DataObject) -> None:
+    index, which, bit = data.draw(st.tuples(st.integers(0, size - 1), st.sampled_from([0, 1]), st.integers(0, 7)))
+    refuses_a_flip(index, size, which, data.draw(st.integers(0, 500)), bit)
+
+
+def test_a_verifier_that_does_not_hash_the_record_again_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that trusts a stored hash does."""
+    refuses_a_flip(3, 9, 0, 5, 0)
+    monkeypatch.setattr(proofs, "leaf_hash", lambda _: merkle.leaf_hash(RECORDS[3]))
+    with pytest.raises(pytest.fail.Exception):
+        refuses_a_flip(3, 9, 0, 5, 0)
 
 
 @given(st.integers(2, 59), st.data())

@@ -236,7 +236,7 @@ def of_two_checkpoints(*, consistency: bool) -> bytes:
             steps = merkle.prove_consistency(late.tree, 40, 46)
             files["consistency/40"] = b"".join(encode_base64(step).encode() + b"\n" for step in steps)
 
-    return resigned(attested().export(late), change, AUDITOR)
+    return resigned(bundle(), change, AUDITOR)
 
 
 def test_several_checkpoints_must_be_of_one_log_that_grew() -> None:

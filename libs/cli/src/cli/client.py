@@ -254,6 +254,11 @@ class Client:
         """All erasures that were ever asked for."""
         return list(self._call("GET", "/v1/erasures")["erasures"])
 
+    def known_as(self, subject: Subject) -> Subject:
+        """The subject as the ledger knows it: by a pseudonym, where its key is sensitive."""
+        found = self._call("POST", "/v1/erasures/subject", json={"entity_type": subject[0], "key": subject[1]})
+        return found["entity_type"], found["key"]
+
     def ask_erasure(self, subject: Subject, *, comment: str = "") -> JSONObject:
         """Ask that a subject be erased; another person approves it. Answers the erasure."""
         template = self._erasure(subject, "erase", REQUESTER, erasure_digest(subject))

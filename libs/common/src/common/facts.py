@@ -11,6 +11,7 @@ from common.declarations.evaluation import CompiledDesiredState, EntityView, Rel
 from common.declarations.expressions import CLOCK
 from common.declarations.values import Slot, Unknown, to_json
 from common.events.model import Fact, Value
+from common.sealing import is_sealed
 
 TITLES = ("title", "name", "subject")
 """The attributes that say in words what an entity is, the best first."""
@@ -40,7 +41,7 @@ def facts_named(facts: Mapping[str, Fact], names: Iterable[str]) -> list[Fact]:
 def title_of(facts: Mapping[str, Fact]) -> str:
     """What people call the entity: the first known attribute of `TITLES`; empty where there is none."""
     found = (facts[name].value for name in TITLES if name in facts)
-    return next((value for value in found if isinstance(value, str)), "")
+    return next((value for value in found if isinstance(value, str) and not is_sealed(value)), "")
 
 
 def attribute_values(facts: Mapping[str, Fact]) -> dict[str, Value]:

@@ -7,17 +7,21 @@ one piece of work. A worker that dies loses its lease after a while, and another
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from common.errors import Transient
-from common.ledger import Connection
+from common.ledger import CLOCK_OFF, Connection
 from common.ledger.progress import set_pending
 
+MOST_ATTEMPTS = 6
 SHORTEST_LOOK_S = 0.01
 LONGEST_LOOK_S = 1.0
+_LATER_S, _LONGEST_LATER_S = 0.2, 10.0
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +176,22 @@ class Nudge:
                 await self._news.wait()
         except TimeoutError:
             self._look_s = min(self._look_s * 2, LONGEST_LOOK_S)
+
+
+async def try_again(pool: Any, queue: JobQueue, job: Job, error: Exception) -> None:
+    """End a look that failed in a way that may pass: look again with growing pauses, and park the case, saying so,
+    when that has failed too often. A clock that is off is waited for: it gets right again without anything coming in.
+    """
+    _log.warning("%s: %s; attempt %d of %d", job.case_id, error, job.attempts, MOST_ATTEMPTS)
+    code = error.reason_code if isinstance(error, Transient) else ""
+    if code == "lease_lost":
+        return
+    async with pool.acquire() as conn, conn.transaction():
+        if job.attempts >= MOST_ATTEMPTS and code != CLOCK_OFF:
+            await queue.park(conn, job, f"gave up after {job.attempts} attempts: {error}"[:500])
+        else:
+            pause = min(_LATER_S * 2 ** min(job.attempts, 10), _LONGEST_LATER_S)
+            await queue.later(conn, job, pause, str(error)[:500])
 
 
 async def work(

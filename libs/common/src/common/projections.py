@@ -9,6 +9,7 @@ were.
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,11 +19,12 @@ import asyncpg
 import orjson
 
 from common.errors import Permanent, Refused, Transient
+from common.failpoints import failpoint
 from common.ledger import Connection, Ledger, Recorded
 from common.ledger.progress import progress
 
 SHADOW = "rebuilt_"
-BATCH = 2_000
+BATCH = 4_000
 LISTED = 1_000
 """Differences that are listed; the others are counted."""
 _TRIES = 40
@@ -54,11 +56,16 @@ class Projection(Protocol):
         """Take the turn that the service's handlers take, in the caller's transaction."""
         ...
 
-    async def fold(self, conn: Connection, prefix: str, batch: Sequence[Recorded]) -> None:
-        """Take `batch` (ledger order) into the tables whose names begin with `prefix`, in the caller's transaction.
+    async def fold(self, conn: Connection, batch: Sequence[Recorded]) -> None:
+        """Take `batch` (ledger order) into the tables whose names begin with `SHADOW`, in the caller's transaction.
 
-        Idempotent. The service's handlers write the live tables (prefix "") by the same code.
+        Idempotent. The service's handlers write the live tables by the same code.
         """
+        ...
+
+    async def level(self, conn: Connection, position: int) -> None:
+        """Everything up to `position` was folded, the live tables are locked and about to be compared: what depends
+        on more than single events is made the same in both."""
         ...
 
 
@@ -99,14 +106,11 @@ async def rebuild(
     `database_refused`, and the code of whatever keeps an event from being folded; the live tables are then as they
     were.
     """
-    try:
-        conn = await asyncpg.connect(url, server_settings={"application_name": "rebuild"})
-    except (OSError, asyncpg.PostgresError) as error:
-        what = "Start it, or check address and password."
-        raise Refused("database_unreachable", f"The database does not answer: {error}", what) from error
+    conn, reader = await _connected(url), await _connected(url)
+    gc.disable()  # a batch is tens of thousands of objects without cycles: looking for some takes half of the time
     try:
         ledger = Ledger(conn)
-        return await _Rebuild(conn, ledger, projection(ledger), tell).run(swap)
+        return await _Rebuild(conn, reader, ledger, projection(ledger), tell).run(swap)
     except (Permanent, Transient) as error:
         what = "The live tables are as they were. trueup ledger fsck says whether the ledger is sound."
         raise Refused(error.reason_code, f"The ledger can't be folded: {error.message}", what) from error
@@ -114,14 +118,32 @@ async def rebuild(
         what = "The live tables are as they were. See to what it says and run it again."
         raise Refused("database_refused", f"The rebuild was broken off: {error}", what) from error
     finally:
+        gc.enable()
         conn.terminate()
+        reader.terminate()
+
+
+async def _connected(url: str) -> Connection:
+    try:
+        return await asyncpg.connect(url, server_settings={"application_name": "rebuild"})
+    except (OSError, asyncpg.PostgresError) as error:
+        what = "Start it, or check address and password."
+        raise Refused("database_unreachable", f"The database does not answer: {error}", what) from error
 
 
 class _Rebuild:
+    """`reader` reads ahead, outside the transactions of `conn`."""
+
     def __init__(
-        self, conn: Connection, ledger: Ledger, projection: Projection, tell: Callable[[int, int], None]
+        self,
+        conn: Connection,
+        reader: Connection,
+        ledger: Ledger,
+        projection: Projection,
+        tell: Callable[[int, int], None],
     ) -> None:
         self._conn = conn
+        self._reader = reader
         self._ledger = ledger
         self._projection = projection
         self._tell = tell
@@ -133,17 +155,17 @@ class _Rebuild:
             "SELECT pg_try_advisory_lock(hashtext('trueup rebuild'), hashtext($1))", schema
         ):
             raise Refused("rebuild_running", f"Another rebuild of the {schema} is running.", "Let it end.")
+        await self._conn.execute("SET synchronous_commit TO off")  # what is lost with the server is folded anew
         await self._create()
-        head = await self._ledger.head(self._conn)
-        while self._position < head:
-            async with self._conn.transaction():
-                await self._fold()
-            self._tell(self._position, head)
+        await self._fold_all(await self._ledger.head(self._conn))
+        failpoint("projections.folded")
         for _ in range(_TRIES):
+            before = self._position
             try:
                 async with self._conn.transaction():
                     return await self._finish(swap)
-            except (NotAtRest, asyncpg.LockNotAvailableError):
+            except (NotAtRest, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+                self._position = before  # what was folded since is undone with the transaction
                 await asyncio.sleep(_PAUSE_S)
         await self._drop()
         raise Refused(
@@ -168,26 +190,38 @@ class _Rebuild:
         for table in self._projection.tables:
             await self._conn.execute(f"CREATE TABLE {self._shadow(table)} (LIKE {self._live(table)} INCLUDING ALL)")
 
-    async def _fold(self) -> bool:
-        """Fold the next batch; False when there is none."""
-        batch = await self._ledger.read_after(self._conn, self._position, BATCH)
-        if batch:
-            await self._projection.fold(self._conn, SHADOW, batch)
-            self._position = batch[-1].position
-        return bool(batch)
+    async def _fold_all(self, head: int) -> None:
+        """Fold up to `head` at least. While the database takes in one batch, the next is read."""
+        ahead = asyncio.create_task(self._read(self._reader, -1))
+        try:
+            while self._position < head and (batch := await ahead):
+                ahead = asyncio.create_task(self._read(self._reader, batch[-1].position))
+                async with self._conn.transaction():
+                    await self._fold(batch)
+                self._tell(self._position, head)
+        finally:
+            ahead.cancel()
+            await asyncio.gather(ahead, return_exceptions=True)
+
+    async def _read(self, conn: Connection, position: int) -> list[Recorded]:
+        batch = await self._ledger.read_after(conn, position, BATCH)
+        for recorded in batch:
+            recorded.content  # noqa: B018 - it is read and kept now, while the database is at work
+        return batch
+
+    async def _fold(self, batch: Sequence[Recorded]) -> None:
+        await self._projection.fold(self._conn, batch)
+        self._position = batch[-1].position
 
     async def _finish(self, swap: bool) -> Rebuilt:
+        await self._conn.execute("SET LOCAL synchronous_commit TO on")
         await self._projection.turn(self._conn)
         live = ", ".join(self._live(table) for table in self._projection.tables)
         await self._conn.execute(f"LOCK TABLE {live} IN ACCESS EXCLUSIVE MODE")
-        before = self._position
-        while await self._fold():
-            pass
-        try:
-            await self._expect_rest()
-        except NotAtRest:
-            self._position = before  # what was folded since is undone with the transaction
-            raise
+        while batch := await self._read(self._conn, self._position):
+            await self._fold(batch)
+        await self._expect_rest()
+        await self._projection.level(self._conn, self._position)
         rows: dict[str, int] = {}
         counts: dict[str, int] = {}
         differences: list[Difference] = []
@@ -202,6 +236,7 @@ class _Rebuild:
                 await self._swap(table)
             else:
                 await self._conn.execute(f"DROP TABLE {self._shadow(table)}")
+        failpoint("projections.swapped")
         return Rebuilt(self._position, rows, differences, counts)
 
     async def _expect_rest(self) -> None:
@@ -230,9 +265,13 @@ class _Rebuild:
         same = " AND ".join(f"l.{name} = s.{name}" for name in table.key)
         differ = (
             f"FROM {self._live(table)} l FULL JOIN {self._shadow(table)} s ON {same} "
-            f"WHERE {_row('l', table)} IS DISTINCT FROM {_row('s', table)}"
+            # Rows of the same bytes need no reading of what is in them.
+            "WHERE CASE WHEN l.* IS DISTINCT FROM s.* "
+            f"THEN {_row('l', table)} IS DISTINCT FROM {_row('s', table)} END"
         )
         count = await self._conn.fetchval(f"SELECT count(*) {differ}")
+        if not count:
+            return 0, []
         order = ", ".join(f"coalesce(l.{name}, s.{name})" for name in table.key)
         found = await self._conn.fetch(
             f"SELECT {_row('l', table)} AS live, {_row('s', table)} AS rebuilt {differ} ORDER BY {order} LIMIT $1",

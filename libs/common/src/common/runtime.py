@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -27,8 +28,9 @@ except ImportError:  # not made for this platform
 from common import api_page, failpoints, logs, schemas
 from common.bus import Address, Bus, Consumer, RawConsumer
 from common.bus.errors import is_transient, reason_of
+from common.clock import apart, wall_now
 from common.errors import Permanent
-from common.ledger import Ledger
+from common.ledger import CLOCK_OFF, Ledger
 from common.ledger.progress import progress
 from common.projections import Projection
 from common.settings import Settings
@@ -38,6 +40,7 @@ STOP_TIMEOUT_S = 10.0
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 10.0
 _SETTLED_S = 0.5
+_GC_THRESHOLDS = 50_000, 20, 20
 _log = logging.getLogger(__name__)
 
 Task = Callable[[asyncio.Event], Awaitable[None]]
@@ -61,18 +64,14 @@ class Runtime:
         """The realm this service belongs to."""
         return self.settings.realm
 
-    def committed(self) -> None:
-        """A transaction of the service's own that appended has been committed: publish it without delay."""
-        if self.bus is not None:
-            self.bus.wake_relay()
-
 
 @dataclass(slots=True, kw_only=True)
 class Parts:
     """What is particular to one service. `setup` is given the app before it serves (middleware, error handlers).
 
-    `gather_s`: how long messages may gather after a batch. A service that nobody waits for within the blink of an
-    eye takes fewer and larger transactions, and leaves the machine to those before it in the loop.
+    `gather_s`: how long messages may gather after a batch. What comes after a silence is handled at once; of a stream
+    a service that nobody waits for within the blink of an eye makes fewer and larger transactions, and leaves the
+    machine to those before it in the loop.
 
     `notes`: what an operator should know although the service is ready; /status gives them.
     """
@@ -114,6 +113,10 @@ def run(service: Service) -> None:
     password = settings.kafka_password.get_secret_value() if settings.kafka_password else ""
     url = settings.database_url.get_secret_value()
     logs.configure(service.name, settings.realm, settings.log_level, (password, url, *_password_in(url)))
+    # A batch is thousands of objects that live as long as it does, without cycles: looking for some at every 700th,
+    # and among all that was imported, took a tenth of the time and stalled one batch in five for 60 ms.
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         try:
             runner.run(serve(service, settings))
@@ -141,7 +144,6 @@ async def serve(service: Service, settings: Settings) -> None:
         if pool is None:
             return
         runtime = Runtime(service.name, settings, pool, Ledger(pool), stop)
-        runtime.ledger.on_commit = runtime.committed
         await _until_it_works(service.name, stop, lambda: schemas.check(pool, service.name))
         parts = await service.compose(runtime)
         runtime.bus = Bus(
@@ -356,7 +358,9 @@ async def _problems(runtime: Runtime) -> list[str]:
         problems.append(f"bus: {bus.state.problem}")
     try:
         async with asyncio.timeout(2):
-            await runtime.pool.fetchval("SELECT 1")
+            there = await runtime.pool.fetchval("SELECT clock_timestamp()")
+        if off := apart(wall_now(), there):
+            problems.append(f"clock: {CLOCK_OFF}: {off}")
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         problems.append(f"database: {type(error).__name__}: {error}")
     return problems

@@ -26,6 +26,8 @@ _TABLE = (
     "entity_type TEXT NOT NULL, key TEXT NOT NULL, secret BLOB, erased_by TEXT, "
     "PRIMARY KEY (entity_type, key), CHECK ((secret IS NULL) = (erased_by IS NOT NULL))) WITHOUT ROWID"
 )
+_SECRETS = "CREATE TABLE IF NOT EXISTS realm_secrets (name TEXT PRIMARY KEY, secret BLOB NOT NULL) WITHOUT ROWID"
+_PSEUDONYMS = "pseudonyms"
 
 
 class SubjectKeys(Protocol):
@@ -35,12 +37,20 @@ class SubjectKeys(Protocol):
         """The keys of these subjects, as of now; those that never had one are left out. Raises `Transient`."""
         ...
 
+    async def pseudonym_secret(self) -> bytes | None:
+        """The realm's secret for `common.pseudonyms`; None before the first sensitive key. Raises `Transient`."""
+        ...
+
 
 class SubjectKeyStore(SubjectKeys, Protocol):
     """Making and destroying them: the observer's part."""
 
     async def ensure(self, subjects: Iterable[Subject]) -> Keys:
         """The key of each; made, durably, where there was none. One that was destroyed is not made again."""
+        ...
+
+    async def ensure_pseudonym_secret(self) -> bytes:
+        """The realm's secret; made, durably, where there was none. It never changes."""
         ...
 
     async def destroy(self, subject: Subject, erasure: str) -> None:
@@ -65,24 +75,38 @@ class SubjectKeyFile:
         wanted = list(dict.fromkeys(subjects))
         if not wanted or not self._path.exists():
             return {}
-        return await asyncio.to_thread(self._with_file, f"{self._path.absolute().as_uri()}?mode=ro", _read, wanted)
+        return await asyncio.to_thread(
+            self._with_file, self._readable(), lambda connection: _read(connection, wanted)
+        )
+
+    async def pseudonym_secret(self) -> bytes | None:
+        if not self._path.exists():
+            return None
+        return await asyncio.to_thread(self._with_file, self._readable(), _read_secret)
+
+    async def ensure_pseudonym_secret(self) -> bytes:
+        return await asyncio.to_thread(self._with_file, self._writable(), _ensure_secret)
 
     async def ensure(self, subjects: Iterable[Subject]) -> Keys:
         wanted = list(dict.fromkeys(subjects))
-        return await asyncio.to_thread(self._with_file, self._writable(), _ensure, wanted) if wanted else {}
+        if not wanted:
+            return {}
+        return await asyncio.to_thread(
+            self._with_file, self._writable(), lambda connection: _ensure(connection, wanted)
+        )
 
     async def destroy(self, subject: Subject, erasure: str) -> None:
-        def destroy(connection: sqlite3.Connection, wanted: Sequence[Subject]) -> None:
-            _destroy(connection, wanted[0], erasure)
+        await asyncio.to_thread(
+            self._with_file, self._writable(), lambda connection: _destroy(connection, subject, erasure)
+        )
 
-        await asyncio.to_thread(self._with_file, self._writable(), destroy, [subject])
+    def _readable(self) -> str:
+        return f"{self._path.absolute().as_uri()}?mode=ro"
 
     def _writable(self) -> str:
         return f"{self._path.absolute().as_uri()}?mode=rw"
 
-    def _with_file(
-        self, uri: str, work: Callable[[sqlite3.Connection, Sequence[Subject]], T], wanted: list[Subject]
-    ) -> T:
+    def _with_file(self, uri: str, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
             self._make_private(uri)
             with contextlib.closing(
@@ -90,7 +114,7 @@ class SubjectKeyFile:
             ) as connection:
                 connection.execute("PRAGMA synchronous = EXTRA")  # also the folder, so that a new key is never lost
                 connection.execute("PRAGMA secure_delete = ON")  # a destroyed key is overwritten, not only unlinked
-                return work(connection, wanted)
+                return work(connection)
         except (sqlite3.Error, OSError) as error:
             raise Transient(
                 "subject_keys_unavailable", f"the subject keys in {self._path} can't be used: {error}"
@@ -107,8 +131,34 @@ class SubjectKeyFile:
             )
 
 
+def _has(connection: sqlite3.Connection, table: str) -> bool:
+    return bool(connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [table]).fetchone())
+
+
+def _read_secret(connection: sqlite3.Connection) -> bytes | None:
+    if not _has(connection, "realm_secrets"):
+        return None
+    row = connection.execute("SELECT secret FROM realm_secrets WHERE name = ?", [_PSEUDONYMS]).fetchone()
+    return bytes(row[0]) if row else None
+
+
+def _ensure_secret(connection: sqlite3.Connection) -> bytes:
+    if (known := _read_secret(connection)) is not None:
+        return known
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(_SECRETS)
+    connection.execute(
+        "INSERT INTO realm_secrets (name, secret) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        (_PSEUDONYMS, secrets.token_bytes(KEY_BYTES)),
+    )
+    connection.execute("COMMIT")
+    made = _read_secret(connection)
+    assert made is not None
+    return made
+
+
 def _read(connection: sqlite3.Connection, subjects: Sequence[Subject]) -> Keys:
-    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'subject_keys'").fetchone():
+    if not _has(connection, "subject_keys"):
         return {}
     found: dict[Subject, SubjectKey] = {}
     for start in range(0, len(subjects), _PART):

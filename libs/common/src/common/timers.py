@@ -146,28 +146,19 @@ class WallTimers:
 
     Each instant is fired in a transaction of its own; what came due while the service was down fires first, each
     as of its own instant. A `Transient` error is tried again, a bounded number of times; then, and after any other
-    error, `run` ends with it, having rolled back. `on_commit` is called after each instant that was fired.
+    error, `run` ends with it, having rolled back.
     """
 
-    def __init__(
-        self,
-        pool: Any,
-        timers: Timers,
-        fire: Fire,
-        now: Callable[[], datetime],
-        on_commit: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, pool: Any, timers: Timers, fire: Fire, now: Callable[[], datetime]) -> None:
         self._pool = pool
         self._timers = timers
         self._fire = fire
         self._now = now
-        self._on_commit = on_commit
 
     async def fire_due(self) -> int:
         """Fire all that is due now; returns how many timers fired."""
         fired = 0
         while count := await self._fire_next():
-            self._on_commit()
             fired += count
         return fired
 

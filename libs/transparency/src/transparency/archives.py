@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from struct import Struct
 from typing import NamedTuple
@@ -25,13 +25,13 @@ MAX_BYTES = 192 * 1024 * 1024
 EPOCH = (1980, 1, 1, 0, 0, 0)
 _NAME = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9_.-]{0,119}(/[A-Za-z0-9_][A-Za-z0-9_.-]{0,119})?")
 _END = Struct("<4s4H2LH")
-_CENTRAL = Struct("<4s4B4HL2L5H2L")
+_CENTRAL = Struct("<4s4x2H4x3L4H6xL")
 _LOCAL_BYTES = 30
 _UTF8 = 0x800
 
 
 class _Entry(NamedTuple):
-    """`head`: what both headers of a file must say alike, from the version needed to the length of its name."""
+    """`head`: how the file's own header must begin, up to the length of its name, to say what the directory says."""
 
     at: int
     name: bytes
@@ -46,9 +46,9 @@ class _Entry(NamedTuple):
 def write(files: Mapping[str, bytes]) -> bytes:
     """An archive of these files: sorted, stored, without times. The same files give the same bytes everywhere."""
     held = BytesIO()
+    _check_names([name.encode() for name in files])
     with ZipFile(held, "w", ZIP_STORED) as archive:
         for name, content in sorted(files.items()):
-            _check_name(name.encode())
             info = ZipInfo(name, EPOCH)
             info.create_system, info.external_attr = 3, 0o644 << 16
             archive.writestr(info, content)
@@ -61,7 +61,8 @@ def read(raw: bytes) -> dict[str, bytes]:
     if len(raw) > MAX_BYTES:
         raise Malformed("oversized", f"the archive has {len(raw)} bytes; at most {MAX_BYTES} are accepted")
     entries, end = _directory(raw)
-    if sum(entry.size for entry in entries) > MAX_BYTES or any(entry.size > MAX_FILE_BYTES for entry in entries):
+    sizes = [entry.size for entry in entries]
+    if sum(sizes) > MAX_BYTES or max(sizes, default=0) > MAX_FILE_BYTES:
         raise Malformed("oversized", f"it unpacks to more than the {MAX_BYTES} bytes that are accepted")
     files: dict[str, bytes] = {}
     at = 0
@@ -90,38 +91,41 @@ def _directory(raw: bytes) -> tuple[list[_Entry], int]:
     entries = list(_entries(raw, at, last))
     if len(entries) != count:
         raise Malformed("archive_invalid", f"its directory lists {len(entries)} files and says {count}")
+    _check_names([entry.name for entry in entries])
     return entries, at
 
 
 def _entries(raw: bytes, at: int, last: int) -> Iterator[_Entry]:
+    unpack, fixed = _CENTRAL.unpack_from, _CENTRAL.size
     while at < last:
-        if at + _CENTRAL.size > last:
+        if at + fixed > last:
             raise Malformed("archive_invalid", "its directory ends within an entry")
-        (mark, _, _, _, _, flags, method, _, _, crc, packed, size, named, extra, comment, disk, _, _, begins) = (
-            _CENTRAL.unpack_from(raw, at)
-        )
+        mark, flags, method, crc, packed, size, named, extra, comment, disk, begins = unpack(raw, at)
         if mark != b"PK\x01\x02" or disk or comment:
             raise Malformed("archive_invalid", "its directory holds something else than files")
-        name, head = raw[at + _CENTRAL.size : at + _CENTRAL.size + named], raw[at + 6 : at + 30]
-        at += _CENTRAL.size + named + extra
-        yield _Entry(begins, _check_name(name), head, flags, method, crc, packed, size)
+        begun = at + fixed
+        head = b"PK\x03\x04" + raw[at + 6 : at + 30]
+        yield _Entry(begins, raw[begun : begun + named], head, flags, method, crc, packed, size)
+        at = begun + named + extra
     if at != last:
         raise Malformed("archive_invalid", "its directory ends within an entry")
 
 
 def _content(raw: bytes, entry: _Entry, at: int, end: int) -> tuple[int, bytes]:
     """Where the entry, which begins at `at`, ends; and what is in it."""
+    begun, name, head, flags, method, crc, packed, size = entry
     named = at + _LOCAL_BYTES
-    begins = named + len(entry.name) + int.from_bytes(raw[named - 2 : named], "little")
-    ends = begins + entry.packed
-    if entry.at != at or ends > end:
-        raise Malformed("archive_invalid", f"{entry.name!r} overlaps with another file, or does not follow it")
-    alike = raw[at : at + 4] == b"PK\x03\x04" and raw[at + 4 : at + 28] == entry.head
-    if not alike or raw[named : named + len(entry.name)] != entry.name or entry.flags & ~_UTF8:
-        raise Malformed("archive_invalid", f"the two headers of {entry.name!r} disagree, or it is packed unusually")
-    content = _unpacked(raw[begins:ends], entry)
-    if zlib.crc32(content) != entry.crc:
-        raise Malformed("archive_invalid", f"{entry.name!r} is damaged: its checksum differs")
+    begins = named + len(name) + int.from_bytes(raw[named - 2 : named], "little")
+    ends = begins + packed
+    if begun != at or ends > end:
+        raise Malformed("archive_invalid", f"{name!r} overlaps with another file, or does not follow it")
+    if not (raw.startswith(head, at) and raw.startswith(name, named)) or flags & ~_UTF8:
+        raise Malformed("archive_invalid", f"the two headers of {name!r} disagree, or it is packed unusually")
+    content = raw[begins:ends]
+    if method or packed != size:
+        content = _unpacked(content, entry)
+    if zlib.crc32(content) != crc:
+        raise Malformed("archive_invalid", f"{name!r} is damaged: its checksum differs")
     return ends, content
 
 
@@ -148,7 +152,7 @@ def _unpacked(packed: bytes, entry: _Entry) -> bytes:
     return content
 
 
-def _check_name(name: bytes) -> bytes:
-    if not _NAME.fullmatch(name):
-        raise Malformed("archive_invalid", f"{name[:80]!r} is no name that a bundle's file can have")
-    return name
+def _check_names(names: Sequence[bytes]) -> None:
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise Malformed("archive_invalid", f"{name[:80]!r} is no name that a bundle's file can have")

@@ -2,7 +2,8 @@
 
 In that profile numbers are whole and within ±(2^53−1), so that the standard library writes the RFC's bytes, at a
 quarter of what `rfc8785` takes; tests compare the two. Object keys are within the basic multilingual plane, where the
-order of code points is that of UTF-16.
+order of code points is that of UTF-16. Many lines are taken together by orjson where it finds all of them canonical,
+in half of the time; the standard library judges those of which it does not, and tests hold the two to one verdict.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import orjson
+
 from transparency.errors import Malformed, TransparencyError, Unverified
 
 T = TypeVar("T")
 
 MAX_INTEGER = 2**53 - 1
 _BATCH = 64
+_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 _BEYOND = re.compile("[\U00010000-\U0010ffff]")
 
 
@@ -71,20 +75,25 @@ def lines(raw: bytes, keep: Callable[[dict[str, Any]], T]) -> tuple[list[bytes],
 
 
 def _together(batch: list[bytes]) -> list[dict[str, Any]] | None:
-    """What is in these lines when all are certainly canonical objects. Encoding many at once costs half."""
-    found: list[dict[str, Any]] = []
+    """What is in these lines when all are certainly canonical objects. Many at once, and by a reader that is several
+    times as fast; whatever it doesn't take is for `_parse` to judge."""
     try:
-        texts = [record.decode() for record in batch]
-        for text in texts:
-            value, end = _READER.raw_decode(text)
-            if end != len(text) or type(value) is not dict:
-                return None
-            found.append(value)
-        whole = ",".join(texts)
-        same = _WRITER.encode(found) == f"[{whole}]"
-    except (ValueError, RecursionError):
+        found = [orjson.loads(record) for record in batch]
+        whole = b",".join(batch)
+        same = orjson.dumps(found, option=_OPTIONS) == b"[%b]" % whole
+    except (ValueError, TypeError):
         return None
-    return found if same and (whole.isascii() or not _BEYOND.search(whole)) else None
+    certain = same and {*map(type, found)} == {dict} and not any(map(_fractional, found))
+    return found if certain and (whole.isascii() or not _BEYOND.search(whole.decode())) else None
+
+
+def _fractional(value: Any) -> bool:
+    """Whether a number in it was read as no integer."""
+    for item in value.values() if type(value) is dict else value:
+        kind = type(item)
+        if kind is float or ((kind is dict or kind is list) and _fractional(item)):
+            return True
+    return False
 
 
 def _parse(raw: bytes, what: str) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Many proofs under one checkpoint: each node is hashed once, and each line that several proofs share is read once.
 
-Where the paths of two entries meet, everything above is the same: the second proof must have the very lines that the
-first one had. Nothing is taken on trust for it: what was compared with is what a proof has led to the root.
+Nothing is taken on trust for it: what is compared with is what a proof has led to the root (see `Folding`).
 """
 
 from __future__ import annotations
@@ -21,53 +20,74 @@ _LINE = 45
 
 
 class Folding:
-    """Checks proofs, in ascending order for speed, that carry the checkpoint `note`, which gave `accepted`."""
+    """Checks proofs that carry the checkpoint `note`, which gave `accepted`.
+
+    A proof is accepted exactly when `Proof.verify_under` accepts it and it is of `note` and of the entry asked about.
+    In ascending order it costs least: the path of the entry before is then all that any earlier proof could tell.
+
+    Why this is as sound as folding each proof to the root. Of the last proof that was folded so, or met one that was,
+    the file is remembered and the nodes from its entry upwards. They are *authenticated*: with the siblings that its
+    lines name they lead to the signed root, and nobody finds others that do without a collision of SHA-256. Where the
+    paths of that entry and of this one meet, at the height `meets` and below the right border of the tree, both are
+    under the same nodes from there on. Of this one's lines, which name its siblings from the leaf up,
+
+    1. those from the height `meets` on, and the checkpoint behind them, must be the very bytes of that file;
+    2. the one below must name the authenticated node of the other path at that height, which is this one's sibling;
+    3. those further down are folded with the record: what they come to must be the node that the other file names
+       as its sibling at that height, which is authenticated, too.
+
+    So each byte of the file is compared with what led to the root, or enters a hash that is; folded whole, it would
+    reach the same root. Whatever does not meet so is judged by itself, and its error is the one it has by itself.
+    """
 
     def __init__(self, accepted: Accepted, note: bytes) -> None:
         self._accepted = accepted
-        self._tail = b"\n" + note
+        self._note = note
         self._last = accepted.checkpoint.size - 1
         self._index = -1
-        self._lines = b""
+        self._inner = 0
+        """How many lines of the last proof are below the right border."""
+        self._raw = b""
+        self._at = 0
+        """Where its lines begin."""
         self._path: list[bytes] = []
-        """The nodes from the entry of the last proof upwards, as far as they are in a perfect subtree."""
+        """The nodes from its entry upwards, as far as they are below the border."""
 
     def check(self, raw: bytes, index: int, record: bytes) -> None:
         """Raise `Malformed` or `Unverified` unless the proof file `raw` shows `record` to be entry `index`."""
-        leaf = sha256(b"\x00" + record).digest()
-        head = _HEAD % index
-        if raw.startswith(head) and raw.endswith(self._tail):
-            lines = raw[len(head) : -len(self._tail)]
-            if self._shared(lines, index, leaf):
-                return
-        self._whole(raw, index, record)
-
-    def _shared(self, lines: bytes, index: int, leaf: bytes) -> bool:
-        """Whether this proof meets the last one. False: not to be said here."""
         meets = (index ^ self._index).bit_length()
-        if not 0 < meets < len(self._path) or meets > (index ^ self._last).bit_length():
+        if not (0 < meets < self._inner and self._meets(raw, index, record, meets)):
+            self._whole(raw, index, record)
+
+    def _meets(self, raw: bytes, index: int, record: bytes, meets: int) -> bool:
+        """Whether this proof meets the last one at the height `meets`. False: not to be said here."""
+        head = _HEAD % index
+        at, above = len(head), meets * _LINE
+        other = self._at + above
+        same_length = len(raw) - at == len(self._raw) - self._at
+        if not (same_length and raw.startswith(head) and raw.endswith(self._raw[other:])):
             return False
-        if len(lines) != len(self._lines) or lines[meets * _LINE :] != self._lines[meets * _LINE :]:
-            return False
-        path, node, at = [leaf], leaf, 0
+        node = sha256(b"\x00" + record).digest()
+        path = [node]
         for level in range(meets - 1):
-            line = lines[at : at + _LINE]
+            line = raw[at : at + _LINE]
             try:
                 sibling = a2b_base64(line)
             except ValueError:
                 return False
-            if b2a_base64(sibling) != line or len(sibling) != HASH_BYTES:
+            if len(sibling) != HASH_BYTES or b2a_base64(sibling) != line:
                 return False
             pair = sibling + node if index >> level & 1 else node + sibling
             node = sha256(b"\x01" + pair).digest()
             path.append(node)
             at += _LINE
         # Below the node where they meet, each is the other's sibling.
-        other = self._path[meets - 1]
-        if lines[at : at + _LINE] != b2a_base64(other) or self._lines[at : at + _LINE] != b2a_base64(node):
+        if raw[at : at + _LINE] != b2a_base64(self._path[meets - 1]):
+            return False
+        if self._raw[other - _LINE : other] != b2a_base64(node):
             return False
         self._path[:meets] = path
-        self._index, self._lines = index, lines
+        self._index, self._raw, self._at = index, raw, len(head)
         return True
 
     def _whole(self, raw: bytes, index: int, record: bytes) -> None:
@@ -75,13 +95,13 @@ class Folding:
         proof = Proof.parse(raw)
         if proof.index != index:
             raise Unverified("proof_misplaced", f"the proof is of entry {proof.index}, not of {index}")
-        if proof.checkpoint != self._tail[1:]:
+        if proof.checkpoint != self._note:
             raise Unverified("proof_misplaced", f"the proof of entry {index} is under another checkpoint")
         proof.verify_under(self._accepted, record)
         if proof.extra is None:
-            inner = (index ^ self._last).bit_length()
-            self._index, self._path = index, _climbed(leaf_hash(record), proof.hashes[:inner], index)
-            self._lines = raw[len(HEADER) + len(f"\nindex {index}\n") : -len(self._tail)]
+            self._index, self._inner = index, (index ^ self._last).bit_length()
+            self._path = _climbed(leaf_hash(record), proof.hashes[: self._inner], index)
+            self._raw, self._at = raw, len(_HEAD % index)
 
 
 def _climbed(leaf: bytes, siblings: Sequence[bytes], index: int) -> list[bytes]:

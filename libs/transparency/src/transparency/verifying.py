@@ -124,11 +124,11 @@ class _Event(NamedTuple):
 
     @classmethod
     def of(cls, event: dict[str, Any]) -> _Event:
+        get = event.get
         issued = event["data"]["digest"] if event["type"] == ISSUED else None
         return cls(
-            event["source"], event["id"], event["subject"], event.get("streamversion"), event.get("caseid"),
-            event["time"], issued,
-        )  # fmt: skip
+            event["source"], event["id"], event["subject"], get("streamversion"), get("caseid"), event["time"], issued
+        )
 
 
 @dataclass
@@ -215,10 +215,11 @@ class _Asking:
         foldings = {main: Folding(self.accept(main), main)}
         tail = b"\n" + main
         for record, (position, raw) in zip(self.records, proofs, strict=True):
-            note = main if raw.endswith(tail) else Proof.parse(raw).checkpoint
-            if note not in foldings:
-                foldings[note] = Folding(self.accept(note), note)
-            foldings[note].check(raw, position, record)
+            folding = foldings[main]
+            if not raw.endswith(tail):
+                note = Proof.parse(raw).checkpoint
+                folding = foldings.setdefault(note, Folding(self.accept(note), note))
+            folding.check(raw, position, record)
             if raw.startswith(_EXTRA):
                 raise Unverified("proof_extra", f"the proof of position {position} carries data that nobody signed")
         self.positions = [position for position, _ in proofs]

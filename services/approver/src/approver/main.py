@@ -27,9 +27,10 @@ from approver.adapters.book import LedgerBook
 from approver.adapters.deadlines import TimedDeadlines
 from approver.adapters.facts import StoredFacts
 from approver.adapters.lines import PostgresLines, PostgresLists
+from approver.adapters.projection import Lists
 from approver.adapters.records import LedgerRecords
 from approver.adapters.transactions import Transactions
-from approver.api.context import Context, no_keys
+from approver.api.context import Context
 from approver.api.routers import MAX_BODY_BYTES, routers
 from approver.core import clocks
 from approver.core.drafting import SERVICE
@@ -39,7 +40,7 @@ from approver.ports import Believed
 from approver.settings import ApproverSettings
 
 LOOK_AT_DIRECTORY_S = 1.0
-GATHER_S = 0.02
+GATHER_S = 0.1
 _LOG = logging.getLogger(__name__)
 
 
@@ -52,7 +53,7 @@ async def compose(runtime: Runtime) -> Parts:
     signing = signing_of(SERVICE, settings, wall_now())
     keys = subject_keys(settings.subject_keys)
     timers, store = Timers(SERVICE), EntityStore(SERVICE, keys)
-    transactions = Transactions(runtime.pool, runtime.committed)
+    transactions = Transactions(runtime.pool)
     await transactions.run(lambda conn: _create_realm(conn, settings))
 
     lines = PostgresLines()
@@ -73,7 +74,7 @@ async def compose(runtime: Runtime) -> Parts:
         bearer=Bearer(tokens, people),
         quiescent=lambda: quiescent(runtime.pool),
         wall=wall_now,
-        keys=keys.read if keys is not None else no_keys,
+        subject_keys=keys,
     )
     return Parts(
         consumers=[
@@ -163,6 +164,7 @@ SERVICE_OF = Service(
     settings=ApproverSettings,
     title="Trueup: approver",
     description="Who confirmed, approved and released what. Decisions are signed by the person's own key.",
+    projection=Lists,
 )
 
 

@@ -131,12 +131,13 @@ class Facts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which cases are listed: all that match every field that is set; `mine` is a person's id."""
+    """Which cases are listed: all that match every field that is set; `mine` is a person's id, `keys` has one match
+    at least."""
 
     stage: str | None = None
     mine: str | None = None
     desired_state: str | None = None
-    key: str | None = None
+    keys: tuple[str, ...] | None = None
     planned: bool | None = None
 
 

@@ -43,7 +43,7 @@ from auditor.workers.sealing import Sealer
 from auditor.workers.witnessing import Witnesses
 
 NAME = "auditor"
-GATHER_S = 0.05
+GATHER_S = 0.2
 CASE_TOPICS = ("gaps", "plans", "approvals", "executions")
 REALM_LOOK_S = 0.5
 
@@ -81,7 +81,6 @@ async def compose(runtime: Runtime) -> Parts:
         directory=people,
         service_keys=signing.keys,
         wall=wall_now,
-        on_commit=runtime.committed,
     )
     duties = _Duties(runtime, outside, auditor, issuer, nudge, settings.lease_s)
     log = _log(runtime, settings)
@@ -191,9 +190,7 @@ class _Duties:
             await stop.wait()
             return
         runtime = self._runtime
-        timers = WallTimers(
-            runtime.pool, self._outside.timers, self._auditor.fire, self._outside.wall, runtime.committed
-        )
+        timers = WallTimers(runtime.pool, self._outside.timers, self._auditor.fire, self._outside.wall)
         await timers.run_until(stop)
 
     async def _mode(self, stop: asyncio.Event) -> str:
@@ -220,7 +217,7 @@ SERVICE = Service(
     compose=compose,
     settings=AuditorSettings,
     title="Trueup auditor",
-    projection=lambda _ledger: CaseLines(),
+    projection=CaseLines,
     description="Verifies from newer observations, closes cases, and issues attestations that anyone can check.",
 )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -31,7 +30,6 @@ from differ.settings import DifferSettings
 NAME = "differ"
 REALM_LOOK_S = 0.5
 MEASURE_EVERY_S = 0.05
-GC_THRESHOLDS = (50_000, 20, 50)
 T = TypeVar("T")
 
 
@@ -57,10 +55,6 @@ async def compose(runtime: Runtime) -> Parts:
     if not await lease.take(runtime.stop):
         return Parts(close=lease.release)
     differ = assemble(runtime.ledger, wall_now, subject_keys(runtime.settings.subject_keys))
-    # Rows, views and evaluations are many, short-lived and without cycles: looking for cycles among them every few
-    # hundred objects stalled one batch in five for 60 ms.
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
     nudge = Nudge()
     duties = _Duties(runtime, differ, nudge)
 
@@ -100,11 +94,9 @@ class _Duties:
             await self._transact(self._differ.plan_reviews)
         while not stop.is_set():
             if await self._transact(self._differ.review):
-                self._runtime.committed()
                 continue
             began = time.monotonic()
             if await self._transact(self._differ.measure):
-                self._runtime.committed()
                 # Under load everything that came meanwhile is measured at once, for a tenth of the time.
                 await asyncio.sleep(max(MEASURE_EVERY_S, 9 * (time.monotonic() - began)))
             else:
@@ -116,7 +108,7 @@ class _Duties:
             await stop.wait()
             return
         runtime = self._runtime
-        timers = WallTimers(runtime.pool, Timers(NAME), self._differ.fire, wall_now, runtime.committed)
+        timers = WallTimers(runtime.pool, Timers(NAME), self._differ.fire, wall_now)
         await timers.run_until(stop)
 
     async def _realm(self, stop: asyncio.Event) -> str:

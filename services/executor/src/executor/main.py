@@ -20,6 +20,7 @@ from common.subject_keys import subject_keys
 
 from executor import workers
 from executor.adapters.actions import ActionTable
+from executor.adapters.projection import Known
 from executor.adapters.sql import SqlTargets
 from executor.core.targets import without_address
 from executor.handlers import Handlers
@@ -50,18 +51,19 @@ async def compose(runtime: Runtime) -> Parts:
         raise Permanent("directory_missing", "TRUEUP_DIRECTORY does not say where the realm's directory is")
     current, nudge = Current(runtime.ledger), Nudge()
     targets = watched_targets(settings.targets)
+    keys = subject_keys(settings.subject_keys)
     executor = Executor(
         workers.Parts(
             pool=runtime.pool,
             ledger=runtime.ledger,
             current=current,
-            store=EntityStore(NAME, subject_keys(settings.subject_keys)),
+            store=EntityStore(NAME, keys),
+            subject_keys=keys,
             queue=QUEUE,
             directory=WatchedDirectory(settings.directory, settings.realm),
             signing=signing_of(NAME, settings, wall_now()),
             targets=SqlTargets(targets),
             actions=ACTIONS,
-            on_commit=runtime.committed,
         ),
         settings.lease_s,
     )
@@ -124,6 +126,7 @@ SERVICE = Service(
     settings=ExecutorSettings,
     title="Trueup executor",
     description="Carries out exactly what was approved, after checking everything itself.",
+    projection=Known,
 )
 
 if __name__ == "__main__":

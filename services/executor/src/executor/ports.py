@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -18,11 +18,16 @@ from executor.core.limits import Usage
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One action to carry out: what was intended, and the statement that the declaration has for it."""
+    """One action to carry out: what was intended, and the statement that the declaration has for it.
+
+    `entity_key` is the target's own. Where the ledger has a pseudonym for it (`sensitive_key`) nothing that is
+    recorded or logged may hold it, also not what the target says.
+    """
 
     intent: ActionIntended
     statement: str
-    entity_key: str
+    entity_key: str = field(repr=False)
+    sensitive_key: bool = False
 
 
 class NoEffect(TrueupError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,18 +17,22 @@ from common.approvals import check_services
 from common.cases import Attempt, Case, Said
 from common.clock import wall_now
 from common.current import Current
+from common.declarations import sql
 from common.declarations.evaluation import EntityView
+from common.declarations.values import Unknown
 from common.directory import Directory
 from common.entities import EntityStore
+from common.entities.naming import keys_behind
 from common.errors import Permanent, Refused, Transient
 from common.events import Event, EventData, Origin, new_event
 from common.events.executor import ActionFailed, ActionIntended, ActionSucceeded, ActionUnknown
 from common.events.planner import Step
 from common.facts import entity_facts
 from common.failpoints import failpoint
-from common.jobs import Job, JobQueue
+from common.jobs import Job, JobQueue, try_again
 from common.ledger import AppendRefused, Connection, Ledger, NewEvent, append
 from common.service_keys import Signing
+from common.subject_keys import SubjectKeys
 
 from executor.acting import carried_out
 from executor.core import records
@@ -39,20 +43,20 @@ from executor.core.progress import Finish, Halt, Intend, Move, Record, Resume, S
 from executor.ports import Actions, Order, Targets
 
 LEASE_S = 5.0
-MOST_ATTEMPTS = 6
-_LATER_S = 0.2
 _ENDS = (ActionSucceeded.TYPE, ActionFailed.TYPE, ActionUnknown.TYPE)
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """One case and what it is checked against, as of one moment. `latest` is the case's newest event."""
+    """One case and what it is checked against, as of one moment. `latest` is the case's newest event, `key_behind`
+    the entity's own key where it is known by a pseudonym."""
 
     case: Case
     scene: Scene
     zone: ZoneInfo
     latest: Event
+    key_behind: str | Unknown | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +67,12 @@ class Parts:
     ledger: Ledger
     current: Current
     store: EntityStore
+    subject_keys: SubjectKeys | None
     queue: JobQueue
     directory: Callable[[], Directory]
     signing: Signing
     targets: Targets
     actions: Actions
-    on_commit: Callable[[], None]
 
 
 class Executor:
@@ -87,20 +91,10 @@ class Executor:
             while not await self._step(job):
                 pass
         except (Transient, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            await self._again(job, error)
+            await try_again(self._.pool, self._.queue, job, error)
         except Permanent as error:
             _log.error("%s can't be executed: %s", job.case_id, error)
             await self._park(job, f"{error.reason_code}: {error.message}")
-
-    async def _again(self, job: Job, error: Exception) -> None:
-        _log.warning("%s: %s; attempt %d of %d", job.case_id, error, job.attempts, MOST_ATTEMPTS)
-        if isinstance(error, Transient) and error.reason_code == "lease_lost":
-            return
-        if job.attempts >= MOST_ATTEMPTS:
-            await self._park(job, f"gave up after {job.attempts} attempts: {error}")
-            return
-        async with self._.pool.acquire() as conn, conn.transaction():
-            await self._.queue.later(conn, job, _LATER_S * 2**job.attempts, str(error)[:500])
 
     async def _park(self, job: Job, why: str) -> None:
         async with self._.pool.acquire() as conn, conn.transaction():
@@ -169,7 +163,6 @@ class Executor:
         if limit is not None:
             await self._write(job, loaded, records.halted(case, "limit_reached", limit.reason))
             return False
-        self._.on_commit()
         failpoint("executor.after_intent")
         if step.provider != "manual":
             said = Said(-1, event, intent)
@@ -183,7 +176,8 @@ class Executor:
         refusal = _stands(loaded, step) if tried_before else None
         declared = loaded.scene.catalogue.actions.get(step.action)
         statement = declared.sql.statement if declared is not None and declared.sql is not None else ""
-        order = Order(said.data, statement, step.target.partition("/")[2])
+        refusal = refusal or _unaddressed(loaded, statement)
+        order = _order(loaded, said.data, statement)
         effect, doubtful = await carried_out(self._.targets, order, tried_before, refusal)
         end = end_of(said.data, effect, doubtful)
         _log.info("%s, step %d: %s", job.case_id, step.number, end.TYPE)
@@ -224,11 +218,12 @@ class Executor:
                 return None
             ref = (case.gap.data.entity_type, case.gap.data.key)
             views = await self._.store.views(conn, catalogue, [ref])
+            behind = await keys_behind(conn, catalogue, [ref], self._.subject_keys)
         state = catalogue.compiled(case.gap.data.desired_state)
         asof = clock.now(wall_now())
         facts = entity_facts(state, views.get(ref, EntityView(*ref, {}, None)), asof)
         scene = Scene(catalogue, self._.directory(), self._.signing.keys(), facts, asof)
-        return Loaded(case, scene, ZoneInfo(clock.timezone), recorded[-1].event)
+        return Loaded(case, scene, ZoneInfo(clock.timezone), recorded[-1].event, behind.get(ref))
 
     def _event(self, loaded: Loaded, data: EventData, cause: Event, *unique: str) -> Event:
         origin = Origin(
@@ -250,7 +245,6 @@ class Executor:
             await self._append(conn, loaded.case, event, since)
             failpoint("executor.written_appended")
         failpoint("executor.written_committed")
-        self._.on_commit()
 
     async def _append(self, conn: Connection, case: Case, event: Event, since: int = 0) -> None:
         """The last statement of the caller's transaction."""
@@ -258,14 +252,27 @@ class Executor:
         signed = self._.signing.key().signed(event, version)
         (answer,) = await append(conn, [[NewEvent(signed, version)]])
         if isinstance(answer, AppendRefused):
-            if answer.reason_code == "version_conflict":
-                raise Transient(answer.reason_code, answer.message)
-            raise Permanent(answer.reason_code, answer.message)
+            raise answer.error()
 
     async def _done(self, job: Job) -> bool:
         async with self._.pool.acquire() as conn, conn.transaction():
             await self._.queue.done(conn, job)
         return True
+
+
+def _order(loaded: Loaded, intent: ActionIntended, statement: str) -> Order:
+    key = loaded.key_behind
+    if key is None:
+        return Order(intent, statement, intent.target.partition("/")[2])
+    return Order(intent, statement, key if isinstance(key, str) else "", sensitive_key=True)
+
+
+def _unaddressed(loaded: Loaded, statement: str) -> Refused | None:
+    """Why the target can't be told whom the statement is about, or None."""
+    if not isinstance(loaded.key_behind, Unknown) or "entity_key" not in sql.names(statement):
+        return None
+    why = loaded.key_behind.reason
+    return Refused("key_unknown", f"the key behind the pseudonym can't be told: {why}", "Do it by hand.")
 
 
 def _stands(loaded: Loaded, step: Step) -> Refused | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from common.canonical import digest
@@ -19,7 +19,7 @@ from common.failpoints import failpoint
 from common.ids import entity_stream
 from common.ledger import Answer as LedgerAnswer
 from common.ledger import Appended, AppendRefused, Connection, Recorded
-from common.sealing import Keys, Subject
+from common.sealing import Subject
 from common.subject_keys import SubjectKeyStore
 
 from observer.core import moments, observations, personal, snapshots
@@ -28,12 +28,15 @@ from observer.core.messages import Message
 from observer.core.moments import Moment
 from observer.core.observations import Answer, Incoming
 from observer.core.rejections import Rejected, Rejection, rejection
-from observer.core.settling import Settled, answer, event_of, settle
+from observer.core.settling import Settled, Stored, answer, event_of, settle
 from observer.core.snapshots import Report, SnapshotRow
 from observer.core.sources import EntityRule, EntityRules, fold_rules
 from observer.ports import Records
 
 Read = list[Message | Rejected]
+
+WARY = 5
+"""Batches for which it is looked what is stored already, at the start and since something was."""
 
 
 @dataclass(slots=True)
@@ -59,6 +62,7 @@ class Recorder:
         self._records = records
         self._subject_keys = subject_keys
         self._wall = wall
+        self._wary = WARY
         self.known = Known()
 
     async def refresh(self, connection: Connection) -> None:
@@ -86,20 +90,26 @@ class Recorder:
         already, word for word, is `unchanged`. Raises `Transient` when another writer was in the way.
         """
         read, moment = await self._read(connection, incoming, sender)
+        if snapshot is not None:
+            read = [snapshots.in_snapshot(item, snapshot) for item in read]
+        named = [item.upstream_id if isinstance(item, Message) else item.identity.upstream_id for item in read]
         read = await self._sealed(read)
         unchanged: dict[int, Answer] = {}
         if snapshot is not None:
-            read = [snapshots.in_snapshot(item, snapshot) for item in read]
             unchanged = await self._unchanged(connection, read)
         places = [place for place in range(len(incoming)) if place not in unchanged]
         rest = [incoming[place] for place in places]
         planned = observations.to_record(rest, [read[place] for place in places], moment)
-        stored = await self._records.stored(connection, [event_of(item).id for item in planned])
+        stored = await self._stored(connection, planned) if self._wary or snapshot is not None else {}
         settled = settle(rest, planned, stored, moment)
         if snapshot is not None:
             await self._keep(connection, snapshot, read, unchanged, _accepted(settled, places))
         answers = await self._append(connection, settled, len(rest))
-        return _merged(len(incoming), unchanged, dict(zip(places, answers, strict=True)))
+        merged = _merged(len(incoming), unchanged, dict(zip(places, answers, strict=True)))
+        return [
+            answer if answer.upstream_id == name else replace(answer, upstream_id=name)
+            for answer, name in zip(merged, named, strict=True)
+        ]
 
     async def reject(self, connection: Connection, item: Incoming, reason_code: str, reason: str) -> None:
         """Record that a message failed in a way that no check foresaw."""
@@ -133,31 +143,50 @@ class Recorder:
         result = await self._records.append(connection, [snapshots.report_events(report, rows, moment)])
         return list(_stored(result[0]).positions)
 
+    async def _stored(self, connection: Connection, planned: Sequence[Event | Rejection]) -> Mapping[str, Stored]:
+        """What is stored of `planned`. The ledger notices repeats by itself; only, it must then take the whole batch
+        one by one. So it is asked before while there are some; new messages, most of all that come, are spared it."""
+        stored = await self._records.stored(connection, [event_of(item).id for item in planned])
+        self._wary = WARY if stored else max(0, self._wary - 1)
+        return stored
+
     async def _sealed(self, read: Read) -> Read:
         """What was read, without anything sensitive in the clear. Keys are durable before anything is appended."""
+        if personal.any_pseudonym(self.known.rules):
+            read = await self._pseudonymised(read)
         needed = personal.subjects(read, self.known.rules)
-        return personal.sealed(read, self.known.rules, await self._keys(needed)) if needed else read
+        return personal.sealed(read, self.known.rules, await self._store().ensure(needed)) if needed else read
+
+    async def _pseudonymised(self, read: Read) -> Read:
+        hidden = {place for place, item in enumerate(read) if personal.pseudonymous(item, self.known.rules)}
+        if not hidden:
+            return read
+        secret = await self._store().ensure_pseudonym_secret()
+        return [personal.pseudonymised(item, secret) if at in hidden else item for at, item in enumerate(read)]
 
     async def _kept(self, planned: dict[int, Event | Rejection]) -> dict[int, Event | Rejection]:
-        """The same, and of a rejection about a subject that was erased without the payload."""
+        """The same, and of a rejection about a subject that was erased without the payload; so, too, where nobody
+        could find it to erase it: a payload has the key, the erasure only its pseudonym."""
         about = {place: personal.subject_of(item) for place, item in planned.items() if isinstance(item, Rejection)}
-        named = [subject for subject in about.values() if subject is not None]
-        if not named or self._subject_keys is None:
+        if not about or self._subject_keys is None:
             return planned
+        named = [subject for subject in about.values() if subject is not None]
         keys = await self._subject_keys.read(named)
-        erased = {subject for subject in named if subject in keys and keys[subject].secret is None}
+        unfit: set[Subject | None] = {subject for subject in keys if keys[subject].secret is None}
+        if personal.any_pseudonym(self.known.rules):
+            unfit.add(None)
         return {
-            place: personal.without_payload(item) if isinstance(item, Rejection) and about[place] in erased else item
+            place: personal.without_payload(item) if isinstance(item, Rejection) and about[place] in unfit else item
             for place, item in planned.items()
         }
 
-    async def _keys(self, subjects: Sequence[Subject]) -> Keys:
+    def _store(self) -> SubjectKeyStore:
         if self._subject_keys is None:
             raise Transient(
                 "subject_keys_missing",
                 "an entity type has sensitive columns, and TRUEUP_SUBJECT_KEYS does not say where the keys are",
             )
-        return await self._subject_keys.ensure(subjects)
+        return self._subject_keys
 
     async def _read(
         self, connection: Connection, incoming: Sequence[Incoming], sender: str | None
@@ -210,6 +239,8 @@ class Recorder:
         planned = await self._kept(settled.append)
         await self._records.quarantine(connection, [item for item in planned.values() if isinstance(item, Rejection)])
         results = await self._records.append(connection, [[event_of(item)] for item in planned.values()])
+        if any(isinstance(result, Appended) and result.duplicate for result in results):
+            self._wary = WARY
         answers = dict(settled.known)
         for (place, item), result in zip(planned.items(), results, strict=True):
             answers[place] = _answered(item, result)

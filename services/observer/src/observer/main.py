@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 from collections.abc import Sequence
 
@@ -27,10 +26,6 @@ _log = logging.getLogger(__name__)
 async def compose(runtime: Runtime) -> Parts:
     """The observer's parts. Raises ValueError when the file of the feeds can't be used."""
     assert isinstance(runtime.settings, ObserverSettings)
-    # A batch is thousands of objects that live as long as it does: looking for cycles among them at every 700th
-    # finds none and costs a tenth of the time.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
     settings = runtime.settings
     records, keys = PostgresRecords(runtime.ledger), subject_keys(settings.subject_keys)
     recorder = Recorder(records, wall_now, keys)
@@ -41,7 +36,7 @@ async def compose(runtime: Runtime) -> Parts:
             _log.warning("%d subject keys had come back, from a backup perhaps; they are destroyed again", back)
     context = Context(
         recorder,
-        PooledTransactions(runtime.pool, runtime.committed),
+        PooledTransactions(runtime.pool),
         PostgresQuarantine(runtime.pool),
         WatchedFeeds(runtime.settings.feeds),
     )

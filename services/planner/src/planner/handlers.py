@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 
 from common.events import Event
 from common.events.approver import ApprovalVoided, DeclarationActivated, GapConfirmed, GapDisputed, PlanReturned
-from common.events.auditor import CaseClosed, VerificationFailed
+from common.events.auditor import VerificationFailed
 from common.events.differ import GapChanged, GapClosed, GapOpened, GapUndecided
 from common.jobs import JobQueue
 from common.ledger import Connection, Recorded
+
+from planner.ports import Cases
 
 TAKEN_UP = (
     GapOpened.TYPE,
@@ -27,28 +29,15 @@ TAKEN_UP = (
 class Handlers:
     """`nudge` is called when there may be work. Nothing is decided here and nothing appended."""
 
-    def __init__(self, queue: JobQueue, nudge: Callable[[], None]) -> None:
+    def __init__(self, queue: JobQueue, cases: Cases, nudge: Callable[[], None]) -> None:
         self._queue = queue
+        self._cases = cases
         self._nudge = nudge
 
     async def cases(self, conn: Connection, batch: Sequence[Recorded]) -> None:
-        """What happened in cases. An opened case is remembered, a closed one forgotten."""
+        """What happened in cases."""
         events = [recorded.event for recorded in batch]
-        opened = {
-            event.caseid: event.data["desired_state"]
-            for event in events
-            if event.type in (GapOpened.TYPE, GapUndecided.TYPE) and event.caseid is not None
-        }
-        if opened:
-            await conn.execute(
-                "INSERT INTO planner.cases (case_id, desired_state) SELECT * FROM unnest($1::text[], $2::text[]) "
-                "ON CONFLICT DO NOTHING",
-                list(opened),
-                list(opened.values()),
-            )
-        closed = [event.caseid for event in events if event.type == CaseClosed.TYPE]
-        if closed:
-            await conn.execute("DELETE FROM planner.cases WHERE case_id = ANY ($1::text[])", closed)
+        await self._cases.note(conn, events)
         asked = [
             (event.caseid, event.type)
             for event in events
@@ -62,8 +51,7 @@ class Handlers:
         """A declaration was activated: every open case may be concerned, because what a desired state depends on
         (entity types, actions, systems) is activated apart from it. What was parked is taken up too."""
         if any(recorded.event.type == DeclarationActivated.TYPE for recorded in batch):
-            rows = await conn.fetch("SELECT case_id FROM planner.cases")
-            await self._queue.put(conn, [(row["case_id"], DeclarationActivated.TYPE) for row in rows])
+            await self._queue.put(conn, [(case, DeclarationActivated.TYPE) for case in await self._cases.all(conn)])
             await self._queue.wake(conn)
         self._nudge()
 

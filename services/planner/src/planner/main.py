@@ -15,12 +15,14 @@ from common.subject_keys import subject_keys
 
 from planner import workers
 from planner.adapters.playbook import PlaybookDrafter
+from planner.adapters.projection import Known
+from planner.adapters.tables import CaseTable
 from planner.handlers import Handlers
 from planner.settings import PlannerSettings
 from planner.workers import Planner
 
 NAME = "planner"
-GATHER_S = 0.02
+GATHER_S = 0.1
 QUEUE = JobQueue(NAME)
 
 
@@ -40,14 +42,13 @@ async def compose(runtime: Runtime) -> Parts:
             queue=QUEUE,
             drafter=PlaybookDrafter(),
             key=signing.key,
-            on_commit=runtime.committed,
         )
     )
 
     async def worker(stop: asyncio.Event) -> None:
         await work(runtime.pool, QUEUE, planner.look, nudge, settings.lease_s, stop)
 
-    handlers = Handlers(QUEUE, nudge)
+    handlers = Handlers(QUEUE, CaseTable(), nudge)
     tasks: dict[str, Task] = {f"worker-{number}": worker for number in range(1, settings.workers + 1)}
     return Parts(
         consumers=[
@@ -65,6 +66,7 @@ SERVICE = Service(
     settings=PlannerSettings,
     title="Trueup planner",
     description="Drafts one fix for a confirmed gap, with reasons and alternatives; it can do nothing else.",
+    projection=Known,
 )
 
 if __name__ == "__main__":

@@ -1,12 +1,27 @@
-"""What the planner needs of the outside: somebody who drafts."""
+"""What the planner needs of the outside: somebody who drafts, and its list of cases."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
+from common.events import Event
 from common.events.planner import PlanDrafted, PlanWithheld
+from common.ledger import Connection
 
 from planner.core.situation import Situation
+
+
+class Cases(Protocol):
+    """The cases that were opened and have not been closed: who must be looked at when a declaration changes."""
+
+    async def note(self, conn: Connection, events: Iterable[Event]) -> None:
+        """Take in events, in ledger order: an opened case is remembered, a closed one forgotten."""
+        ...
+
+    async def all(self, conn: Connection) -> list[str]:
+        """Their ids."""
+        ...
 
 
 class Drafter(Protocol):

@@ -23,7 +23,7 @@ from common.events import Event, EventData, Origin, new_event
 from common.events.planner import PlanDrafted, PlanWithheld
 from common.facts import entity_facts
 from common.failpoints import failpoint
-from common.jobs import Job, JobQueue
+from common.jobs import MOST_ATTEMPTS, Job, JobQueue, try_again
 from common.ledger import AppendRefused, Ledger, NewEvent, append
 from common.service_keys import ServiceKey
 
@@ -31,8 +31,6 @@ from planner.core.situation import Situation, gate_one_stands
 from planner.core.standing import NOTHING, Need, cause_of, is_news, need, without_declaration
 from planner.ports import Drafter
 
-MOST_ATTEMPTS = 6
-_LATER_S = 0.2
 _log = logging.getLogger(__name__)
 
 
@@ -47,7 +45,6 @@ class Parts:
     queue: JobQueue
     drafter: Drafter
     key: Callable[[], ServiceKey]
-    on_commit: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +72,7 @@ class Planner:
             seen = await self._see(job.case_id)
             await self._write(job, seen, await self._drafted(job, seen))
         except (Transient, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            await self._again(job, error)
+            await try_again(self._.pool, self._.queue, job, error)
         except Permanent as error:
             _log.error("%s can't be planned: %s", job.case_id, error)
             await self._park(job, str(error))
@@ -121,7 +118,6 @@ class Planner:
                 failpoint("planner.draft_appended")
         if data:
             failpoint("planner.draft_committed")
-            self._.on_commit()
             _log.info("%s: %s", job.case_id, ", ".join(one.TYPE for one in data))
 
     async def _append(self, conn: Any, seen: Seen, data: Sequence[EventData]) -> None:
@@ -134,9 +130,7 @@ class Planner:
         ]
         (answer,) = await append(conn, [request])
         if isinstance(answer, AppendRefused):
-            if answer.reason_code == "version_conflict":
-                raise Transient(answer.reason_code, answer.message)
-            raise Permanent(answer.reason_code, answer.message)
+            raise answer.error()
 
     def _event(self, case: Case, data: EventData, asof: Any) -> Event:
         drafted = isinstance(data, PlanDrafted)
@@ -150,16 +144,6 @@ class Planner:
         # The stream's length tells a second withholding or superseding for the same cause from the first.
         unique = str(case.plans_drafted + 1) if drafted else str(case.version(f"plan/{case.id}"))
         return new_event(data, f"plan/{case.id}", origin, unique, case=case.id)
-
-    async def _again(self, job: Job, error: Exception) -> None:
-        _log.warning("%s: %s; attempt %d of %d", job.case_id, error, job.attempts, MOST_ATTEMPTS)
-        if isinstance(error, Transient) and error.reason_code == "lease_lost":
-            return
-        if job.attempts >= MOST_ATTEMPTS:
-            await self._park(job, f"gave up after {job.attempts} attempts: {error}")
-            return
-        async with self._.pool.acquire() as conn, conn.transaction():
-            await self._.queue.later(conn, job, _LATER_S * 2**job.attempts, str(error)[:500])
 
     async def _park(self, job: Job, why: str) -> None:
         async with self._.pool.acquire() as conn, conn.transaction():

@@ -27,7 +27,7 @@ def erase(
 ) -> None:
     """Ask that everything sensitive about a subject be erased; or approve it. It can't be taken back."""
     with acting(as_person, as_json) as client:
-        named = _subject(subject)
+        named = client.known_as(_subject(subject))
         done = client.approve_erasure if approve else client.ask_erasure
         answer = done(named, comment=comment)
         if as_json:

@@ -27,12 +27,12 @@ from cli.stack.commands import Running, the_running_one
 from cli.stack.stack import Stack
 
 EXIT_DIFFERENT = 1
-REBUILT = ("differ", "auditor")
+REBUILT = tuple(service for service in SERVICES if service != "observer")
 """Whose projections are rebuilt where no service is named."""
 
 
 def rebuild_command(
-    service: Annotated[str, typer.Argument(metavar="[SERVICE]", help="differ or auditor; else both.")] = "",
+    service: Annotated[str, typer.Argument(metavar="[SERVICE]", help="One of them; else all but the observer.")] = "",
     check: Annotated[bool, typer.Option("--check", help="Compare only; exit with 1 when a row differs.")] = False,
     folder: Running = None,
     database: Annotated[
@@ -85,8 +85,9 @@ def _projection(name: str) -> Callable[[Ledger], Projection]:
     if not isinstance(service, Service) or service.projection is None:
         raise Refused(
             "no_projection",
-            f"What the {name} keeps can't be rebuilt from the ledger by this command.",
-            f"It can for {' and '.join(REBUILT)}.",
+            f"The {name} keeps no copy of what the ledger says: refused messages and snapshots under way, its only "
+            "tables, are nowhere else.",
+            f"Restore those from a backup if need be. There is something to rebuild for {', '.join(REBUILT)}.",
         )
     return service.projection
 

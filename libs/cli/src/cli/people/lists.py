@@ -172,7 +172,7 @@ def _ids(found: Sequence[Line]) -> dict[str, str]:
 
 def _about(line: Line, full: bool) -> Text:
     """What people call the entity, and with `full` what is wrong with it."""
-    parts = [clean(part) for part in (line["title"], line["headline"]) if part]
+    parts = [clean(part) for part in (line.get("named"), line["title"], line["headline"]) if part]
     return cell("\n".join(parts if full else parts[:1]))
 
 

@@ -63,6 +63,8 @@ def _head(view: _View, my_name: str) -> Iterator[RenderableType]:
     yield cell(f"{my_name} · {view.at(page['now'])} ({view.zone}{clock})", "dim")
     if page["title"]:
         yield cell(on_one_line(page["title"]), "bold")
+    if page.get("named"):
+        yield cell(f"{gap['entity_type']} {on_one_line(page['named'])}", "bold")
     severity = gap.get("severity", "")
     status = Text.assemble((severity.upper(), SEVERITY_STYLE.get(severity, "")), f" · {page['stage']}")
     if plan:

@@ -19,6 +19,8 @@ def line(*parts: tuple[str, str]) -> Text:
 def clean(text: str) -> str:
     """Text from outside, on one line, without control characters that a terminal would obey."""
     spaced = " ".join(text.split())
+    if spaced.isprintable():
+        return spaced
     return "".join(
         char if not unicodedata.category(char).startswith("C") else "\N{REPLACEMENT CHARACTER}" for char in spaced
     )

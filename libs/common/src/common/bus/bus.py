@@ -79,12 +79,7 @@ class Bus:
         self._raw = raw
         self._gather_s = gather_s
         self._fetching = (Fetching(), Fetching())
-        self._woken = asyncio.Event()
         self.state = State()
-
-    def wake_relay(self) -> None:
-        """Something was appended and committed: send it now."""
-        self._woken.set()
 
     async def run(self) -> None:
         """Be on the bus until cancelled. Failures are logged and survived; `state` tells."""
@@ -128,7 +123,7 @@ class Bus:
     def _duties(self, stack: AsyncExitStack, producer: Any) -> list[Coroutine[Any, Any, None]]:
         """What runs in a session beside the watch."""
         letters = DeadLetters(self._address, producer)
-        relay = Relay(self._address, self._database_url, producer, self._woken)
+        relay = Relay(self._address, self._database_url, producer)
         duties: list[Coroutine[Any, Any, None]] = [relay.run()]
         address, pool = self._address, self._pool
         if self._consumers:

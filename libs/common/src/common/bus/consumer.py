@@ -35,7 +35,7 @@ LOOK_S = 1.0
 """How often a consumer looks whether something published hasn't reached it."""
 LOOK_JOINING_S = 0.25
 LOOK_WHEN_BUSY_S = 10.0
-"""The same for a consumer that gets all it can take: what it hasn't got yet is mostly just waiting its turn."""
+"""The same for one that took `MAX_RECORDS` meanwhile: what it hasn't got yet is mostly just waiting its turn."""
 MAX_RECORDS = 1_000
 _POLL_MS = 250
 _LARGEST_POSITION = 2**63 - 1
@@ -96,19 +96,21 @@ class LedgerConsumer:
         """
         kafka = await self._joined(asyncio.ensure_future(joining))
         look, look_when_busy, commit = Metronome(LOOK_S), Metronome(LOOK_WHEN_BUSY_S), Metronome(LOOK_S)
-        busy = False
+        taken = 0
         while True:
-            if (look_when_busy if busy else look).due():
-                await self._look()
+            if look.due():
+                if taken < MAX_RECORDS or look_when_busy.due():
+                    await self._look()
+                taken = 0
             fetched = await self._fetching.fetch(kafka, _POLL_MS, MAX_RECORDS)
-            busy = len(fetched.records) >= MAX_RECORDS
+            taken += len(fetched.records)
             if fetched:
                 failpoint(f"{self._service}.after_fetch")
                 await self._take(fetched.records)
                 for bad in fetched.unreadable:
                     at = self._short[bad.topic], bad.partition
                     await self._bury_message(at, bad.offset, None, None, b"", bad.error)
-                if self._gather_s and not busy:
+                if self._gather_s and len(fetched.records) < MAX_RECORDS:
                     await asyncio.sleep(self._gather_s)
             if commit.due():
                 await commit_offsets(kafka)

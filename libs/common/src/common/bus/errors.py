@@ -12,6 +12,7 @@ _PASSING = (
     OSError,  # also TimeoutError
     KafkaError,
     asyncpg.InterfaceError,  # the connection was closed under us
+    asyncpg.InternalClientError,  # the same, while the server's last words were still to be read
     asyncpg.PostgresConnectionError,
     asyncpg.TransactionRollbackError,  # deadlock, serialisation
     asyncpg.LockNotAvailableError,
@@ -19,6 +20,7 @@ _PASSING = (
     asyncpg.OperatorInterventionError,  # shutdown, statement_timeout
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
+_DATABASE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 def is_transient(error: BaseException) -> bool:
@@ -34,7 +36,7 @@ def reason_of(error: BaseException) -> tuple[str, str]:
         return error.reason_code, error.message
     if isinstance(error, KafkaError):
         return "bus_unavailable", f"{type(error).__name__}: {error}"
-    if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError) and is_transient(error):
+    if isinstance(error, _DATABASE) and is_transient(error):
         return "database_unavailable", f"{type(error).__name__}: {error}"
     if isinstance(error, OSError):
         return "no_answer", f"{type(error).__name__}: {error}"

@@ -24,6 +24,9 @@ CAREFUL_S = 60.0
 """How long after the last unreadable record fetching stays careful."""
 MAX_BYTES = 2 * 1024 * 1024
 """Of records fetched at once, what the last step adds aside."""
+GATHER_S = 0.01
+"""How long more may come once something has. What arrives while a batch is handled is on the broker, all but the
+little that was fetched ahead: taking that alone would make a batch of it, and let the rest wait for two batches."""
 STEP = 8
 """Records taken from the client at a time: each may be as large as an unpacked batch."""
 REASON = "unreadable_record"
@@ -63,8 +66,8 @@ class Fetching:
         self._careful_until = 0.0
 
     async def fetch(self, kafka: Any, timeout_ms: int, max_records: int) -> Fetched:
-        """What has come within `timeout_ms`, at most `max_records` (careful: one more round over the partitions),
-        and no more once it is `MAX_BYTES`.
+        """What has come within `timeout_ms`, and `GATHER_S` after the first; at most `max_records` (careful: one more
+        round over the partitions), and no more once it is `MAX_BYTES`.
 
         Raises `Transient` (`unreadable_record`) when something could not be read while not careful: nothing since
         the last offsets committed may be taken as handled, begin the session again. Raises what the client raises
@@ -116,13 +119,18 @@ class Fetching:
 
 
 async def _in_steps(kafka: Any, timeout_ms: int, max_records: int) -> Fetched:
+    loop = asyncio.get_running_loop()
+    wait_ms = timeout_ms
+    until = 0.0
     found = Fetched()
     size = 0
     while len(found.records) < max_records and size < MAX_BYTES:
         step = min(STEP, max_records - len(found.records))
-        got = await kafka.getmany(timeout_ms=0 if found else timeout_ms, max_records=step)
+        got = await kafka.getmany(timeout_ms=wait_ms, max_records=step)
         if not got:
             break
+        until = until or loop.time() + GATHER_S
+        wait_ms = max(0, round(1000 * (until - loop.time())))
         taken = [record for records in got.values() for record in records]
         found.records += taken
         size += _bytes(taken)

@@ -44,12 +44,12 @@ class Relay:
     (`progress.republish`) ends it with `Transient` (`relay_moved`); the next one begins there.
     """
 
-    def __init__(self, address: Address, database_url: str, producer: Any, woken: asyncio.Event) -> None:
+    def __init__(self, address: Address, database_url: str, producer: Any) -> None:
         self._address = address
         self._service = address.service
         self._database_url = database_url
         self._producer = producer
-        self._woken = woken
+        self._woken = asyncio.Event()
         self._position: int | None = None
         self._scanned = -1
         self._published: dict[Partition, int] = {}

@@ -68,9 +68,14 @@ class PlaybookStep:
     why: str
 
 
+MOST_COMPILED = 256
+_COMPILED: dict[tuple[str, str, str], CompiledDesiredState] = {}
+"""By name, `version_digest` and the realm's timezone, on which all of it depends; the oldest go first."""
+
+
 @dataclass(frozen=True)
 class Catalogue:
-    """Immutable: `apply` and `with_documents` give a new one. Compiling is done once per version and kept.
+    """Immutable: `apply` and `with_documents` give a new one. What a version compiles to is kept for the process.
 
     `timezone` is the realm's, for desired states that name none.
     """
@@ -78,7 +83,6 @@ class Catalogue:
     documents: Mapping[tuple[str, str], Document] = field(default_factory=dict)
     timezone: str = "UTC"
     authors: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    _compiled: dict[str, CompiledDesiredState] = field(default_factory=dict, repr=False, compare=False)
     _versions: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def with_documents(self, documents: Iterable[Document]) -> "Catalogue":
@@ -145,7 +149,7 @@ class Catalogue:
     def compiled(self, name: str) -> CompiledDesiredState:
         """The desired state, ready to decide. Raises Permanent when it is not active or does not compile."""
         version = self.version_digest(name)
-        if (known := self._compiled.get(version)) is not None:
+        if (known := _COMPILED.get((name, version, self.timezone))) is not None:
             return known
         faults: list[str] = []
 
@@ -155,7 +159,9 @@ class Catalogue:
         state = compiling.desired_state(name, self.desired_states[name], self.declared, version, report)
         if state is None or faults:
             raise Permanent("declaration_unreadable", f"{name} cannot be decided: {'; '.join(faults)}")
-        self._compiled[version] = state
+        if len(_COMPILED) >= MOST_COMPILED:
+            del _COMPILED[next(iter(_COMPILED))]
+        _COMPILED[name, version, self.timezone] = state
         return state
 
     def version_digest(self, name: str) -> str:

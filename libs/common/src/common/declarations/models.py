@@ -115,13 +115,11 @@ class EntityType(Strict):
                     f"Did you mean {near[0]}? A column that is not read may be named, but not so like another.",
                     ("sensitive", index),
                 )
-        if self.key in self.sensitive_columns:
-            refuse(
-                "not_offered_yet",
-                "A sensitive key (a pseudonym in its place) is known but not offered yet by this version.",
-                "Let the source send a number without a meaning as the key, or drop it here.",
-                ("sensitive",),
-            )
+
+    @property
+    def sensitive_key(self) -> bool:
+        """Whether entities are known by a pseudonym of their key (`common.pseudonyms`)."""
+        return self.key in self.sensitive_columns
 
     @property
     def sensitive_columns(self) -> frozenset[str]:

@@ -38,6 +38,16 @@ def check_entity_type(
             _refuse(reads, other.sensitive_attributes, ("related", name), "sensitive_relation", report)
             own = [relation.own] if relation.own else []
             _refuse(own, spec.sensitive_attributes, ("related", name), "sensitive_relation", report)
+        if spec.sensitive_key and relation.own is None:
+            report(
+                ("related", name),
+                Wrong(
+                    "sensitive_relation",
+                    f"{spec.key}, the key, is sensitive, and {relation.other}.{relation.through} would name it: in "
+                    "the clear, where nothing seals it.",
+                    "Drop the relation, or let the source give entities a number without a meaning as their key.",
+                ),
+            )
     hidden = sensitive_variables(spec, types)
     for item in compiling.relations(spec, types, report):
         far = types[item.relation.other].sensitive_attributes
@@ -45,6 +55,16 @@ def check_entity_type(
         path: Path = ("related", item.name, "where")
         _refuse([name for name in read if name in far], far, path, "sensitive_relation", report)
         _refuse(item.reads, hidden, path, "sensitive_relation", report)
+    if former is not None and _known_by(former) != _known_by(spec):
+        report(
+            ("sensitive",),
+            Wrong(
+                "sensitive_key_changed",
+                "Whether the key is sensitive, and which column it is, can't change: what is stored goes by the "
+                f"{'pseudonym' if former.sensitive_key else 'key'}, and would be other entities from now on.",
+                "Declare another entity type, and let the source report to that.",
+            ),
+        )
     if former is not None and (dropped := former.sensitive_columns - spec.sensitive_columns):
         report(
             ("sensitive",),
@@ -54,6 +74,10 @@ def check_entity_type(
                 "Keep it under sensitive, by the column's name where no attribute is read from it any more.",
             ),
         )
+
+
+def _known_by(spec: EntityType) -> str:
+    return spec.key if spec.sensitive_key else ""
 
 
 def check_desired_state(state: CompiledDesiredState, hidden: frozenset[str], report: Report) -> None:
@@ -83,12 +107,16 @@ def check_policy(spec: ApprovalPolicy, entity_type: EntityType, report: Report) 
             _refuse([attribute], entity_type.sensitive_attributes, ("owners", role), "sensitive_owner", report)
 
 
+_OFFERED = (
+    "It may decide in when: and expect: of a rule, in severity:, in peopleOnly:, and in done: where the proof doesn't"
+    " use it: there it is opened in memory, and only the result is stored. Else use one that is not sensitive."
+)
 _WHY = {
     "sensitive_check": "a row that fails it is set aside before anything is opened",
     "sensitive_relation": "who is joined to whom would be stored in the clear",
-    "sensitive_proof": "an examiner decides this again, and has no keys",
+    "sensitive_proof": "an examiner decides this again, and has no keys; nor has anybody, once it is erased",
     "sensitive_text": "the text is stored in the clear",
-    "sensitive_date": "the deadline is stored in the clear",
+    "sensitive_date": "the deadline that it makes is stored in the clear, and tells the date",
     "sensitive_parameter": "parameters are stored, and given to another system, in the clear",
     "sensitive_owner": "the ticket names the role that it leads to",
 }
@@ -100,7 +128,7 @@ def _refuse(reads: Iterable[str], hidden: frozenset[str], path: Path, code: str,
         told = f"{', '.join(found)} is sensitive and can't be read here: {_WHY[code]}."
         report(
             path,
-            Wrong(code, told, "Read it in when: or expect: of a rule, or use an attribute that is not sensitive."),
+            Wrong(code, told, _OFFERED),
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from common.clock import parse_instant
 from common.errors import Permanent
@@ -19,14 +19,14 @@ Ref: TypeAlias = tuple[str, str]
 Order: TypeAlias = tuple[datetime, int, str]
 """(source time, sequence, event id): a total order over the observations of one entity."""
 
+_OBSERVED, _WITHDRAWN = EntityObserved.TYPE, EntityWithdrawn.TYPE
 NO_SEQUENCE = -(2**62)
 """Stands for a missing sequence: before every sequence at the same source time."""
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
 """The source time of an entity that a snapshot names and of which no row has arrived yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(NamedTuple):
     """One EntityObserved (`row` is the whole row) or EntityWithdrawn (`row` is None), as far as order needs it."""
 
     ref: Ref
@@ -78,32 +78,30 @@ def order_of(source_time: datetime, sequence: int | None, event_id: str) -> Orde
 
 def read_observation(recorded: Recorded) -> Observation | None:
     """The observation that an event is; None for an event that is none. Raises `Permanent` (`malformed_event`)."""
-    event = recorded.event
-    if event.type not in (EntityObserved.TYPE, EntityWithdrawn.TYPE):
+    kind, event_id, data = recorded.content
+    if kind != _OBSERVED and kind != _WITHDRAWN:  # noqa: PLR1714 - asked of every event
         return None
-    data = event.data
     try:
         return Observation(
             (data["entity_type"], data["key"]),
             data["feed"],
-            data["row"] if event.type == EntityObserved.TYPE else None,
-            order_of(parse_instant(data["source_time"]), data.get("sequence"), event.id),
+            data["row"] if kind == _OBSERVED else None,
+            order_of(parse_instant(data["source_time"]), data.get("sequence"), event_id),
             recorded,
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise Permanent("malformed_event", f"event {event.id} is no observation: {error!r}") from error
+        raise Permanent("malformed_event", f"event {event_id} is no observation: {error!r}") from error
 
 
 def read_erasure(recorded: Recorded) -> Ref | None:
     """The entity whose subject key was destroyed; None for an event that says nothing of the kind."""
-    if recorded.event.type != ErasureDone.TYPE:
-        return None
-    return recorded.event.data["entity_type"], recorded.event.data["key"]
+    kind, _, data = recorded.content
+    return (data["entity_type"], data["key"]) if kind == ErasureDone.TYPE else None
 
 
 def read_report(recorded: Recorded) -> Report | None:
     """The snapshot report that an event is; None for an event that is none. Raises `Permanent`."""
-    if recorded.event.type != SourceReported.TYPE:
+    if recorded.content[0] != SourceReported.TYPE:
         return None
     try:
         data = SourceReported.of(recorded.event)

@@ -40,6 +40,21 @@ _ROW = (
     "e.entity_type, e.key, e.row, e.feed, e.source_time, e.event_id, e.position, e.as_of, c.as_of AS missing, "
     "e.withdrawn"
 )
+_OBSERVE = """
+    INSERT INTO {tables}entities AS e
+        (entity_type, key, row, feed, source_time, sequence, event_id, position, as_of, withdrawn)
+    SELECT t, k, r, f, at, s, i, p, at, r IS NULL FROM {source}
+    ON CONFLICT (entity_type, key) DO UPDATE SET
+        row = excluded.row, feed = excluded.feed, source_time = excluded.source_time,
+        sequence = excluded.sequence, event_id = excluded.event_id, position = excluded.position,
+        as_of = greatest(e.as_of, excluded.as_of), withdrawn = excluded.withdrawn
+    WHERE (excluded.source_time, excluded.sequence, excluded.event_id) > (e.source_time, e.sequence, e.event_id)
+    RETURNING e.entity_type, e.key
+"""
+_GIVEN = (
+    "unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[], $7::text[], "
+    "$8::bigint[]) AS u (t, k, r, f, at, s, i, p)"
+)
 
 
 class EntityStore:
@@ -65,10 +80,18 @@ class EntityStore:
         await conn.execute("SELECT pg_advisory_xact_lock($1)", self._lock)
 
     async def begin(self, conn: Connection) -> None:
-        """Make tables that are new those of an empty store; a store that is begun stays as it is."""
+        """Make tables that are new those of an empty store, to be filled; a store that is begun stays as it is."""
         await conn.execute(
             f"INSERT INTO {self._tables}entity_progress DEFAULT VALUES ON CONFLICT DO NOTHING"  # noqa: S608
         )
+        await conn.execute(
+            f"CREATE UNLOGGED TABLE IF NOT EXISTS {self._tables}observed (t text, k text, r text, f text, "
+            "at timestamptz, s bigint, i text, p bigint)"
+        )
+
+    async def filled(self, conn: Connection) -> None:
+        """Nothing more is to be filled in."""
+        await conn.execute(f"DROP TABLE {self._tables}observed")
 
     async def apply(
         self, conn: Connection, recorded: Sequence[Recorded], catalogue: Catalogue
@@ -81,12 +104,12 @@ class EntityStore:
         observation that is not the newest changes nothing and is not in the result. Raises `Permanent`
         (`malformed_event`).
         """
-        observations = [item for item in map(read_observation, recorded) if item is not None]
-        reports = [item for item in map(read_report, recorded) if item is not None]
+        observations, others = _told_apart(recorded)
+        reports = [report for report in map(read_report, others) if report is not None]
         await self.lock(conn)
         await self._relink(conn, catalogue)
         # Nothing of an erased entity's row has changed, and what can be read of it has.
-        erased = [(read_erasure(item), item) for item in recorded]
+        erased = [(read_erasure(item), item) for item in others]
         changed: dict[Ref, Recorded] = {ref: item for ref, item in erased if ref is not None}
         best = newest(observations)
         for ref in await self._observe(conn, [best[ref] for ref in sorted(best)]):
@@ -105,33 +128,42 @@ class EntityStore:
                     _later(changed, parent, changed[ref])
         return {ref: changed[ref] for ref in sorted(changed)}
 
+    async def fill(self, conn: Connection, recorded: Sequence[Recorded], catalogue: Catalogue) -> None:
+        """As `apply`, for many events at once and without saying what has changed. Leaves nothing behind but what
+        `apply` would."""
+        observations, others = _told_apart(recorded)
+        await self.lock(conn)
+        await self._relink(conn, catalogue)
+        best = newest(observations)
+        taken = await self._copy_in(conn, [best[ref] for ref in sorted(best)])
+        await self._links.write(conn, {ref: best[ref].row for ref in taken})
+        reports = [report for report in map(read_report, others) if report is not None]
+        seen = seen_as_of(reports)
+        await self._see(conn, [(ref, seen[ref].feed, seen[ref].as_of) for ref in sorted(seen)])
+        for report in reports:
+            await self._snapshots.record(conn, report)
+
+    async def _copy_in(self, conn: Connection, items: Sequence[Observation]) -> list[Ref]:
+        """`_observe` by COPY; says which were newer of those that name others."""
+        if not items:
+            return []
+        waiting = f"{self._tables}observed"
+        await conn.execute(f"TRUNCATE {waiting}")
+        schema, _, name = waiting.partition(".")
+        await conn.copy_records_to_table(name, schema_name=schema, records=map(_columns, items))
+        taken = await conn.fetch(
+            f"WITH taken AS ({_OBSERVE.format(tables=self._tables, source=waiting)}) "  # noqa: S608
+            "SELECT entity_type, key FROM taken WHERE entity_type = ANY ($1::text[])",
+            list(self._links.wanted),
+        )
+        return [(row[0], row[1]) for row in taken]
+
     async def _observe(self, conn: Connection, items: Sequence[Observation]) -> list[Ref]:
         """Write the observations that are newer than what is stored; says which were."""
         if not items:
             return []
         rows = await conn.fetch(
-            f"""
-            INSERT INTO {self._tables}entities AS e
-                (entity_type, key, row, feed, source_time, sequence, event_id, position, as_of, withdrawn)
-            SELECT t, k, r, f, at, s, i, p, at, r IS NULL
-            FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[],
-                        $7::text[], $8::bigint[]) AS u (t, k, r, f, at, s, i, p)
-            ON CONFLICT (entity_type, key) DO UPDATE SET
-                row = excluded.row, feed = excluded.feed, source_time = excluded.source_time,
-                sequence = excluded.sequence, event_id = excluded.event_id, position = excluded.position,
-                as_of = greatest(e.as_of, excluded.as_of), withdrawn = excluded.withdrawn
-            WHERE (excluded.source_time, excluded.sequence, excluded.event_id)
-                > (e.source_time, e.sequence, e.event_id)
-            RETURNING e.entity_type, e.key
-            """,  # noqa: S608
-            [item.ref[0] for item in items],
-            [item.ref[1] for item in items],
-            [None if item.row is None else orjson.dumps(item.row).decode() for item in items],
-            [item.feed for item in items],
-            [item.order[0] for item in items],
-            [item.order[1] for item in items],
-            [item.order[2] for item in items],
-            [item.recorded.position for item in items],
+            _OBSERVE.format(tables=self._tables, source=_GIVEN), *zip(*map(_columns, items), strict=True)
         )
         return [(row[0], row[1]) for row in rows]
 
@@ -248,22 +280,39 @@ class EntityStore:
         )
         return [(entity_type, row[0]) for row in rows]
 
-    async def catch_up(self, conn: Connection, ledger: Ledger, catalogue: Catalogue) -> dict[Ref, Recorded]:
-        """Take in all that the observer has appended since the last time, up to the ledger's head.
+    async def reached(self, conn: Connection) -> int:
+        """The position up to which it was caught up; -1 when it never was."""
+        position = await conn.fetchval(f"SELECT position FROM {self._tables}entity_progress")  # noqa: S608
+        return -1 if position is None else int(position)
+
+    async def catch_up(
+        self,
+        conn: Connection,
+        ledger: Ledger,
+        catalogue: Catalogue,
+        since: int | None = None,
+        until: int | None = None,
+    ) -> dict[Ref, Recorded]:
+        """Take in all that the observer has appended since the last time, or after `since`, up to the ledger's head,
+        or to `until`.
 
         For a service that decides from the newest state and does not consume `state` (or must not wait for it).
         Returns what `apply` returns.
         """
         await self.lock(conn)
-        position = await conn.fetchval(f"SELECT position FROM {self._tables}entity_progress")  # noqa: S608
-        head = await ledger.head(conn)
+        start = await self.reached(conn)
+        position = start if since is None else since
+        head = await ledger.head(conn) if until is None else until
         changed: dict[Ref, Recorded] = {}
-        start = position
         while batch := await ledger.read_after(conn, position, READ_LIMIT, source="observer"):
+            position = batch[-1].position
+            if until is not None:
+                batch = [recorded for recorded in batch if recorded.position <= until]
             for ref, recorded in (await self.apply(conn, batch, catalogue)).items():
                 _later(changed, ref, recorded)
-            position = batch[-1].position
-        if (position := max(position, head)) > start:
+            if until is not None and position >= until:
+                break
+        if (position := until if until is not None else max(position, head)) > start:
             await conn.execute(
                 f"UPDATE {self._tables}entity_progress SET position = $1",  # noqa: S608
                 position,
@@ -289,6 +338,24 @@ class EntityStore:
             f"UPDATE {self._tables}entity_progress SET links = $1",  # noqa: S608
             self._links.version,
         )
+
+
+def _told_apart(recorded: Iterable[Recorded]) -> tuple[list[Observation], list[Recorded]]:
+    """The observations, and the other events."""
+    observations, others = [], []
+    for item in recorded:
+        observation = read_observation(item)
+        if observation is None:
+            others.append(item)
+        else:
+            observations.append(observation)
+    return observations, others
+
+
+def _columns(item: Observation) -> tuple[object, ...]:
+    """What `_OBSERVE` takes."""
+    ref, feed, row, order, recorded = item
+    return *ref, None if row is None else orjson.dumps(row).decode(), feed, *order, recorded.position
 
 
 def _entity(row: Sequence[object]) -> StoredEntity:

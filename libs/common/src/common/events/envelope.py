@@ -72,12 +72,27 @@ class Event:
     @classmethod
     def decode(cls, raw: bytes | str) -> Event:
         """Read what `encode` wrote. Raises `Permanent` (`malformed_event`) for anything else."""
+        return cls.of(parsed(raw))
+
+    @classmethod
+    def of(cls, envelope: dict[str, Any]) -> Event:
+        """The event that a CloudEvent's object is. Raises as `decode` does."""
         try:
-            envelope = orjson.loads(raw)
             fields = {name: envelope[name] for name in _REQUIRED}
-        except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        except (KeyError, TypeError) as error:
             raise Permanent("malformed_event", f"not an event of the ledger: {error}") from error
         for name in _OPTIONAL:
             if name in envelope:
                 fields[name] = envelope[name]
         return cls(**fields)
+
+
+def parsed(raw: bytes | str) -> dict[str, Any]:
+    """The object that the bytes are. Raises `Permanent` (`malformed_event`) where they are none."""
+    try:
+        envelope = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise Permanent("malformed_event", f"not an event of the ledger: {error}") from error
+    if type(envelope) is not dict:
+        raise Permanent("malformed_event", "not an event of the ledger: no object")
+    return envelope

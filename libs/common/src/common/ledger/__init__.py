@@ -1,6 +1,7 @@
 """The ledger: one append-only table, its dense positions, and how far everybody has come in it."""
 
 from common.ledger.client import (
+    CLOCK_OFF,
     Answer,
     Appended,
     AppendRefused,
@@ -14,6 +15,7 @@ from common.ledger.client import (
 from common.ledger.install import READER, install, migrate, role_name
 
 __all__ = [
+    "CLOCK_OFF",
     "READER",
     "Answer",
     "AppendRefused",

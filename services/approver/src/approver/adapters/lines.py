@@ -15,13 +15,16 @@ from approver.ports import Wanted
 
 _WHERE = """
     ($1::text IS NULL OR stage = $1) AND ($2::text IS NULL OR people @> ARRAY[$2]::text[])
-    AND ($3::text IS NULL OR desired_state = $3) AND ($4::text IS NULL OR key = $4)
+    AND ($3::text IS NULL OR desired_state = $3) AND ($4::text[] IS NULL OR key = ANY ($4))
     AND ($5::bool IS NULL OR (body::jsonb ->> 'plan' IS NOT NULL) = $5)
 """
 
 
 class PostgresLines:
-    """See `ports.Lines`."""
+    """See `ports.Lines`. With `prefix`: what is written goes to the tables whose names begin so (a rebuild)."""
+
+    def __init__(self, prefix: str = "") -> None:
+        self._tables = f"approver.{prefix}"
 
     async def write(self, conn: Connection, lines: Sequence[CaseLine]) -> None:
         if not lines:
@@ -29,8 +32,8 @@ class PostgresLines:
         ids = [line.case for line in lines]
         people = ["\n".join(line.yours) for line in lines]
         await conn.execute(
-            """
-            INSERT INTO approver.cases
+            f"""
+            INSERT INTO {self._tables}cases
                 (case_id, desired_state, entity_type, key, stage, ticket_open, people, body)
             SELECT c, d, t, k, s, o, string_to_array(p, E'\n'), b
             FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::text[],
@@ -38,7 +41,7 @@ class PostgresLines:
             ON CONFLICT (case_id) DO UPDATE SET
                 stage = excluded.stage, ticket_open = excluded.ticket_open, people = excluded.people,
                 body = excluded.body
-            """,
+            """,  # noqa: S608
             ids,
             [line.desired_state for line in lines],
             [line.entity_type for line in lines],
@@ -48,10 +51,10 @@ class PostgresLines:
             people,
             [_json({**asdict(line), "tasks": None}) for line in lines],
         )
-        await conn.execute("DELETE FROM approver.tasks WHERE case_id = ANY ($1::text[])", ids)
+        await conn.execute(f"DELETE FROM {self._tables}tasks WHERE case_id = ANY ($1::text[])", ids)  # noqa: S608
         tasks = [(line.case, task) for line in lines for task in line.tasks]
         await conn.execute(
-            "INSERT INTO approver.tasks (case_id, step, body) "
+            f"INSERT INTO {self._tables}tasks (case_id, step, body) "  # noqa: S608
             "SELECT * FROM unnest($1::text[], $2::int[], $3::text[])",
             [case for case, _ in tasks],
             [task.step for _, task in tasks],
@@ -76,7 +79,7 @@ class PostgresLists:
         self._source = source
 
     async def page(self, wanted: Wanted, after: str, limit: int) -> tuple[list[dict[str, Any]], int]:
-        filters = (wanted.stage, wanted.mine, wanted.desired_state, wanted.key, wanted.planned)
+        filters = (wanted.stage, wanted.mine, wanted.desired_state, wanted.keys, wanted.planned)
         rows = await self._source.fetch(
             f"SELECT body FROM approver.cases WHERE {_WHERE} AND case_id > $6 ORDER BY case_id LIMIT $7",  # noqa: S608
             *filters,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from common.errors import Permanent, Transient
 from common.events import SIGNED
 from common.ids import entity_stream
 from common.ledger import AppendRefused, Connection, NewEvent, Recorded, append
@@ -19,14 +18,7 @@ class LedgerRecords:
         self._key = key
 
     async def cases(self, conn: Connection, cases: Sequence[str]) -> dict[str, list[Recorded]]:
-        rows = await conn.fetch(
-            "SELECT case_id, position, event FROM ledger.events WHERE case_id = ANY ($1::text[]) ORDER BY position",
-            list(cases),
-        )
-        found: dict[str, list[Recorded]] = defaultdict(list)
-        for row in rows:
-            found[row["case_id"]].append(Recorded(row["position"], None, row["event"].encode()))
-        return dict(found)
+        return await cases_of(conn, cases)
 
     async def erasures(self, conn: Connection) -> list[Recorded]:
         rows = await conn.fetch(
@@ -44,8 +36,7 @@ class LedgerRecords:
         signed = [[self._signed(new) for new in request] for request in requests]
         for answer in await append(conn, signed):
             if isinstance(answer, AppendRefused):
-                kind = Transient if answer.reason_code == "version_conflict" else Permanent
-                raise kind(answer.reason_code, answer.message)
+                raise answer.error()
             positions.append(list(answer.positions))
         return positions
 
@@ -54,3 +45,15 @@ class LedgerRecords:
         if new.event.type not in SIGNED or new.expected_version is None:
             return new
         return NewEvent(self._key().signed(new.event, new.expected_version), new.expected_version)
+
+
+async def cases_of(conn: Connection, cases: Sequence[str]) -> dict[str, list[Recorded]]:
+    """See `ports.Records.cases`."""
+    rows = await conn.fetch(
+        "SELECT case_id, position, event FROM ledger.events WHERE case_id = ANY ($1::text[]) ORDER BY position",
+        list(cases),
+    )
+    found: dict[str, list[Recorded]] = defaultdict(list)
+    for row in rows:
+        found[row["case_id"]].append(Recorded(row["position"], None, row["event"].encode()))
+    return dict(found)

@@ -16,11 +16,10 @@ T = TypeVar("T")
 
 
 class Transactions:
-    """`pool` is asyncpg's, of the approver's role. `committed` is called after each commit."""
+    """`pool` is asyncpg's, of the approver's role."""
 
-    def __init__(self, pool: Any, committed: Callable[[], None]) -> None:
+    def __init__(self, pool: Any) -> None:
         self.pool = pool
-        self._committed = committed
 
     async def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """The answer of `work`, committed. `work` may run several times, each in a transaction of its own.
@@ -30,14 +29,11 @@ class Transactions:
         for attempt in range(ATTEMPTS):
             try:
                 async with self.pool.acquire() as conn, conn.transaction():
-                    answer = await work(conn)
-                self._committed()
+                    return await work(conn)
             except Exception as error:
                 if not is_transient(error):
                     raise
                 if attempt + 1 == ATTEMPTS:
                     raise Transient(*reason_of(error)) from error
-            else:
-                return answer
             await asyncio.sleep(FIRST_PAUSE_S * 2**attempt)
         raise AssertionError("unreachable: the last attempt returns or raises")

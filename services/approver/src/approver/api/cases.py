@@ -11,6 +11,7 @@ from common.failpoints import failpoint
 from common.ledger import Connection
 from fastapi import APIRouter, Depends, Query
 
+from approver.api import naming
 from approver.api.context import Context
 from approver.api.models import (
     CaseLine,
@@ -48,10 +49,14 @@ def router(context: Context) -> APIRouter:
         after: str = "",
         limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
     ) -> CaseList:
-        """Cases by id. `mine`: only those that wait for you. `planned`: only those with, or without, a plan."""
-        wanted = Wanted(stage, person.id if mine else None, desired_state, key, planned)
+        """Cases by id. `mine`: only those that wait for you. `planned`: only those with, or without, a plan. `key`:
+        the entity's, as people know it or as the ledger does."""
+        keys = None if key is None else await naming.keys_of(context, person, key)
+        wanted = Wanted(stage, person.id if mine else None, desired_state, keys, planned)
         rows, total = await context.lists.page(wanted, after, limit)
-        lines = [case_line(row, person.id) for row in rows]
+        refs = [(row["entity_type"], row["key"]) for row in rows]
+        named = await naming.names(context, refs)
+        lines = [case_line({**row, "named": named.get(ref)}, person.id) for row, ref in zip(rows, refs, strict=True)]
         return CaseList(cases=lines, next=lines[-1].case if len(lines) == limit else None, total=total)
 
     @routes.get("/cases/{case:path}")
@@ -62,11 +67,8 @@ def router(context: Context) -> APIRouter:
             opened = await opened_case(context, conn, case)
             return page(opened, person.id, (await context.desk.look(conn)).clock)
 
-        made = await context.transact(work)
-        plain = made.model_dump()
-        if not (sealed := revealing.subjects(plain)):
-            return made
-        return CasePage.model_validate(revealing.revealed(plain, await context.keys(sealed)))
+        plain = (await context.transact(work)).model_dump()
+        return CasePage.model_validate(await _opened(context, plain))
 
     @routes.get("/decisions/template")
     async def template(
@@ -112,6 +114,16 @@ def router(context: Context) -> APIRouter:
         return TaskList(tasks=[row for row in rows if row.yours or not mine])
 
     return routes
+
+
+async def _opened(context: Context, page: dict[str, Any]) -> dict[str, Any]:
+    """The page with what is sealed in it opened, and with the entity's own key."""
+    if page["gap"] is not None:
+        ref = (page["gap"]["data"]["entity_type"], page["gap"]["data"]["key"])
+        page["named"] = (await naming.names(context, [ref])).get(ref)
+    sealed = revealing.subjects(page)
+    found: dict[str, Any] = revealing.revealed(page, await context.keys(sealed)) if sealed else page
+    return found
 
 
 async def opened_case(context: Context, conn: Connection, case: str) -> Opened:

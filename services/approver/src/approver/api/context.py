@@ -11,6 +11,7 @@ from common.directory import Directory, Person
 from common.http_auth import Logins, Tokens
 from common.ledger import Connection
 from common.sealing import Keys, Subject
+from common.subject_keys import SubjectKeys
 
 from approver.desk import Desk
 from approver.ports import Lists
@@ -24,15 +25,10 @@ class Transact(Protocol):
     async def __call__(self, work: Callable[[Connection], Awaitable[T]], /) -> T: ...
 
 
-async def no_keys(_: Sequence[Subject]) -> Keys:
-    """The keys there are without TRUEUP_SUBJECT_KEYS."""
-    return {}
-
-
 @dataclass(frozen=True, slots=True)
 class Context:
-    """`bearer` is the dependency that says who is asking; `quiescent` whether all services have handled all; `keys`
-    reads subject keys, for pages."""
+    """`bearer` is the dependency that says who is asking; `quiescent` whether all services have handled all;
+    `subject_keys` opens what is sealed, for pages."""
 
     realm: str
     desk: Desk
@@ -44,4 +40,8 @@ class Context:
     bearer: Callable[..., Person]
     quiescent: Callable[[], Awaitable[tuple[bool, list[str]]]]
     wall: Callable[[], datetime]
-    keys: Callable[[Sequence[Subject]], Awaitable[Keys]] = no_keys
+    subject_keys: SubjectKeys | None = None
+
+    async def keys(self, subjects: Sequence[Subject]) -> Keys:
+        """The keys there are; none without TRUEUP_SUBJECT_KEYS."""
+        return {} if self.subject_keys is None else await self.subject_keys.read(subjects)

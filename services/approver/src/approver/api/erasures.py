@@ -10,9 +10,10 @@ from common.ledger import Connection
 from common.sealing import Subject
 from fastapi import APIRouter, Depends
 
+from approver.api import naming
 from approver.api.cases import check_same_person
 from approver.api.context import Context
-from approver.api.models import DecisionRequest, Erasure, ErasureList
+from approver.api.models import DecisionRequest, Erasure, ErasureList, Sought
 from approver.core import erasing
 from approver.core.drafting import Signed
 
@@ -26,6 +27,12 @@ def router(context: Context) -> APIRouter:
         """All erasures that were ever asked for."""
         found = await context.transact(context.desk.erasures)
         return ErasureList(erasures=[shown(found[subject]) for subject in sorted(found)])
+
+    @routes.post("/subject")
+    async def subject(sought: Sought, person: asker) -> Sought:
+        """Whom an erasure is about, as the ledger knows them: the pseudonym, where the key is sensitive."""
+        found = await naming.pseudonyms(context, person, sought.key, sought.entity_type)
+        return Sought(entity_type=sought.entity_type, key=found[0][1] if found else sought.key)
 
     @routes.post("/{entity_type}/{key}")
     async def request(entity_type: str, key: str, request: DecisionRequest, person: asker) -> Erasure:

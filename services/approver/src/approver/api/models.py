@@ -74,6 +74,7 @@ class PersonEntry(Body):
 class CaseLine(Body):
     """One case of the list. `waits_for` says in words who must do what; `unheld` are the roles among them that nobody
     holds; `yours` are the kinds of decision that the person who asks may make now. `timezone` is the declaration's.
+    `named`: what a pseudonymous `key` stands for, or why that can't be told (`erased`).
 
     The defaults are for lines of closed cases that an earlier version listed."""
 
@@ -82,6 +83,7 @@ class CaseLine(Body):
     desired_state: str
     entity_type: str
     key: str
+    named: str | None = None
     occurrence: int
     severity: str
     title: str = ""
@@ -140,13 +142,14 @@ class Action(Body):
 
 
 class CasePage(Body):
-    """One case, whole. `title` is what people call the entity, `facts` what it said of
-    itself when last reported; `timezone` the one of
+    """One case, whole. `title` is what people call the entity, `named` its real key where it is known by a pseudonym
+    (or why that can't be told: `erased`), `facts` what it said of itself when last reported; `timezone` the one of
     the declaration. `names` are the display names of the people in it; `simulated` those whom a demo made up."""
 
     case: str
     stage: str
     title: str
+    named: str | None = None
     facts: list[dict[str, Any]]
     timezone: str
     now: str
@@ -299,6 +302,13 @@ class Erasure(Body):
     erased: str | None
     payloads: int | None
     refused: list[str]
+
+
+class Sought(Body):
+    """An entity by the key that people know."""
+
+    entity_type: str
+    key: str
 
 
 class ErasureList(Body):

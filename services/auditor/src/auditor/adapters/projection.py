@@ -1,29 +1,42 @@
-"""The line of each case, rebuilt from the ledger (`trueup ledger rebuild auditor`)."""
+"""Entities and the line of each case, rebuilt from the ledger (`trueup ledger rebuild auditor`)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from common.entities.projection import TABLES, EntityTables
 from common.errors import Permanent
-from common.ledger import Connection, Recorded
-from common.projections import Table
+from common.events import BY_SERVICE
+from common.ledger import Connection, Ledger, Recorded
+from common.projections import SHADOW, Table
 
 from auditor.adapters.records import histories
 from auditor.adapters.tables import CaseTable
 from auditor.core.deciding import Story
+
+_OBSERVED = {model.TYPE for model in BY_SERVICE["observer"]}
 
 
 class CaseLines:
     """See `common.projections.Projection`. Documents, timers and jobs are no lines: they stay as they are."""
 
     schema = "auditor"
-    tables: tuple[Table, ...] = (Table("cases", ("case_id",)),)
+    tables: tuple[Table, ...] = (*TABLES, Table("cases", ("case_id",)))
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._entities = EntityTables(self.schema, ledger, behind=True)
+        self._cases = CaseTable(SHADOW)
+        self.level = self._entities.level
 
     async def turn(self, conn: Connection) -> None:
-        """Handlers take none: each folds its case anew, and the tables' lock keeps them out."""
+        """The entity store's. Handlers of cases take none: each folds its case anew, and the tables' lock keeps them
+        out."""
+        await self._entities.turn(conn)
 
-    async def fold(self, conn: Connection, prefix: str, batch: Sequence[Recorded]) -> None:
-        cases = {event.caseid for event in (recorded.event for recorded in batch) if event.caseid is not None}
+    async def fold(self, conn: Connection, batch: Sequence[Recorded]) -> None:
+        await self._entities.fold(conn, batch)
+        others = (recorded.event for recorded in batch if recorded.content[0] not in _OBSERVED)
+        cases = {event.caseid for event in others if event.caseid is not None}
         lines = []
         for case_id, history in (await histories(conn, sorted(cases))).items():
             try:
@@ -32,4 +45,4 @@ class CaseLines:
                 continue
             if story.case.gap is not None:
                 lines.append((story, history[-1].event))
-        await CaseTable(prefix).save(conn, lines)
+        await self._cases.save(conn, lines)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from common.declarations.catalogue import Catalogue
 from common.entities import EntityStore, Ref
-from common.errors import Permanent, Transient
+from common.errors import Permanent
 from common.events.envelope import Event
 from common.ids import REALM_STREAM
 from common.ledger import AppendRefused, Connection, Ledger, NewEvent, Recorded, append
@@ -49,8 +49,7 @@ class LedgerRecords:
         new = [[self._signed(event) for event in events] for events in requests]
         for answer in await append(conn, new):
             if isinstance(answer, AppendRefused):
-                kind = Transient if answer.reason_code == "version_conflict" else Permanent
-                raise kind(answer.reason_code, answer.message)
+                raise answer.error()
 
     def _signed(self, event: Event) -> NewEvent:
         if event.streamversion is None:

@@ -22,8 +22,9 @@ _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight"
 
 def plain(text: str, longest: int = LONGEST_QUOTE) -> str:
     """`text` on one line, at most `longest` characters, without control or bidirectional characters or brackets."""
-    visible = "".join(" " if unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp", "Cs") else char for char in text)
-    line = " ".join(visible.translate(_BRACKETS).split())
+    if not text.isprintable():  # of what is printable nothing is of these categories
+        text = "".join(" " if unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp", "Cs") else char for char in text)
+    line = " ".join(text.translate(_BRACKETS).split())
     return line if len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
 
 

@@ -20,7 +20,7 @@ from common.events import Origin, new_event
 from common.events.auditor import AttestationIssued, CaseClosed
 from common.events.envelope import Event
 from common.failpoints import failpoint
-from common.jobs import Job, JobQueue
+from common.jobs import Job, JobQueue, try_again
 from common.ledger import Connection, Recorded
 from common.service_keys import ServiceKeys
 
@@ -30,8 +30,6 @@ from auditor.core.deciding import ACTOR
 from auditor.core.verification import verify
 from auditor.ports import Attestations, Records
 
-MOST_ATTEMPTS = 6
-_LATER_S = 0.2
 _log = logging.getLogger(__name__)
 
 
@@ -48,7 +46,6 @@ class Issuer:
     directory: Callable[[], Directory]
     service_keys: Callable[[], ServiceKeys]
     wall: Callable[[], datetime]
-    on_commit: Callable[[], None]
 
     async def look(self, job: Job) -> None:
         """Issue the attestation of one case and end the job; what may pass is tried again, the rest is parked."""
@@ -59,22 +56,10 @@ class Issuer:
                 failpoint("auditor.attestation_appended")
             failpoint("auditor.attestation_committed")
         except (Transient, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            await self._again(job, error)
+            await try_again(self.pool, self.queue, job, error)
         except (Permanent, ValueError, KeyError) as error:
             _log.error("no attestation is issued of %s: %s", job.case_id, error)
             await self._park(job, str(error))
-        else:
-            self.on_commit()
-
-    async def _again(self, job: Job, error: Exception) -> None:
-        _log.warning("%s: %s; attempt %d of %d", job.case_id, error, job.attempts, MOST_ATTEMPTS)
-        if isinstance(error, Transient) and error.reason_code == "lease_lost":
-            return
-        if job.attempts >= MOST_ATTEMPTS:
-            await self._park(job, f"gave up after {job.attempts} attempts: {error}")
-            return
-        async with self.pool.acquire() as conn, conn.transaction():
-            await self.queue.later(conn, job, _LATER_S * 2**job.attempts, str(error)[:500])
 
     async def _park(self, job: Job, why: str) -> None:
         async with self.pool.acquire() as conn, conn.transaction():

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from common.entities import EntityStore
+from common.entities.projection import TABLES, EntityTables
+from common.events import BY_SERVICE
 from common.events.auditor import CaseClosed
-from common.events.envelope import Event
 from common.ledger import Connection, Ledger, Recorded
-from common.projections import Table
+from common.projections import SHADOW, Table
 
 from differ.adapters.records import LedgerRecords
 from differ.adapters.tables import CaseTable
 from differ.core.deciding import CaseKey
+
+_OF_CASES = {CaseClosed.TYPE, *(model.TYPE for model in BY_SERVICE["differ"])}
 
 
 class Known:
@@ -23,11 +25,7 @@ class Known:
 
     schema = "differ"
     tables: tuple[Table, ...] = (
-        Table("entities", ("entity_type", "key"), json=("row",)),
-        Table("entity_links", ("entity_type", "through", "target", "key")),
-        Table("snapshot_parts", ("feed", "entity_type", "snapshot", "part")),
-        Table("complete_snapshots", ("feed", "entity_type")),
-        Table("entity_progress", ("one",)),
+        *TABLES,
         Table(
             "cases",
             ("desired_state", "key"),
@@ -39,24 +37,19 @@ class Known:
 
     def __init__(self, ledger: Ledger) -> None:
         self._records = LedgerRecords(ledger)
+        self._entities = EntityTables(self.schema, ledger, behind=False)
+        self._cases = CaseTable(SHADOW)
+        self.turn, self.level = self._entities.turn, self._entities.level
 
-    async def turn(self, conn: Connection) -> None:
-        """The entity store's, which all handlers take; the live links are then those of today's declarations."""
-        catalogue, _ = await self._records.catalogue(conn)
-        await EntityStore(self.schema).apply(conn, [], catalogue)
-
-    async def fold(self, conn: Connection, prefix: str, batch: Sequence[Recorded]) -> None:
-        catalogue, _ = await self._records.catalogue(conn)
-        await EntityStore(self.schema, prefix=prefix).begin(conn)
-        await EntityStore(self.schema, prefix=prefix).apply(conn, batch, catalogue)
-        keys = {key: None for recorded in batch if (key := _case(recorded.event)) is not None}
-        cases = [await self._records.fold(conn, key, ("", key[1])) for key in keys]
-        await CaseTable(prefix).save(conn, cases)
+    async def fold(self, conn: Connection, batch: Sequence[Recorded]) -> None:
+        await self._entities.fold(conn, batch)
+        keys = {key: None for recorded in batch if (key := _case(recorded)) is not None}
+        await self._cases.save(conn, await self._records.folded(conn, {key: ("", key[1]) for key in keys}))
 
 
-def _case(event: Event) -> CaseKey | None:
+def _case(recorded: Recorded) -> CaseKey | None:
     """The case that a gap event, or the end of a case, is about."""
-    if event.caseid is None or not (event.source == "differ" or event.type == CaseClosed.TYPE):
+    if recorded.content[0] not in _OF_CASES:
         return None
-    desired_state, key, _ = event.caseid.rsplit("/", 2)
+    desired_state, key, _ = (recorded.event.caseid or "").rsplit("/", 2)
     return desired_state, key

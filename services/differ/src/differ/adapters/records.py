@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from common.declarations.catalogue import Catalogue
 from common.entities.rows import Ref
@@ -20,6 +20,15 @@ from differ.ports import StaleCases
 
 APPEND_BATCH = 2_000
 PAGE = 1_000
+_CASES = """
+    SELECT p, event FROM unnest($1::text[]) AS u (p) CROSS JOIN LATERAL (
+        SELECT position, event FROM ledger.events
+        WHERE stream >= 'gap/' || p || '/' AND stream < 'gap/' || p || '0' COLLATE "C"
+        UNION ALL
+        SELECT position, event FROM ledger.events
+        WHERE stream >= 'attestation/' || p || '/' AND stream < 'attestation/' || p || '0' COLLATE "C" AND type = $2
+    ) e ORDER BY position
+"""
 
 
 class LedgerRecords:
@@ -45,14 +54,15 @@ class LedgerRecords:
             raise StaleCases(stale)
 
     async def fold(self, conn: Connection, key: CaseKey, ref: Ref) -> CaseState:
-        prefix = "/".join(key)
-        events = await self._category(conn, f"gap/{prefix}/")
-        events += [
-            (position, event)
-            for position, event in await self._category(conn, f"attestation/{prefix}/")
-            if event.type == CaseClosed.TYPE
-        ]
-        return fold(key[0], ref, [event for _, event in sorted(events, key=lambda item: item[0])])
+        return (await self.folded(conn, {key: ref}))[0]
+
+    async def folded(self, conn: Connection, refs: Mapping[CaseKey, Ref]) -> list[CaseState]:
+        """Each case's latest occurrence, from its events alone; `refs` are their entities, where no event says."""
+        rows = await conn.fetch(_CASES, ["/".join(key) for key in refs], CaseClosed.TYPE)
+        events: dict[str, list[Event]] = {}
+        for prefix, raw in rows:
+            events.setdefault(prefix, []).append(Event.decode(raw))
+        return [fold(key[0], ref, events.get("/".join(key), ())) for key, ref in refs.items()]
 
     async def closed(self, conn: Connection, cases: Sequence[str]) -> set[str]:
         rows = await conn.fetch(

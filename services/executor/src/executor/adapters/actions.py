@@ -14,12 +14,16 @@ from common.ledger import Connection, Ledger
 from executor.core.limits import Usage, realm_day
 
 _STATES = {ActionSucceeded.TYPE: "succeeded", ActionFailed.TYPE: "failed", ActionUnknown.TYPE: "unknown"}
-_TYPES = (ActionIntended.TYPE, *_STATES)
+TYPES = (ActionIntended.TYPE, *_STATES)
 _PAGE = 2_000
 
 
 class ActionTable:
-    """The count in `executor.actions`; see `ports.Actions`."""
+    """The count in `executor.actions`; see `ports.Actions`. With `prefix`: what is noted goes to the table whose name
+    begins so (a rebuild)."""
+
+    def __init__(self, prefix: str = "") -> None:
+        self._table = f"executor.{prefix}actions"
 
     async def usage(self, conn: Connection, action: str, case_id: str, day: date) -> Usage:
         """How much of `action` counts against its limits. Takes the action's turn until the transaction ends, so that
@@ -41,7 +45,7 @@ class ActionTable:
         for event in events:
             if event.type == ActionIntended.TYPE:
                 await conn.execute(
-                    "INSERT INTO executor.actions (intent, case_id, action, realm_day, state) "
+                    f"INSERT INTO {self._table} (intent, case_id, action, realm_day, state) "  # noqa: S608
                     "VALUES ($1, $2, $3, $4, 'open') ON CONFLICT DO NOTHING",
                     event.id,
                     event.caseid,
@@ -51,13 +55,15 @@ class ActionTable:
             elif event.type in _STATES:
                 # How an action ended is caused by its intention.
                 await conn.execute(
-                    "UPDATE executor.actions SET state = $2 WHERE intent = $1", event.causationid, _STATES[event.type]
+                    f"UPDATE {self._table} SET state = $2 WHERE intent = $1",  # noqa: S608
+                    event.causationid,
+                    _STATES[event.type],
                 )
 
     async def rebuild(self, conn: Connection, ledger: Ledger, zone: ZoneInfo) -> None:
         """Count again from the ledger, in the caller's transaction: what is stored is only a copy."""
         await conn.execute("DELETE FROM executor.actions")
         position = -1
-        while page := await ledger.read_after(conn, position, _PAGE, source="executor", types=_TYPES):
+        while page := await ledger.read_after(conn, position, _PAGE, source="executor", types=TYPES):
             await self.note(conn, [recorded.event for recorded in page], zone)
             position = page[-1].position

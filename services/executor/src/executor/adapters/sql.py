@@ -85,16 +85,18 @@ async def _once(connection: Any, order: Order) -> dict[str, Any]:
                 return _receipt(intent, row["recorded_at"], None)
             rows = await _run(connection, order)
     except asyncpg.PostgresError as error:
-        raise NoEffect("target_refused", f"{intent.system} refused the action: {_told(error)}") from error
+        raise NoEffect("target_refused", f"{intent.system} refused the action: {_told(error, order)}") from error
     except _LOST as error:
-        raise NoEffect("target_lost", f"{intent.system} was lost before the commit: {_told(error)}") from error
+        raise NoEffect("target_lost", f"{intent.system} was lost before the commit: {_told(error, order)}") from error
     try:
         async with asyncio.timeout(ACT_S):
             await transaction.commit()
     except asyncpg.IntegrityConstraintViolationError as error:  # a deferred constraint: the commit rolled back
-        raise NoEffect("target_refused", f"{intent.system} refused the action: {_told(error)}") from error
+        raise NoEffect("target_refused", f"{intent.system} refused the action: {_told(error, order)}") from error
     except (*_LOST, asyncpg.PostgresError) as error:
-        raise InDoubt("commit_in_doubt", f"{intent.system} was lost during the commit: {_told(error)}") from error
+        raise InDoubt(
+            "commit_in_doubt", f"{intent.system} was lost during the commit: {_told(error, order)}"
+        ) from error
     return _receipt(intent, recorded_at, rows)
 
 
@@ -108,7 +110,8 @@ async def _run(connection: Any, order: Order) -> int:
         try:
             values.append(_bound(given.get(name), kind.name))
         except (ValueError, ArithmeticError) as error:
-            raise NoEffect("parameter_refused", f":{name} does not fit the target's {kind.name}: {error}") from error
+            told = str(error) if not order.sensitive_key else type(error).__name__
+            raise NoEffect("parameter_refused", f":{name} does not fit the target's {kind.name}: {told}") from error
     await statement.fetch(*values)
     return _count(statement.get_statusmsg())
 
@@ -158,7 +161,10 @@ def _receipt(intent: ActionIntended, recorded_at: datetime, rows: int | None) ->
     return receipt if rows is None else {**receipt, "rows": rows}
 
 
-def _told(error: BaseException) -> str:
+def _told(error: BaseException, order: Order | None = None) -> str:
+    """What the error says; where the key is sensitive no more than its kind, because targets quote what they got."""
+    if order is not None and order.sensitive_key:
+        return f"{type(error).__name__} {getattr(error, 'sqlstate', None) or ''}".strip()
     return f"{type(error).__name__}: {error}".strip().rstrip(":")[:500]
 
 

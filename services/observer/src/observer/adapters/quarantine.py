@@ -65,17 +65,14 @@ def _refusal(row: Any) -> Refusal:
 
 
 class PooledTransactions:
-    """`observer.ports.Transactions`. `committed` is told after each commit, so that the relay sends at once."""
+    """`observer.ports.Transactions`."""
 
-    def __init__(self, pool: Any, committed: Callable[[], None]) -> None:
+    def __init__(self, pool: Any) -> None:
         self._pool = pool
-        self._committed = committed
 
     async def __call__(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         async def attempt() -> T:
             async with self._pool.acquire() as connection, connection.transaction():
                 return await work(connection)
 
-        result = await patiently("a request to the observer", attempt, _RETRY_FOR_S)
-        self._committed()
-        return result
+        return await patiently("a request to the observer", attempt, _RETRY_FOR_S)

@@ -11,6 +11,7 @@ from common.clock import RealmClock
 from common.events.envelope import Event
 from common.ids import REALM_STREAM, erased_stream, erasure_stream
 from common.ledger import Answer, Connection, Ledger, NewEvent, Recorded
+from common.pseudonyms import BEGINS
 from common.realm import fold_clock
 from common.sealing import Subject
 
@@ -35,7 +36,9 @@ _QUARANTINE = (
 _ERASE_PAYLOADS = (
     "UPDATE observer.rejections SET payload = NULL, headers = NULL, erased = true WHERE payload IS NOT NULL AND ("
     "(event::json ->> 'entity_type' = $1 AND event::json ->> 'key' = $2) "
-    "OR position(convert_to($2, 'UTF8') IN payload) > 0) RETURNING 1"
+    "OR position(convert_to($2, 'UTF8') IN payload) > 0 "
+    # Of a pseudonym's subject no payload can be found by its key: what nobody knows whom it is about goes with it.
+    "OR ($3 AND event::json ->> 'key' IS NULL)) RETURNING 1"
 )
 _KEEP = (
     "INSERT INTO observer.snapshot_rows (feed, entity_type, snapshot, key, row_digest, stored) "
@@ -121,7 +124,7 @@ class PostgresRecords:
         return found
 
     async def erase_payloads(self, connection: Connection, subject: Subject) -> int:
-        rows = await connection.fetch(_ERASE_PAYLOADS, *subject)
+        rows = await connection.fetch(_ERASE_PAYLOADS, *subject, subject[1].startswith(BEGINS))
         return len(rows)
 
     async def append(self, connection: Connection, requests: Sequence[Sequence[Event]]) -> list[Answer]:

@@ -9,15 +9,47 @@ from typing import Any
 from common.events.envelope import Event
 from common.events.observer import ErasureDone
 from common.ids import erased_stream, event_id
+from common.pseudonyms import pseudonym
 from common.sealing import ERASED, Keys, Subject, is_sealed, seal
 
 from observer.core.messages import Message
 from observer.core.moments import Moment
-from observer.core.rejections import Rejected, Rejection
+from observer.core.rejections import Identity, Rejected, Rejection
 from observer.core.sources import EntityRules
 
 REASON = "\x00reason"
 """The column for which a withdrawal's reason is sealed. No row can have it: U+0000 is refused."""
+
+
+UPSTREAM_ID = "\x00upstream id"
+"""What the id of a message is pseudonymised as: it mostly holds the key. No entity type can have this name."""
+
+
+def any_pseudonym(rules: EntityRules) -> bool:
+    """Whether there is an entity type whose key nobody may read."""
+    return any(rule.sensitive_key for rule in rules.values())
+
+
+def pseudonymous(item: Message | Rejected, rules: EntityRules) -> bool:
+    """Whether the message is about an entity whose key is sensitive."""
+    entity_type = item.entity_type if isinstance(item, Message) else item.identity.entity_type
+    return entity_type is not None and rules[entity_type].sensitive_key
+
+
+def pseudonymised(item: Message | Rejected, secret: bytes) -> Message | Rejected:
+    """What was read, with pseudonyms for the entity's key and the message's id. The row has the key itself still:
+    it is sealed with what else is sensitive."""
+    if isinstance(item, Message):
+        return replace(
+            item,
+            key=pseudonym(secret, item.entity_type, item.key),
+            upstream_id=pseudonym(secret, UPSTREAM_ID, item.upstream_id),
+        )
+    said = item.identity
+    assert said.entity_type is not None
+    key = None if said.key is None else pseudonym(secret, said.entity_type, said.key)
+    upstream_id = None if said.upstream_id is None else pseudonym(secret, UPSTREAM_ID, said.upstream_id)
+    return Rejected(item.reason_code, item.message, Identity(said.feed, upstream_id, said.entity_type, key))
 
 
 def subjects(read: Iterable[Message | Rejected], rules: EntityRules) -> list[Subject]:

@@ -25,6 +25,11 @@ class EntityRule:
     source: str
     sensitive: frozenset[str] = frozenset()
 
+    @property
+    def sensitive_key(self) -> bool:
+        """Whether a pseudonym stands for the key."""
+        return self.key_column in self.sensitive
+
 
 EntityRules = Mapping[str, EntityRule]
 

@@ -1,0 +1,54 @@
+"""An entity store as a part of a service's projection, for `common.projections`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from common.current import Current
+from common.entities.store import EntityStore
+from common.ledger import Connection, Ledger, Recorded
+from common.projections import SHADOW, Table
+
+TABLES = (
+    Table("entities", ("entity_type", "key"), json=("row",)),
+    Table("entity_links", ("entity_type", "through", "target", "key")),
+    Table("snapshot_parts", ("feed", "entity_type", "snapshot", "part")),
+    Table("complete_snapshots", ("feed", "entity_type")),
+    Table("entity_progress", ("one",)),
+)
+
+
+class EntityTables:
+    """The store of the service `schema`. `behind`: it is caught up from the ledger when something is to be decided,
+    and is rebuilt as far as it has come; else it takes in what the service handles, and is rebuilt whole."""
+
+    def __init__(self, schema: str, ledger: Ledger, *, behind: bool) -> None:
+        self.current = Current(ledger)
+        self._ledger = ledger
+        self._live, self._rebuilt = EntityStore(schema), EntityStore(schema, prefix=SHADOW)
+        self._behind = behind
+        self._until: int | None = None
+
+    async def turn(self, conn: Connection) -> None:
+        """See `Projection.turn`."""
+        await self._live.lock(conn)
+
+    async def fold(self, conn: Connection, batch: Sequence[Recorded]) -> None:
+        """See `Projection.fold`."""
+        if self._until is None:
+            await self._rebuilt.begin(conn)
+            self._until = await self._live.reached(conn)
+        if self._behind:
+            batch = [recorded for recorded in batch if recorded.position <= self._until]
+        if batch:
+            await self._rebuilt.fill(conn, batch, await self.current.catalogue(conn))
+
+    async def level(self, conn: Connection, position: int) -> None:
+        """See `Projection.level`. The links of both become those of today's declarations."""
+        catalogue = await self.current.catalogue(conn)
+        if self._behind:
+            reached = min(await self._live.reached(conn), position)
+            await self._rebuilt.catch_up(conn, self._ledger, catalogue, since=self._until, until=reached)
+        await self._live.apply(conn, [], catalogue)
+        await self._rebuilt.apply(conn, [], catalogue)
+        await self._rebuilt.filled(conn)
