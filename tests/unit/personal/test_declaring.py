@@ -126,6 +126,10 @@ def test_an_attribute_means_its_column_and_any_other_name_a_column() -> None:
         ("says: It is {state}.", "says: 'It is {check.result}.'", "sensitive_text", "spec.expectations[0].says"),
         ("says: Too late.", "says: 'Since {born}.'", "sensitive_text", "spec.deadlines[0].says"),
         ("by: due", "by: born", "sensitive_date", "spec.deadlines[0].by"),
+        ("  verification:", "  objectives:\n    - {name: quick, mean: {from: born, to: due}, atMost: 3 days}\n"
+         "  verification:", "sensitive_date", "spec.objectives[0]"),
+        ("  verification:", "  objectives:\n    - {name: few, count: \"state == 'new'\", at: born, atMost: 3}\n"
+         "  verification:", "sensitive_date", "spec.objectives[0]"),
         ("where: \"state != 'gone'\"", "where: \"name != 'gone'\"", "sensitive_proof", "spec.selector.where"),
         ("proof: done", "proof: check.result == 'clear'", "sensitive_proof", "spec.verification.proof"),
         ("done: state == 'checked'", "done: name == 'x'", "sensitive_proof", "spec.verification.proof"),

@@ -90,6 +90,10 @@ def check_desired_state(state: CompiledDesiredState, hidden: frozenset[str], rep
         path: Path = ("expectations", index) if index < expectations else ("deadlines", index - expectations)
         _refuse(rule.says.reads, hidden, (*path, "says"), "sensitive_text", report)
         _refuse([rule.by] if rule.by else [], hidden, (*path, "by"), "sensitive_date", report)
+    for index, objective in enumerate(spec.objectives):
+        dates = [objective.at] if objective.at else []
+        dates += [objective.timespan.start, objective.timespan.stop] if objective.timespan else []
+        _refuse(dates, hidden, ("objectives", index), "sensitive_date", report)
     for name, steps in spec.remediation.playbook.items():
         for index, step in enumerate(steps):
             path = ("remediation", "playbook", name, index)
@@ -116,7 +120,7 @@ _WHY = {
     "sensitive_relation": "who is joined to whom would be stored in the clear",
     "sensitive_proof": "an examiner decides this again, and has no keys; nor has anybody, once it is erased",
     "sensitive_text": "the text is stored in the clear",
-    "sensitive_date": "the deadline that it makes is stored in the clear, and tells the date",
+    "sensitive_date": "the deadline or the duration that it makes is stored in the clear, and tells the date",
     "sensitive_parameter": "parameters are stored, and given to another system, in the clear",
     "sensitive_owner": "the ticket names the role that it leads to",
 }
