@@ -21,7 +21,7 @@ from common.events import SIGNED, Event, EventData, Origin, new_event
 from common.events.approver import ClockAdvanced, RealmCreated
 from common.events.auditor import CaseClosed
 from common.events.observer import EntityObserved, EntityWithdrawn, SourceReported
-from common.ids import REALM_STREAM, entity_stream, source_stream
+from common.ids import REALM_STREAM, category, entity_stream, source_stream
 from common.ledger import Appended, Ledger, NewEvent, Recorded, append
 from differ.handlers import Differ
 from differ.main import assemble
@@ -206,12 +206,17 @@ class DifferRealm:
         await self.deliver(await self.create())
         await self.deliver(*await self.activate(text or FINDINGS.read_text()))
         await self.review()
+        await self.measure()
 
     # What came of it.
 
     async def gap_events(self, case: str | None = None) -> list[Event]:
-        found = await self.ledger.read_after(self.pool, -1, 10_000, source="differ")
-        return [item.event for item in found if case is None or item.event.caseid == case]
+        found = [event for event in await self.events() if category(event.subject) == "gap"]
+        return [event for event in found if case is None or event.caseid == case]
+
+    async def events(self) -> list[Event]:
+        """All that the differ appended."""
+        return [item.event for item in await self.ledger.read_after(self.pool, -1, 10_000, source="differ")]
 
     async def said(self, case: str | None = None) -> list[str]:
         """The differ's event types in short: opened, changed, closed, undecided."""

@@ -67,12 +67,14 @@ async def test_a_review_goes_on_where_it_was_when_the_differ_stopped(
     replay.restarted()
     await replay.review()
     assert await replay.said() == ["opened"] * 5
+    await replay.measure()
     assert await pending(replay) == 0
 
 
 async def test_activating_the_same_again_looks_at_nothing(replay: DifferRealm) -> None:
     await replay.begin()
     await replay.deliver(await replay.observe("finding", finding("F-1", completion_date=LATE)))
+    await replay.measure()
     await replay.deliver(*await replay.activate(FINDINGS.read_text()))
     assert await pending(replay) == 0
     assert await replay.said() == ["opened"]

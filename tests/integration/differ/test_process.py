@@ -54,7 +54,7 @@ class Scene:
 
     async def gaps(self) -> list[Event]:
         found = await self.observer.read_after(self.ground.pools["auditor"], -1, 1_000, source="differ")
-        return [item.event for item in found]
+        return [item.event for item in found if item.event.caseid is not None]
 
     async def opened(self, count: int) -> list[Event] | None:
         found = await self.gaps()
