@@ -32,6 +32,7 @@ from common.cases import Case
 from common.errors import Refused
 from common.events import Event
 from common.events.approver import Decision
+from common.ids import category
 from common.topics import BY_NAME, SERVICES
 
 FEW = ("2022-014", "2022-021", "2022-025", "2022-026", "2022-027", "2022-040", "2022-043", "2022-090")
@@ -285,7 +286,11 @@ async def outcome(url: str) -> dict[str, Any]:
             cases.setdefault(event.caseid, Case(event.caseid)).apply(position, event)
     return {
         "cases": {name: summary(case) for name, case in sorted(cases.items())},
-        "counts": Counter(event.type for _, event in events),
+        "counts": Counter(event.type for _, event in events if category(event.subject) != "objective"),
+        # How often one was measured on the way depends on which messages came together.
+        "objectives": {
+            event.subject: event.data["standing"] for _, event in events if category(event.subject) == "objective"
+        },
         "events": events,
     }
 

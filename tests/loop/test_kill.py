@@ -21,6 +21,8 @@ def same(told: dict[str, Any], undisturbed: dict[str, Any]) -> None:
     assert told["cases"] == undisturbed["cases"]
     assert told["requests"] == undisturbed["requests"], "each action took effect once"
     assert told["counts"] == undisturbed["counts"]
+    assert told["objectives"] == undisturbed["objectives"]
+    assert told["objectives"], "no objective was measured"
 
 
 def armed(arms: Arms) -> Counter[str]:

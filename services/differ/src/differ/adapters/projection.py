@@ -14,7 +14,7 @@ from differ.adapters.records import LedgerRecords
 from differ.adapters.tables import CaseTable
 from differ.core.deciding import CaseKey
 
-_OF_CASES = {CaseClosed.TYPE, *(model.TYPE for model in BY_SERVICE["differ"])}
+_OF_CASES = {CaseClosed.TYPE, *(model.TYPE for model in BY_SERVICE["differ"] if model.CATEGORY == "gap")}
 
 
 class Known:
