@@ -58,9 +58,9 @@ async def indexes(pool: Any, name: str) -> list[str]:
 _KILLED = """
 import asyncio, importlib, sys
 from common import failpoints, projections
-url, service, name, failpoint = sys.argv[1:]
+url, service, failpoint = sys.argv[1:]
 failpoints.arm(failpoint + "=1")
-projection = getattr(importlib.import_module(service + ".main"), name).projection
+projection = importlib.import_module(service + ".main").SERVICE.projection
 asyncio.run(projections.rebuild(url, projection, lambda *_: None))
 """
 
@@ -68,8 +68,7 @@ asyncio.run(projections.rebuild(url, projection, lambda *_: None))
 async def killed(realm: Realm, service: Service, failpoint: str) -> None:
     """A rebuild in a process of its own that dies by SIGKILL at `failpoint`."""
     await at_rest(realm)
-    name = "SERVICE_OF" if service.name == "approver" else "SERVICE"
-    command = [sys.executable, "-c", _KILLED, realm.url(service.name), service.name, name, failpoint]
+    command = [sys.executable, "-c", _KILLED, realm.url(service.name), service.name, failpoint]
     done = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
 

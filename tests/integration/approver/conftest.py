@@ -54,7 +54,7 @@ async def opened_office(
     async with asyncpg.create_pool(realm.url("approver"), min_size=1, max_size=4) as pool:
         runtime = Runtime("approver", settings, pool, Ledger(pool), asyncio.Event())
         parts = await approver_main.compose(runtime)
-        async with Served(application(approver_main.SERVICE_OF, runtime, parts)) as url:
+        async with Served(application(approver_main.SERVICE, runtime, parts)) as url:
             made = Office(realm, folder, parts, url, pool)
             made.walk = Walk(row=dict(real_row("2022-090")), realm=realm.name, asof=at("2023-07-03 00:00"))
             await made.sync()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from approver.main import SERVICE_OF
+from approver.main import SERVICE
 from support.office import Office
 from support.rebuilding import altered_and_healed, changed, rebuilt, table
 
@@ -31,7 +31,7 @@ async def test_after_a_case_rebuilt_and_live_are_the_same_and_an_alteration_is_f
         ("cases", "UPDATE approver.cases SET ticket_open = NOT ticket_open, key = 'another'"),
         ("entities", "DELETE FROM approver.entities"),
     ]
-    await altered_and_healed(office.realm, office.pool, SERVICE_OF, alterations)
+    await altered_and_healed(office.realm, office.pool, SERVICE, alterations)
 
 
 async def test_a_line_that_is_gone_is_made_again_and_the_approver_fills_in_for_whom_it_waits(office: Office) -> None:
@@ -40,7 +40,7 @@ async def test_a_line_that_is_gone_is_made_again_and_the_approver_fills_in_for_w
     tasks = await table(office.pool, "approver.tasks")
     await office.pool.execute("DELETE FROM approver.cases")
     await office.pool.execute("DELETE FROM approver.tasks")
-    assert changed(await rebuilt(office.realm, SERVICE_OF)) == {"cases": 1, "tasks": 1}
+    assert changed(await rebuilt(office.realm, SERVICE)) == {"cases": 1, "tasks": 1}
     (made,) = await table(office.pool, "approver.cases")
     assert {name: made[name] for name in made if name not in ("people", "body")} == {
         name: before[name] for name in before if name not in ("people", "body")

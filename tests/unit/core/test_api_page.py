@@ -51,7 +51,7 @@ def get(app: FastAPI, path: str) -> httpx.Response:
 
 def whole() -> tuple[FastAPI, httpx.Response]:
     context = cast(Context, SimpleNamespace(bearer=lambda: None))
-    return served(approver.SERVICE_OF, routers(context))
+    return served(approver.SERVICE, routers(context))
 
 
 def test_every_operation_and_every_shape_is_on_the_page() -> None:
@@ -66,9 +66,9 @@ def test_every_operation_and_every_shape_is_on_the_page() -> None:
     assert "One case, whole, with what you may decide about it now." in answer.text
 
 
-@pytest.mark.parametrize("service", [approver.SERVICE_OF, auditor.SERVICE])
+@pytest.mark.parametrize("service", [approver.SERVICE, auditor.SERVICE])
 def test_the_page_loads_nothing_and_the_browser_would_not_let_it(service: Service) -> None:
-    _, answer = whole() if service is approver.SERVICE_OF else served(service, [])
+    _, answer = whole() if service is approver.SERVICE else served(service, [])
     links = Links()
     links.feed(answer.text)
     assert {tag for tag, *_ in links.found} <= {"a", "link"}

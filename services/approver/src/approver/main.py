@@ -33,7 +33,7 @@ from approver.adapters.transactions import Transactions
 from approver.api.context import Context
 from approver.api.routers import MAX_BODY_BYTES, routers
 from approver.core import clocks
-from approver.core.drafting import SERVICE
+from approver.core.drafting import NAME
 from approver.desk import Desk
 from approver.handlers import CASE_TOPICS, CHUNK, Handlers
 from approver.ports import Believed
@@ -50,9 +50,9 @@ async def compose(runtime: Runtime) -> Parts:
     assert isinstance(settings, ApproverSettings)
     people = WatchedDirectory(_required(settings.directory, "TRUEUP_DIRECTORY"), settings.realm)
     tokens = Tokens(read_secret(_required(settings.issuer_key, "TRUEUP_ISSUER_KEY")), settings.realm)
-    signing = signing_of(SERVICE, settings, wall_now())
+    signing = signing_of(NAME, settings, wall_now())
     keys = subject_keys(settings.subject_keys)
-    timers, store = Timers(SERVICE), EntityStore(SERVICE, keys)
+    timers, store = Timers(NAME), EntityStore(NAME, keys)
     transactions = Transactions(runtime.pool)
     await transactions.run(lambda conn: _create_realm(conn, settings))
 
@@ -148,7 +148,7 @@ async def _create_realm(conn: Connection, settings: ApproverSettings) -> None:
         return
     data = clocks.created(settings.realm, settings.clock, settings.timezone)
     wall = wall_now()
-    origin = Origin(source=SERVICE, actor=f"service:{SERVICE}", time=wall, asof=clocks.start_of(data, wall))
+    origin = Origin(source=NAME, actor=f"service:{NAME}", time=wall, asof=clocks.start_of(data, wall))
     await append(conn, [[NewEvent(new_event(data, REALM_STREAM, origin), 1)]])
 
 
@@ -158,8 +158,8 @@ def _required(value: Any, variable: str) -> Any:
     return value
 
 
-SERVICE_OF = Service(
-    name=SERVICE,
+SERVICE = Service(
+    name=NAME,
     compose=compose,
     settings=ApproverSettings,
     title="Trueup: approver",
@@ -170,7 +170,7 @@ SERVICE_OF = Service(
 
 def main() -> None:
     """Run the approver until it is told to stop."""
-    run(SERVICE_OF)
+    run(SERVICE)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from approver.api.models import (
     Realm,
 )
 from approver.core import clocks
-from approver.core.drafting import SERVICE
+from approver.core.drafting import NAME
 from approver.core.proposals import Numbered
 
 QUIESCENT_WITHIN_S = 60.0
@@ -119,7 +119,7 @@ async def _advance(context: Context, conn: Connection, to: str, person: Person) 
     now = await context.desk.look(conn)
     data: ClockAdvanced = clocks.advanced(now.clock, to)
     # The event's own instant is the one the clock moves from: what it leads to comes after.
-    origin = Origin(source=SERVICE, actor=f"person:{person.id}", time=now.when.time, asof=now.when.asof)
+    origin = Origin(source=NAME, actor=f"person:{person.id}", time=now.when.time, asof=now.when.asof)
     event = new_event(data, REALM_STREAM, origin, data.was, data.now)
     positions = await context.desk.record(conn, [Numbered(event, now.realm_version + 1)])
     return ClockAnswer(was=data.was, now=data.now, position=positions[0])

@@ -9,7 +9,7 @@ from common.cases import Case
 from common.events import Event, EventData, Origin, new_event
 from common.events.approver import Decision
 
-SERVICE = "approver"
+NAME = "approver"
 
 
 def approval_stream(case: str) -> str:
@@ -51,13 +51,13 @@ class Draft:
         data: EventData,
         cause: Event | None,
         *discriminator: str,
-        actor: str = f"service:{SERVICE}",
+        actor: str = f"service:{NAME}",
         signature: str | None = None,
     ) -> Event:
         """Add one event and fold it into the case."""
         stream = approval_stream(self.case.id)
         version = self.case.version(stream) + 1
-        origin = Origin(source=SERVICE, actor=actor, time=self.when.time, asof=self.when.asof, cause=cause)
+        origin = Origin(source=NAME, actor=actor, time=self.when.time, asof=self.when.asof, cause=cause)
         names = discriminator or (str(version),)
         event = new_event(data, stream, origin, *names, case=self.case.id, signature=signature)
         self.case.apply(self.case.position + 1, event)

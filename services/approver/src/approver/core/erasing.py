@@ -11,7 +11,7 @@ from common.events.approver import ErasureApproved, ErasureRequested
 from common.ids import erasure_stream
 
 from approver.core.decisions import check_fresh
-from approver.core.drafting import SERVICE, Signed, When
+from approver.core.drafting import NAME, Signed, When
 from approver.core.proposals import Numbered
 
 
@@ -66,7 +66,7 @@ def approve(signed: Signed, erasure: Erasure, directory: Directory, when: When) 
 
 def _numbered(data: EventData, signed: Signed, erasure: Erasure, when: When) -> Numbered:
     origin = Origin(
-        source=SERVICE,
+        source=NAME,
         actor=f"person:{signed.decision.person}",
         time=when.time,
         asof=when.asof,

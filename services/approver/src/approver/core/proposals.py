@@ -18,7 +18,7 @@ from common.proposals import proposal_id, set_digest
 from common.signing import check_signature
 
 from approver.core.decisions import check_fresh, nonces
-from approver.core.drafting import SERVICE, Signed, When
+from approver.core.drafting import NAME, Signed, When
 
 AUTHOR = "declaration-author"
 ACTIVATOR = "declaration-approver"
@@ -198,7 +198,7 @@ def _check_not_waiting(digest: str, declarations: Declarations) -> None:
 
 
 def _origin(decision: Decision, when: When, cause: Event | None) -> Origin:
-    return Origin(source=SERVICE, actor=f"person:{decision.person}", time=when.time, asof=when.asof, cause=cause)
+    return Origin(source=NAME, actor=f"person:{decision.person}", time=when.time, asof=when.asof, cause=cause)
 
 
 def check_activator(decision: Decision, declarations: Declarations, directory: Directory) -> None:
