@@ -73,6 +73,11 @@ async def test_a_key_that_nobody_may_read(realm: Realm, target: str) -> None:
     for key in (ANN, BEA):
         assert report(realm, key, f"1/{key}", standing="?", state="new")["id"] == f"1/{key}"
     assert report(realm, BEA, f"1/{BEA}", standing="!", state="new")["reason_code"] == "id_clash"
+    # Refused before anybody can say what it is about: its id holds the key all the same, and so may what is wrong.
+    unknown = {"entity_type": "file", "row": {"id": ANN}, ANN: 1}
+    answer = realm.post(f"upd-{ANN}-5", "2023-07-03T00:00:00Z", unknown)
+    assert (answer["id"], answer["reason_code"]) == (f"upd-{ANN}-5", "data_malformed")
+    assert ANN in answer["reason"]
     realm.settle()
     keys = [event.data["key"] for event in await realm.ledger(GapOpened)]
     assert len(set(keys)) == 2
@@ -118,5 +123,8 @@ async def test_a_key_that_nobody_may_read(realm: Realm, target: str) -> None:
     realm.settle()
     event = (await realm.ledger(EntityObserved))[-1]
     assert (event.data["key"], event.data["row"]["id"]) == (case.split("/")[1], ERASED)
-    assert [event.data["reason_code"] for event in await realm.ledger(ObservationRejected)] == ["id_clash"]
+    assert [event.data["reason_code"] for event in await realm.ledger(ObservationRejected)] == [
+        "id_clash",
+        "data_malformed",
+    ]
     await nothing_leaked(realm)

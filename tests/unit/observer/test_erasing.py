@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,20 +12,22 @@ from approver.api.erasures import shown
 from approver.core import erasing
 from approver.core.drafting import Signed, When
 from common import signing
-from common.clock import instant
+from common.clock import RealmClock, instant
 from common.declarations.catalogue import Catalogue
 from common.declarations.loader import load
 from common.directory import Directory, Person
 from common.erasures import APPROVER, REQUESTER, Erasure, erasure_digest, fold
-from common.errors import Refused
+from common.errors import Refused, Transient
 from common.events import Event, typed
 from common.events.approver import Decision
 from common.events.observer import ErasureDone
 from common.ids import erasure_stream
 from common.ledger import Recorded
+from observer.core import personal
+from observer.core.moments import moment
 from observer.handlers import Eraser
 
-from .fakes import FakeRecords
+from .fakes import NOW, FakeRecords
 from .test_personal import JANE, FakeKeys
 
 WALL = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -269,3 +272,87 @@ async def test_what_is_erased_stays_so_when_those_who_decided_have_left() -> Non
     erasure = fold([request, approval, *records.of(ErasureDone.TYPE)], gone)[JANE]
     page = shown(erasure)
     assert (page.status, page.requested_by, page.approved_by, page.refused) == ("erased", "ann", "bob", [])
+
+
+# -- what only says that it is done
+
+
+def forged_done(approval: Event, name: str = "forged-done") -> Event:
+    """As who has the observer's login may append it."""
+    return replace(personal.erased(approval, JANE, 0, moment(RealmClock("replay", NOW), WALL)), id=name)
+
+
+def forged_approval(request: Event) -> Event:
+    return replace(approved(request), id="forged", signature=f"bob:{'A' * 86}==")
+
+
+def one_persons(request: Event) -> Event:
+    """The approval of one's own request, with a signature that is good."""
+    own = signed("approve_erasure", "ann", request.id)
+    data = {**approved(request).data, "decision": own.decision.model_dump(mode="json", exclude_none=True)}
+    return replace(approved(request), id="own", data=data, signature=own.signature)
+
+
+NOT_WHOLE = [(forged_approval, "signature_invalid"), (one_persons, "requester_decides")]
+
+
+@pytest.mark.parametrize(("approve", "code"), NOT_WHOLE)
+async def test_a_forged_erasure_is_listed_as_refused_and_the_real_one_goes_on(
+    approve: Callable[[Event], Event], code: str
+) -> None:
+    request = asked()
+    approval = approve(request)
+    forged = [request, approval, forged_done(approval)]
+    erasure = fold(forged, people())[JANE]
+    assert (erasure.status, erasure.done, erasure.version) == ("requested", None, 2)
+    assert [(event.id, refusal.reason_code) for event, refusal in erasure.refused] == [
+        (approval.id, code),
+        ("forged-done", code),
+    ]
+    page = shown(erasure)
+    assert (page.status, page.erased, page.approved_by, page.payloads) == ("requested", None, None, None)
+    assert page.refused[1].startswith("forged-done: the approval that it names does not count: ")
+
+    real = erasing.approve(signed("approve_erasure", "bob", request.id, nonce="x"), erasure, people(), WHEN).event
+    records, keys = FakeRecords(*forged, real), FakeKeys()
+    await eraser(records, keys).on_erasures(None, batch(real))
+    assert keys.destroyed == {JANE: real.id}
+    page = shown(fold(records.events, people())[JANE])
+    assert (page.status, page.approved_by) == ("erased", "bob")
+    assert [line.split(":")[0] for line in page.refused] == ["forged-done"]
+
+
+async def test_after_an_erasure_that_is_forged_from_the_request_on_it_can_be_asked_for() -> None:
+    request = replace(asked(), id="forged-request", signature=f"ann:{'A' * 86}==")
+    approval = replace(approved(asked()), id="forged", data={**approved(asked()).data, "request": request.id})
+    erasure = fold([request, approval, forged_done(approval)], people())[JANE]
+    assert (erasure.status, shown(erasure).status) == ("refused", "refused")
+    again = signed("erase", "ann", erasure_digest(JANE), nonce="another-nonce")
+    assert erasing.request(again, erasure, True, CATALOGUE, people(), WHEN).version == 3
+
+
+async def test_a_forged_erasure_destroys_nothing_at_the_start_either() -> None:
+    request = asked()
+    approval = forged_approval(request)
+    records, keys = FakeRecords(request, approval, forged_done(approval)), FakeKeys()
+    await keys.ensure([JANE])
+    assert await eraser(records, keys).again(None) == 0
+    assert keys.destroyed == {}
+    with pytest.raises(Transient) as caught:
+        await Eraser(records, keys, None, lambda: WALL).again(None)
+    assert caught.value.reason_code == "directory_missing"
+
+
+async def test_what_is_said_to_be_done_before_it_was_is_done_all_the_same() -> None:
+    request = asked()
+    approval = approved(request)
+    records, keys = FakeRecords(request, approval, forged_done(approval)), FakeKeys()
+    records.quarantined = {"r-1": b"... 2022-090 ..."}
+    await eraser(records, keys).on_erasures(None, batch(approval))
+    assert (keys.destroyed, records.quarantined) == ({JANE: approval.id}, {"r-1": None})
+
+
+def test_an_erasure_that_names_no_approval_is_refused() -> None:
+    request = asked()
+    erasure = fold([request, forged_done(request)], people())[JANE]
+    assert (erasure.status, erasure.refused[0][1].reason_code) == ("requested", "erasure_not_approved")

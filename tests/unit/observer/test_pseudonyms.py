@@ -8,10 +8,10 @@ import pytest
 from common.errors import Transient
 from common.events.observer import EntityObserved, EntityWithdrawn, ObservationRejected, SourceReported
 from common.pseudonyms import pseudonym
-from common.sealing import ERASED, is_sealed, unseal
+from common.sealing import ERASED, MARK, is_sealed, unseal
 from hypothesis import given
 from hypothesis import strategies as st
-from observer.core.envelopes import WITHDRAWN
+from observer.core.envelopes import OBSERVED, WITHDRAWN
 from observer.core.observations import Incoming
 from observer.core.personal import UPSTREAM_ID
 from observer.core.snapshots import Report
@@ -118,6 +118,91 @@ async def test_a_rejection_names_the_pseudonym_or_nobody(
     assert about in (None, known_as(keys))
     assert (records.quarantined[event.id] is None) == (about is None), "kept only where an erasure would find it"
     assert not leaked(records)
+
+
+DATA = {"entity_type": "finding", "row": ROW}
+PLACES = {
+    "unknown field": incoming(KEY, data={**DATA, KEY: 1}),
+    "type": incoming(KEY, type=KEY),
+    "no type": incoming(KEY, type=None),
+    "entity type": incoming(KEY, data={**DATA, "entity_type": KEY}),
+    "another feed's type": incoming(KEY, data={**DATA, "entity_type": "ticket"}),
+    "source": incoming(KEY, source=KEY),
+    "source and type": incoming(KEY, source=KEY, type=KEY),
+    "time": incoming(KEY, ROW, time=KEY),
+    "column": incoming(KEY, {**ROW, KEY: f"{MARK}x"}),
+    "cell": incoming(KEY, {**ROW, f"{KEY}\U0001f600": 1}),
+    "no object": incoming(KEY, data=KEY),
+    "json twice": Incoming(f'{{"{KEY}": 1, "{KEY}": 2}}'.encode(), "test"),
+    "no json": Incoming(f'{{"{KEY}"'.encode(), "test"),
+    "header twice": Incoming(b"{}", "test", ((f"ce_{KEY}", b"1"), (f"ce_{KEY}", b"2"))),
+    "header no text": Incoming(b"{}", "test", ((f"ce_{KEY}", b"\xff"),)),
+    "content type": Incoming(
+        b"{}",
+        "test",
+        (
+            *((f"ce_{name}", text) for name, text in (("specversion", b"1.0"), ("id", KEY.encode()))),
+            ("ce_source", b"audit-tracker"),
+            ("ce_type", OBSERVED.encode()),
+            ("content-type", KEY.encode()),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("message", PLACES.values(), ids=PLACES)
+@pytest.mark.parametrize("sender", [None, "audit-tracker"])
+async def test_a_key_in_any_place_of_a_refused_message_is_told_to_its_sender_alone(
+    records: FakeRecords, keys: FakeKeys, message: Incoming, sender: str | None
+) -> None:
+    records.events.append(activation("ticket", "service-desk", "id"))
+    (answer,) = await Recorder(records, lambda: WALL, keys).record(None, [message], sender)
+    assert answer.status == "rejected"
+    (event,) = records.of(ObservationRejected.TYPE)
+    assert event.data["reason_code"] == answer.reason_code
+    assert event.data["feed"] in ("audit-tracker", "unidentified")
+    assert (records.quarantined[event.id] is None) == ("key" not in event.data)
+    assert not leaked(records)
+    if answer.upstream_id is not None:
+        assert keys.secret is not None
+        assert (answer.upstream_id, event.data["upstream_id"]) == (KEY, pseudonym(keys.secret, UPSTREAM_ID, KEY))
+
+
+async def test_a_refusal_says_what_it_may_and_its_sender_learns_all(recorder: Recorder, records: FakeRecords) -> None:
+    unknown, untyped = incoming(KEY, data={**DATA, KEY: 1}), incoming(KEY, type=KEY)
+    told = [answer.reason for answer in await recorder.record(None, [unknown, untyped])]
+    kept = [event.data["reason"] for event in records.of(ObservationRejected.TYPE)]
+    assert f"data.{KEY} is not known here" in (told[0] or "")
+    assert "may quote a key" in kept[0]
+    assert told[1] == kept[1]
+
+
+async def test_a_message_that_failed_unforeseen_is_not_quoted(recorder: Recorder, records: FakeRecords) -> None:
+    await recorder.reject(None, Incoming(KEY.encode(), "test"), "odd", f"what is {KEY}?")
+    (event,) = records.of(ObservationRejected.TYPE)
+    assert (event.data["reason_code"], records.quarantined[event.id]) == ("odd", None)
+    assert not leaked(records)
+
+
+async def test_a_sensitive_key_declared_a_moment_ago_is_known_before_a_refusal_is_recorded(keys: FakeKeys) -> None:
+    records = FakeRecords(activation("ticket", "service-desk", "id"))
+    recorder = Recorder(records, lambda: WALL, keys)
+    await recorder.refresh(None)
+    records.events.append(activation("finding", "audit-tracker", "reference", ["reference"]))
+    await recorder.record(None, [incoming(KEY, data={**DATA, "bad": 1})])
+    assert len(records.of(ObservationRejected.TYPE)) == 1
+    assert not leaked(records)
+
+
+async def test_what_is_surely_about_a_type_with_a_plain_key_keeps_its_id_and_its_reason(
+    recorder: Recorder, records: FakeRecords
+) -> None:
+    records.events.append(activation("ticket", "audit-tracker", "id"))
+    data = {"entity_type": "ticket", "row": {"id": "7"}, "sequence": "x"}
+    await recorder.record(None, [incoming("upd-7", data=data)])
+    (event,) = records.of(ObservationRejected.TYPE)
+    assert event.data["upstream_id"] == "upd-7"
+    assert "data.sequence" in event.data["reason"]
 
 
 async def test_nothing_is_kept_of_what_cannot_be_read_at_all(recorder: Recorder, records: FakeRecords) -> None:

@@ -29,8 +29,9 @@ APPROVER = "erasure-approver"
 class Erasure:
     """What was asked, approved and done about one subject.
 
-    `request` and `approval` are the first that count: two people's who may, with their signatures. `refused` are the
-    others on the stream, with the reason why; they hold up nothing. `version` counts all that stands there.
+    `request` and `approval` are the first that count: two people's who may, with their signatures. `done` is the
+    first that names such an approval. `refused` are the others, with the reason why; they hold up nothing. `version`
+    counts all requests and approvals that stand on the stream.
     """
 
     subject: Subject
@@ -52,38 +53,62 @@ class Erasure:
 def fold(events: Iterable[Event], directory: Directory) -> dict[Subject, Erasure]:
     """By subject, from the events of the categories `erasure` and `erased`, in order; others are passed over.
 
-    What is not done yet counts as far as `directory` has it now: whoever can write in the approver's name brings
-    nothing about, and holds nobody up.
+    What is not done yet counts as far as `directory` has it now, what is done as far as it has the keys of those who
+    decided: whoever can write in the approver's name, or the observer's, brings nothing about, and holds nobody up.
     """
     found: dict[Subject, Erasure] = {}
     asked: dict[Subject, list[Event]] = defaultdict(list)
+    done: dict[Subject, list[Event]] = defaultdict(list)
     for event in events:
         if event.type not in (ErasureRequested.TYPE, ErasureApproved.TYPE, ErasureDone.TYPE):
             continue
         subject = (event.data["entity_type"], event.data["key"])
         erasure = found.setdefault(subject, Erasure(subject))
         if event.type == ErasureDone.TYPE:
-            erasure.done = erasure.done or event
+            done[subject].append(event)
             continue
         erasure.version += 1
         erasure.nonces.add(event.data["decision"]["nonce"])
         asked[subject].append(event)
     for subject, erasure in found.items():
-        if erasure.done is not None:
-            _close(erasure, erasure.done, {event.id: event for event in asked[subject]})
-            continue
-        for event in asked[subject]:
-            try:
-                _count(erasure, event, directory)
-            except Refused as refusal:
-                erasure.refused.append((event, refusal))
+        forged = _close(erasure, done[subject], {event.id: event for event in asked[subject]}, directory)
+        if erasure.done is None:
+            for event in asked[subject]:
+                try:
+                    _count(erasure, event, directory)
+                except Refused as refusal:
+                    erasure.refused.append((event, refusal))
+        erasure.refused += forged
     return found
 
 
-def _close(erasure: Erasure, done: Event, asked: Mapping[str, Event]) -> None:
-    """What brought `done` about: people come and go, and that stays theirs."""
-    erasure.approval = asked.get(done.data["approval"])
-    erasure.request = asked.get(erasure.approval.data["request"]) if erasure.approval else None
+def _close(
+    erasure: Erasure, done: Iterable[Event], asked: Mapping[str, Event], directory: Directory
+) -> list[tuple[Event, Refused]]:
+    """Find the first of `done` that counts, and what brought it about; answer those before it that don't."""
+    forged: list[tuple[Event, Refused]] = []
+    for event in done:
+        try:
+            erasure.request, erasure.approval = _behind(event, asked, erasure.subject, directory)
+        except Refused as refusal:
+            why = f"the approval that it names does not count: {refusal.message}"
+            forged.append((event, Refused(refusal.reason_code, why, refusal.what_to_do)))
+        else:
+            erasure.done = event
+            break
+    return forged
+
+
+def _behind(done: Event, asked: Mapping[str, Event], subject: Subject, directory: Directory) -> tuple[Event, Event]:
+    """The request and the approval that brought `done` about. Who has lost the role since did decide."""
+    approval = asked.get(done.data["approval"])
+    request = asked.get(approval.data["request"]) if approval and approval.type == ErasureApproved.TYPE else None
+    if approval is None or request is None or request.type != ErasureRequested.TYPE:
+        raise Refused("erasure_not_approved", f"nobody has approved the erasure of {'/'.join(subject)}")
+    check_request(ErasureRequested.of(request).decision, request.signature, subject, directory, past=True)
+    decision = ErasureApproved.of(approval).decision
+    check_approval(decision, approval.signature, subject, request, directory, past=True)
+    return request, approval
 
 
 def _count(erasure: Erasure, event: Event, directory: Directory) -> None:
@@ -101,18 +126,26 @@ def erasure_digest(subject: Subject) -> str:
     return digest({"erase": list(subject)})
 
 
-def check_request(decision: Decision, signature: str | None, subject: Subject, directory: Directory) -> None:
-    """Raise `Refused` unless a person who may has signed the request to erase this subject."""
-    _check(decision, signature, "erase", REQUESTER, subject, directory)
+def check_request(
+    decision: Decision, signature: str | None, subject: Subject, directory: Directory, past: bool = False
+) -> None:
+    """Raise `Refused` unless a person who may has signed the request to erase this subject. `past`: who might."""
+    _check(decision, signature, "erase", REQUESTER, subject, directory, past)
     if decision.subject != erasure_digest(subject):
         raise refuse("stale_digest", f"what was signed is not the request to erase {'/'.join(subject)}")
 
 
 def check_approval(
-    decision: Decision, signature: str | None, subject: Subject, request: Event, directory: Directory
+    decision: Decision,
+    signature: str | None,
+    subject: Subject,
+    request: Event,
+    directory: Directory,
+    past: bool = False,
 ) -> None:
-    """Raise `Refused` unless another person who may has signed the approval of exactly this request."""
-    _check(decision, signature, "approve_erasure", APPROVER, subject, directory)
+    """Raise `Refused` unless another person who may has signed the approval of exactly this request. `past`: who
+    might."""
+    _check(decision, signature, "approve_erasure", APPROVER, subject, directory, past)
     if decision.subject != request.id:
         raise refuse("stale_digest", f"what was signed is not the approval of request {request.id}")
     if decision.person == ErasureRequested.of(request).decision.person:
@@ -132,7 +165,13 @@ def check_whole(erasure: Erasure) -> None:
 
 
 def _check(
-    decision: Decision, signature: str | None, kind: str, role: str, subject: Subject, directory: Directory
+    decision: Decision,
+    signature: str | None,
+    kind: str,
+    role: str,
+    subject: Subject,
+    directory: Directory,
+    past: bool,
 ) -> None:
     person = directory.person(decision.person)
     if decision.kind != kind:
@@ -141,7 +180,7 @@ def _check(
         raise refuse("wrong_realm", f"the decision was made for realm {decision.realm}, this is {directory.realm}")
     if decision.case != erasure_stream(*subject):
         raise refuse("wrong_case", f"the decision is about {decision.case}, not about {erasure_stream(*subject)}")
-    if decision.role != role or role not in person.roles:
+    if decision.role != role or not (past or role in person.roles):
         raise refuse(
             "role_not_held",
             f"this takes the role {role}; {person.name} holds: {', '.join(person.roles) or 'none'}",

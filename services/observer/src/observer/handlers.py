@@ -14,7 +14,6 @@ from common.erasures import Erasure, check_whole, fold
 from common.errors import Refused, Transient
 from common.events.approver import ErasureApproved
 from common.events.envelope import Event
-from common.events.observer import ErasureDone
 from common.failpoints import failpoint
 from common.ids import entity_stream
 from common.ledger import Answer as LedgerAnswer
@@ -92,8 +91,8 @@ class Recorder:
         read, moment = await self._read(connection, incoming, sender)
         if snapshot is not None:
             read = [snapshots.in_snapshot(item, snapshot) for item in read]
-        named = [item.upstream_id if isinstance(item, Message) else item.identity.upstream_id for item in read]
-        read = await self._sealed(read)
+        as_sent = read
+        read = await self._sealed(read, sender)
         unchanged: dict[int, Answer] = {}
         if snapshot is not None:
             unchanged = await self._unchanged(connection, read)
@@ -106,16 +105,15 @@ class Recorder:
             await self._keep(connection, snapshot, read, unchanged, _accepted(settled, places))
         answers = await self._append(connection, settled, len(rest))
         merged = _merged(len(incoming), unchanged, dict(zip(places, answers, strict=True)))
-        return [
-            answer if answer.upstream_id == name else replace(answer, upstream_id=name)
-            for answer, name in zip(merged, named, strict=True)
-        ]
+        return [_as_sent(answer, item) for answer, item in zip(merged, as_sent, strict=True)]
 
     async def reject(self, connection: Connection, item: Incoming, reason_code: str, reason: str) -> None:
         """Record that a message failed in a way that no check foresaw."""
-        if self.known.clock is None:
-            await self.refresh(connection)
-        refused = rejection(item.raw, Rejected(reason_code, reason), item.origin, self._moment(), item.headers)
+        await self.refresh(connection)
+        rejected = Rejected(reason_code, reason)
+        if personal.any_pseudonym(self.known.rules):
+            rejected = personal.withheld(rejected, rejected.identity)
+        refused = rejection(item.raw, rejected, item.origin, self._moment(), item.headers)
         await self._append(connection, Settled({0: refused}, {}, {}), 1)
 
     async def report(self, connection: Connection, report: Report) -> list[int]:
@@ -150,19 +148,23 @@ class Recorder:
         self._wary = WARY if stored else max(0, self._wary - 1)
         return stored
 
-    async def _sealed(self, read: Read) -> Read:
+    async def _sealed(self, read: Read, sender: str | None) -> Read:
         """What was read, without anything sensitive in the clear. Keys are durable before anything is appended."""
         if personal.any_pseudonym(self.known.rules):
-            read = await self._pseudonymised(read)
+            read = await self._pseudonymised(read, sender)
         needed = personal.subjects(read, self.known.rules)
         return personal.sealed(read, self.known.rules, await self._store().ensure(needed)) if needed else read
 
-    async def _pseudonymised(self, read: Read) -> Read:
-        hidden = {place for place, item in enumerate(read) if personal.pseudonymous(item, self.known.rules)}
+    async def _pseudonymised(self, read: Read, sender: str | None) -> Read:
+        rules = self.known.rules
+        hidden = {place for place, item in enumerate(read) if personal.pseudonymous(item, rules)}
         if not hidden:
             return read
         secret = await self._store().ensure_pseudonym_secret()
-        return [personal.pseudonymised(item, secret) if at in hidden else item for at, item in enumerate(read)]
+        return [
+            personal.pseudonymised(item, secret, rules, sender) if at in hidden else item
+            for at, item in enumerate(read)
+        ]
 
     async def _kept(self, planned: dict[int, Event | Rejection]) -> dict[int, Event | Rejection]:
         """The same, and of a rejection about a subject that was erased without the payload; so, too, where nobody
@@ -284,23 +286,29 @@ class Eraser:
         """Destroy every key again that was destroyed before: the file may have come back from a backup. How many."""
         if self._subject_keys is None:
             return 0
-        done = {
-            (event.data["entity_type"], event.data["key"]): str(event.data["approval"])
-            for event in await self._records.erased(connection)
-        }
+        said = await self._records.erased(connection)
+        done = dict.fromkeys((event.data["entity_type"], event.data["key"]) for event in said)
         keys = await self._subject_keys.read(done)
-        back = [subject for subject in done if subject not in keys or keys[subject].secret is not None]
-        for subject in back:
-            await self._subject_keys.destroy(subject, done[subject])
-        return len(back)
+        back = 0
+        for subject in done:
+            if subject in keys and keys[subject].secret is None:
+                continue
+            erasure = await self._erasure(connection, subject)
+            if erasure.done is not None:  # what only says so destroys nothing
+                await self._subject_keys.destroy(subject, str(erasure.done.data["approval"]))
+                back += 1
+        return back
 
-    async def _erase(self, connection: Connection, subject: Subject) -> None:
-        events = await self._records.erasure(connection, subject)
-        if any(event.type == ErasureDone.TYPE for event in events):
-            return
+    async def _erasure(self, connection: Connection, subject: Subject) -> Erasure:
         if self._directory is None:
             raise Transient("directory_missing", "TRUEUP_DIRECTORY does not say who may approve an erasure")
-        erasure = fold(events, self._directory()).get(subject, Erasure(subject))
+        events = await self._records.erasure(connection, subject)
+        return fold(events, self._directory()).get(subject, Erasure(subject))
+
+    async def _erase(self, connection: Connection, subject: Subject) -> None:
+        """Also where the ledger says that it is done: that may be another's word, and doing it again changes
+        nothing."""
+        erasure = await self._erasure(connection, subject)
         check_whole(erasure)
         assert erasure.approval is not None
         await self._keys().destroy(subject, erasure.approval.id)
@@ -315,6 +323,14 @@ class Eraser:
         if self._subject_keys is None:
             raise Transient("subject_keys_missing", "TRUEUP_SUBJECT_KEYS does not say where the keys are")
         return self._subject_keys
+
+
+def _as_sent(answer: Answer, item: Message | Rejected) -> Answer:
+    """The answer in the sender's own words, which may be kept nowhere."""
+    if isinstance(item, Message):
+        same = answer.upstream_id == item.upstream_id
+        return answer if same else replace(answer, upstream_id=item.upstream_id)
+    return replace(answer, upstream_id=item.identity.upstream_id, reason=item.message)
 
 
 def _duplicate(earlier: Answer) -> Answer:

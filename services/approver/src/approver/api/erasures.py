@@ -78,7 +78,7 @@ def _of(erasures: Mapping[Subject, Folded], subject: Subject) -> Folded:
 
 def shown(erasure: Folded) -> Erasure:
     """An erasure as the API shows it."""
-    asked = erasure.request or next((event for event, _ in erasure.refused), None)
+    asked = erasure.request or next((event for event, _ in erasure.refused if "decision" in event.data), None)
     if asked is None:
         raise Refused("erasure_unknown", f"nobody has asked to erase {'/'.join(erasure.subject)}")
     approved, done = erasure.approval, erasure.done

@@ -107,8 +107,12 @@ def parts(incoming: Sequence[Incoming]) -> Iterator[Sequence[Incoming]]:
 
 
 def may_be_stale(read: Sequence[Message | Rejected]) -> bool:
-    """Whether a refusal might come from not knowing the latest declarations or the latest clock."""
-    return any(isinstance(item, Rejected) and item.reason_code in MAY_BE_STALE for item in read)
+    """Whether a refusal might come from not knowing the latest declarations or the latest clock; or what is recorded
+    of it would be too much, once it may be about an entity type whose key nobody may read."""
+    return any(
+        isinstance(item, Rejected) and (item.reason_code in MAY_BE_STALE or item.identity.entity_type is None)
+        for item in read
+    )
 
 
 def to_record(

@@ -24,6 +24,16 @@ REASON = "\x00reason"
 UPSTREAM_ID = "\x00upstream id"
 """What the id of a message is pseudonymised as: it mostly holds the key. No entity type can have this name."""
 
+QUOTES_NOTHING = frozenset(
+    (
+        "id_clash", "key_malformed", "key_mismatch", "key_missing", "not_a_cloudevent", "time_in_future",
+        "time_missing", "unknown_message_type",
+    )
+)  # fmt: skip
+"""Refusals whose reason has no word of the message in it. Of any other, a key might be what it quotes."""
+
+_WITHHELD = "the reason is not kept, for it may quote a key that nobody may read"
+
 
 def any_pseudonym(rules: EntityRules) -> bool:
     """Whether there is an entity type whose key nobody may read."""
@@ -31,14 +41,21 @@ def any_pseudonym(rules: EntityRules) -> bool:
 
 
 def pseudonymous(item: Message | Rejected, rules: EntityRules) -> bool:
-    """Whether the message is about an entity whose key is sensitive."""
-    entity_type = item.entity_type if isinstance(item, Message) else item.identity.entity_type
-    return entity_type is not None and rules[entity_type].sensitive_key
+    """Whether the message is about an entity whose key is sensitive; or may be, as long as it is not certain what
+    it is about."""
+    if isinstance(item, Message):
+        return rules[item.entity_type].sensitive_key
+    rule = None if item.identity.entity_type is None else rules[item.identity.entity_type]
+    if rule is None or rule.source != item.identity.feed:  # another feed's type is a slip, and the id is of its own
+        return any_pseudonym(rules)
+    return rule.sensitive_key
 
 
-def pseudonymised(item: Message | Rejected, secret: bytes) -> Message | Rejected:
+def pseudonymised(
+    item: Message | Rejected, secret: bytes, rules: EntityRules, sender: str | None
+) -> Message | Rejected:
     """What was read, with pseudonyms for the entity's key and the message's id. The row has the key itself still:
-    it is sealed with what else is sensitive."""
+    it is sealed with what else is sensitive. Of a refusal nothing is left that the message alone says."""
     if isinstance(item, Message):
         return replace(
             item,
@@ -46,10 +63,18 @@ def pseudonymised(item: Message | Rejected, secret: bytes) -> Message | Rejected
             upstream_id=pseudonym(secret, UPSTREAM_ID, item.upstream_id),
         )
     said = item.identity
-    assert said.entity_type is not None
-    key = None if said.key is None else pseudonym(secret, said.entity_type, said.key)
+    feed = said.feed if said.feed == sender or any(rule.source == said.feed for rule in rules.values()) else None
+    key = None
+    if said.entity_type is not None and said.key is not None:
+        key = pseudonym(secret, said.entity_type, said.key)
     upstream_id = None if said.upstream_id is None else pseudonym(secret, UPSTREAM_ID, said.upstream_id)
-    return Rejected(item.reason_code, item.message, Identity(said.feed, upstream_id, said.entity_type, key))
+    return withheld(item, Identity(feed, upstream_id, said.entity_type, key))
+
+
+def withheld(item: Rejected, identity: Identity) -> Rejected:
+    """The refusal, about `identity`, without a reason that may quote the message."""
+    reason = item.message if item.reason_code in QUOTES_NOTHING else _WITHHELD
+    return Rejected(item.reason_code, reason, identity)
 
 
 def subjects(read: Iterable[Message | Rejected], rules: EntityRules) -> list[Subject]:

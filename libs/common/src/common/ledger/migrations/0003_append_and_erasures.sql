@@ -258,7 +258,7 @@ BEGIN
 END $$;
 
 -- A request that was refused, by whoever checks signatures, holds nobody up: any number of requests and approvals may
--- stand until the erasure is done. What counts of them is for those to say who know the keys.
+-- stand, also after an erasure that is said to be done. What counts of all these is for those to say who know the keys.
 CREATE FUNCTION ledger.check_erasure(kind text, on_stream text, said jsonb) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -298,9 +298,6 @@ BEGIN
     PERFORM ledger.check_decision('trueup.erasure.requested.v1', NULL, on_stream, request);
     IF request #>> '{data,decision,person}' = person THEN
         PERFORM ledger.refuse('requester_decides', person || ' asked for this erasure and can''t approve it');
-    END IF;
-    IF EXISTS (SELECT FROM ledger.events e WHERE e.stream = 'erased/' || subject AND e.type = 'trueup.erasure.done.v1') THEN
-        PERFORM ledger.refuse('already_decided', 'what was known of ' || subject || ' is erased already');
     END IF;
 END $$;
 
