@@ -93,7 +93,7 @@ def test_a_role_that_nobody_holds_is_said_with_what_to_do() -> None:
 
 
 def forged(walk: Walk, event_type: str, **changes: Any) -> Walk:
-    """The walk with other attributes in the newest event of this type, as somebody with a service's login writes it."""
+    """The walk with other attributes in the newest event of this type, as a stolen login writes it."""
     index = max(n for n, event in enumerate(walk.ledger) if event.type == event_type)
     other = replace(walk.ledger[index], **changes)
     walk.events[walk.events.index(walk.ledger[index])] = other

@@ -72,9 +72,8 @@ def _head(view: _View, my_name: str) -> Iterator[RenderableType]:
         status.append(f" · plan {plan['number']}, {plan['risk']} risk")
     if (ticket := view.data("ticket")) and page["stage"] == "to-approve":
         needed = sum(ticket["chain"]["approve"].values())
-        status.append(
-            f" · {sum(_holds(said) for said in page['approvals'])} of {needed} approvals · until {due(ticket['expires'], view.zone)}"
-        )
+        given = sum(_holds(said) for said in page["approvals"])
+        status.append(f" · {given} of {needed} approvals · until {due(ticket['expires'], view.zone)}")
     if mine := _waiting_for(view):
         status.append(f" · YOURS IS NEEDED: {mine}", "bold cyan")
     yield status
