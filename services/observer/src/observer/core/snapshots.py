@@ -104,7 +104,9 @@ def check_report(report: Report, received: int, moment: Moment) -> None:
     """
     if not is_snapshot_id(report.snapshot):
         raise Refused(
-            "snapshot_malformed", "the snapshot's id must have 1 to 100 printable characters, no space, no slash"
+            "snapshot_malformed",
+            "the snapshot's id must have 1 to 100 printable characters, no space, no slash",
+            "Give the snapshot another id.",
         )
     try:
         as_of = parse_instant(report.as_of)
