@@ -131,4 +131,4 @@ def test_what_cannot_be_done_says_why(command: Command, tmp_path: Path) -> None:
         assert answer["error"] == reason_code, arguments
         assert answer["what_to_do"]
     answer = command(*cases[-1][1], code=1)
-    assert answer["error"] == "time_in_future", "the report is refused as its rows are"
+    assert answer["what_to_do"] and answer["error"] == "time_in_future", "the report is refused as its rows are"

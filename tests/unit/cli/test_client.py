@@ -9,9 +9,11 @@ from typing import Any
 
 import httpx
 import pytest
+import typer
 from approver.api.pages import page
 from approver.desk import Opened
 from cli.client import Client, Session, read_key, write_key
+from cli.people.screen import EXIT_COULD_NOT, EXIT_REFUSED, answering
 from common.clock import RealmClock
 from common.errors import Refused
 from common.events.approver import Decision
@@ -187,3 +189,21 @@ def test_a_mistyped_person_is_told_whose_keys_are_here(tmp_path: Path) -> None:
     with pytest.raises(Refused) as far:
         read_key(tmp_path / "x.other.key")
     assert "trueup login --person x.other --new-key" in far.value.what_to_do
+
+
+@pytest.mark.parametrize("code", ["database_unavailable", "internal_error"])
+def test_a_service_that_can_not_answer_now_has_refused_nothing(key: Path, code: str) -> None:
+    def away(_request: httpx.Request) -> httpx.Response:
+        body = {"reason_code": code, "message": "the database does not answer", "what_to_do": "Try again."}
+        return httpx.Response(503, json=body)
+
+    with pytest.raises(typer.Exit) as ended, answering(as_json=True):
+        client(key, away).case("a/b/1")
+    assert ended.value.exit_code == EXIT_COULD_NOT
+
+    def refused(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(409, json={"reason_code": code, "message": "no", "what_to_do": ""})
+
+    with pytest.raises(typer.Exit) as ended, answering(as_json=True):
+        client(key, refused).case("a/b/1")
+    assert ended.value.exit_code == EXIT_REFUSED

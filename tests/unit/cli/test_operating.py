@@ -128,7 +128,8 @@ def test_a_role_that_nothing_asks_for_is_doubted(
     assert "did you mean declaration-author?" in doubted("declaration-autor")[0]
     monkeypatch.setattr(doubts, "declared", lambda _stack: DECLARED)
     assert "known: clock-keeper, compliance-lead" in doubted("nonsense")[0]
-    for role in ("control-owner/Labor", "compliance-lead", "it-service", "head-of-compliance", "clock-keeper"):
+    built_in = ("clock-keeper", "erasure-requester", "erasure-approver")
+    for role in ("control-owner/Labor", "compliance-lead", "it-service", "head-of-compliance", *built_in):
         assert doubted(role) == [], role
     assert run(capsys, "feeds", "add", "audit-trackr", "--data", str(realm))["doubt"].endswith("audit-tracker?")
 
@@ -195,3 +196,16 @@ def test_targets_are_named_and_never_shown_with_their_password(
     assert run(capsys, "targets", "list", "--data", str(realm)) == {"ticketing": "127.0.0.1:1/tickets"}
     run(capsys, "targets", "remove", "ticketing", "--data", str(realm))
     assert run(capsys, "targets", "remove", "ticketing", "--data", str(realm), code=2)["error"] == "target_unknown"
+
+
+def test_an_entry_that_is_replaced_is_told(realm: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert add(capsys, realm, "r.osei")["replaced"] is None
+    assert add(capsys, realm, "r.osei", "--role", "examiner")["replaced"]["roles"] == ["risk"]
+    public = public_of(new_key())
+    given = ["r.osei", "--name", "R. Osei", "--role", "auditor", "--public-key", public, "--data", str(realm)]
+    with pytest.raises(SystemExit) as ended:
+        main(["people", "add", *given])
+    assert ended.value.code == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "Replaced the entry of R.OSEI (r.osei): roles risk, examiner \N{RIGHTWARDS ARROW} auditor." in told
+    assert "Another key" in told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from approver.api.cases import case_line
 from approver.api.pages import page
+from approver.core.holding import holding
 from approver.core.lines import line
 from approver.desk import Opened
 from cli.client import Client, Session
@@ -20,14 +22,15 @@ from cli.people import lists, screen, sessions
 from cli.people import page as pages
 from cli.people.page import case_page
 from cli.people.words import plain
-from common.cases import STAGES
+from common.cases import STAGES, Case
 from common.clock import RealmClock
 from common.declarations.evaluation import EntityView, Origin
 from common.directory import Directory
+from common.events.approver import ApprovalGiven, DeclarationActivated, GapConfirmed, GapDisputed
 from common.facts import entity_facts, last_told
 from common.ledger import Recorded
 from rich.console import Console
-from support.desk import around, draft, ticketed
+from support.desk import around, confirmed, decided, draft, signed, ticketed
 from support.walk import Walk, at, opened
 
 TITLE = "Internal control over DG PA program cash management needs improvement"
@@ -87,6 +90,61 @@ def test_a_role_that_nobody_holds_is_said_with_what_to_do() -> None:
     assert listed(walk, directory=nobody(walk))["unheld"] == ["head-of-compliance"]
     assert listed(walk)["unheld"] == []
     assert pages.enter("control-owner/A, B").endswith("--role 'control-owner/A, B'")
+
+
+def forged(walk: Walk, event_type: str, **changes: Any) -> Walk:
+    """The walk with other attributes in the newest event of this type, as a stolen login writes it."""
+    index = max(n for n, event in enumerate(walk.ledger) if event.type == event_type)
+    other = replace(walk.ledger[index], **changes)
+    walk.events[walk.events.index(walk.ledger[index])] = other
+    walk.ledger[index] = other
+    return walk
+
+
+def test_a_forged_confirmation_is_not_shown_as_one() -> None:
+    walk = confirmed()
+    assert "Confirmed by J. Moreau" in " ".join(shown(walk).split())
+    old = next(event.signature for event in walk.ledger if event.type == DeclarationActivated.TYPE)
+    text = " ".join(shown(forged(walk, GapConfirmed.TYPE, signature=old)).split())
+    assert "DOES NOT HOLD The ledger says: Confirmed by J. Moreau" in text
+    assert "the signature is not j.moreau's over this decision" in text and "trueup ledger fsck" in text
+
+
+def test_a_confirmation_of_what_failed_before_says_so() -> None:
+    walk = opened()
+    decision, signature = walk.decide("confirm", "j.moreau", "head-of-compliance", "0" * 64)
+    gap = walk.case.gap
+    assert gap is not None
+    data = GapConfirmed(case=walk.id, gap_event=gap.event.id, decision=decision)
+    walk.add(data, "approver", "person:j.moreau", signature=signature)
+    text = " ".join(shown(walk).split())
+    assert "(what fails is no longer what was confirmed)" in text and "head-of-compliance to confirm" in text
+
+
+def test_a_forged_approval_is_not_counted() -> None:
+    walk = ticketed()
+    decided(walk, *signed(walk, "approve", "l.hansen", "compliance-lead"))
+    assert "1 of 2 approvals" in shown(walk, "r.osei")
+    text = " ".join(shown(forged(walk, ApprovalGiven.TYPE, signature="l.hansen:AAAA"), "r.osei").split())
+    assert "0 of 2 approvals" in text and "DOES NOT HOLD The ledger says: Approved by L. Hansen" in text
+
+
+def test_a_decision_of_somebody_who_has_left_can_not_be_checked_and_says_so() -> None:
+    walk = confirmed()
+    stayed = Directory.of(walk.realm, [one for name, one in walk.directory.people.items() if name != "j.moreau"])
+    text = " ".join(shown(walk, directory=stayed).split())
+    assert "Confirmed by j.moreau" in text and "is not in the directory, so the signature can't be checked" in text
+
+
+def test_a_decision_for_something_else_does_not_hold() -> None:
+    walk = confirmed()
+    said = walk.case.confirmation
+    assert said is not None
+    assert holding(said, walk.case, walk.directory) == (True, "")
+    holds, doubt = holding(said, Case("another/case/1"), walk.directory)
+    assert holds is False and "signed it for" in doubt
+    disputes = replace(said, event=replace(said.event, type=GapDisputed.TYPE))
+    assert holding(disputes, walk.case, walk.directory) == (False, "j.moreau signed to confirm, not to dispute")
 
 
 class Approver:

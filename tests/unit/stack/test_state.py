@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from cli.stack import state
+from cli.main import app
+from cli.stack import operations, state
+from cli.stack import realm as realms
 from cli.stack.errors import StackError
+from cli.stack.operations import DatabaseStatus, ServerStatus, ServiceStatus, StackStatus
 from cli.stack.state import ProcessState, StackState
 from common.errors import Refused
+from typer.testing import CliRunner
 
 
 def some_state(**processes: ProcessState) -> StackState:
@@ -75,3 +80,73 @@ def test_two_programs_cannot_start_the_same_stack_at_once(tmp_path: Path) -> Non
     assert refusal.value.reason_code == "stack_busy"
     with state.exclusive(tmp_path):
         pass  # free again
+
+
+def test_a_service_that_has_ended_is_not_a_stack_that_does_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    mine = ProcessState.current()
+    gone = mine.model_copy(update={"started_s": mine.started_s - 60})
+    for name, command in (("main", "trueup up --realm r"), ("other", "trueup up --data .trueup/other --realm r")):
+        folder = tmp_path / state.STACKS / name
+        folder.mkdir(parents=True)
+        state.write(folder, some_state(auditor=mine, approver=gone))
+        with pytest.raises(Refused, match=f"the approver of the stack in .trueup/{name} has ended") as refusal:
+            state.find_url("approver")
+        assert refusal.value.reason_code == "service_ended"
+        assert f"Start it again: {command}." in refusal.value.what_to_do
+        state.clear(folder)
+
+
+def test_status_says_how_to_start_what_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def part(alive: bool) -> ServiceStatus:
+        return ServiceStatus(url="http://h:1", alive=alive, ready=alive, lag={}, pid=1, log=tmp_path / "log")
+
+    found = StackStatus(
+        folder=tmp_path,
+        running=True,
+        ready=False,
+        realm="demo",
+        clock="wall",
+        database=DatabaseStatus(kind="postgresql", name="n", address="h:2", pid=1, alive=True, log=tmp_path),
+        broker=ServerStatus(kind="embedded", address="h:3", pid=1, alive=True, log=tmp_path),
+        services={"approver": part(False), "auditor": part(True)},
+    )
+    monkeypatch.setattr(operations, "status", lambda _folder: found)
+    result = CliRunner().invoke(app, ["status", "--data", str(tmp_path)], env={"COLUMNS": "200"})
+    assert result.exit_code == 3
+    assert f"Ended: approver. Start what has ended: trueup up --data {tmp_path}" in result.output.replace("\n", "")
+
+
+def migrating(*arguments: str) -> str:
+    given = {"TRUEUP_ADMIN_DATABASE_URL": "", "TRUEUP_REALM": ""}
+    result = CliRunner().invoke(app, ["migrate", "--check", *arguments], env=given)
+    assert result.exit_code == 2
+    return result.stderr
+
+
+def test_migrate_needs_no_address_where_a_stack_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = migrating("--database", "postgresql://x:y@127.0.0.1:1/z")
+    assert told.startswith("realm_not_given") and "--realm NAME" in told
+    assert migrating().startswith("database_not_given")
+    assert migrating("--data", str(tmp_path / "nowhere")).startswith("stack_not_running")
+
+    folder = tmp_path / state.STACKS / "main"
+    folder.mkdir(parents=True)
+    database = ProcessState.current().model_copy(update={"port": 1, "name": "postgresql"})
+    state.write(folder, some_state().model_copy(update={"database": database}))
+    assert migrating("--realm", "other").startswith("stack_differs")
+    asked = []
+
+    def migrate(server: Any, realm: str, *, dry: bool) -> tuple[()]:
+        asked.append((server.admin_url.rpartition("@")[2].partition("/")[0], realm, dry))
+        return ()
+
+    monkeypatch.setattr(realms, "migrate_database", migrate)
+    result = CliRunner().invoke(
+        app, ["migrate", "--check"], env={"TRUEUP_ADMIN_DATABASE_URL": "", "TRUEUP_REALM": ""}
+    )
+    assert result.exit_code == 0, result.output
+    assert asked == [("127.0.0.1:1", "r", True)]

@@ -33,6 +33,10 @@ PAGE = 200
 JSONObject = dict[str, Any]
 
 
+class Away(Refused):
+    """The service answered that it can't answer now: nothing was decided about what was asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """Who is signed in where, until when (wall clock)."""
@@ -351,7 +355,10 @@ def _body(response: httpx.Response) -> JSONObject:
     if response.is_success and isinstance(body, dict):
         return body
     if isinstance(body, dict) and "reason_code" in body:
-        raise Refused(str(body["reason_code"]), str(body.get("message", "")), str(body.get("what_to_do", "")))
+        code, message, what = (str(body.get(part, "")) for part in ("reason_code", "message", "what_to_do"))
+        if response.is_server_error:
+            raise Away(code, message, f"{what} See what runs: trueup status".lstrip())
+        raise Refused(code, message, what)
     raise Refused("not_the_approver", f"HTTP {response.status_code}: {str(body)[:200]}", "Check the --url.")
 
 

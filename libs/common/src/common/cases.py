@@ -20,6 +20,7 @@ from common.events import approver, auditor, differ, executor, planner, typed
 from common.events.envelope import Event
 from common.events.model import EventData
 from common.events.upcasting import UnknownEventType
+from common.in_words import in_words
 
 D_co = TypeVar("D_co", bound=EventData, covariant=True)
 
@@ -117,9 +118,9 @@ class Case:
             if kind in _PARTS:
                 self.parts.setdefault(said.data.decision.person, _PARTS[kind])
         except (KeyError, ValueError, UnknownEventType) as error:  # pydantic's refusals are ValueErrors
-            told = f"{type(error).__name__}: {error}".partition("\n")[0]
             raise Permanent(
-                "case_unreadable", f"the event at {position} of case {self.id} is no {event.type}: {told}"
+                "case_unreadable",
+                f"the event at {position} of case {self.id} is no {event.type}: {in_words(error)}",
             ) from error
 
     def version(self, stream: str) -> int:

@@ -41,6 +41,11 @@ _FORBIDDEN = {
     "wrong_person",
 }
 _NOT_FOUND = {"case_unknown", "proposal_unknown", "event_unknown", "not_found"}
+_CORRECT = "Correct the request; sending it again changes nothing."
+_ADVICE = {
+    "case_unreadable": "The ledger holds an event that can't be read. Its operator runs: trueup ledger fsck",
+    "sealed_event_changed": "The ledger was changed. Its operator runs: trueup ledger fsck",
+}
 _UNPROCESSABLE = {"invalid_declaration", "malformed_request", "malformed_json", "duplicate_key", "not_utf8"}
 
 
@@ -72,6 +77,8 @@ def harden(app: FastAPI, max_body_bytes: int) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(asyncpg.DataError, _unfit)
     app.add_exception_handler(asyncpg.InterfaceError, _unfit_or_unforeseen)
+    for away in (ConnectionError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError):
+        app.add_exception_handler(away, _away)
     app.add_exception_handler(Exception, _unforeseen)
     app.add_middleware(BoundedBody, max_bytes=max_body_bytes)
 
@@ -86,7 +93,7 @@ async def _permanent(request: Request, error: Exception) -> Response:
     assert isinstance(error, Permanent)
     _LOG.info("bad request %s %s: %s", request.method, request.url.path, error)
     status = 413 if error.reason_code == "oversized" else 422
-    return answer(status, error.reason_code, error.message, "Correct the request; sending it again changes nothing.")
+    return answer(status, error.reason_code, error.message, _ADVICE.get(error.reason_code, _CORRECT))
 
 
 async def _transient(request: Request, error: Exception) -> Response:
@@ -120,6 +127,10 @@ async def _unfit_or_unforeseen(request: Request, error: Exception) -> Response:
     """The driver's own errors: of the value (it is a ValueError too), or of the connection."""
     if isinstance(error, ValueError):
         return await _unfit(request, error)
+    return await _away(request, error)
+
+
+async def _away(request: Request, error: Exception) -> Response:
     _LOG.warning("not now %s %s: %s", request.method, request.url.path, error)
     return answer(503, "database_unavailable", "the database does not answer", "Try again in a moment.")
 

@@ -17,6 +17,7 @@ from auditor.core.attestation import MAX_BYTES, parse
 from auditor.core.verification import Check, verified, verify
 from common.directory import Directory
 from common.errors import Permanent, Refused, TrueupError
+from common.in_words import in_words
 from common.service_keys import ServiceKeys
 from pydantic import ValidationError
 from rich.text import Text
@@ -140,9 +141,10 @@ def _own_copy(file: Path, read: Callable[[Path], T], name: str, kind: str) -> T:
     try:
         return read(file)
     except (OSError, ValidationError, Permanent) as error:
-        told = " ".join(str(error).split())[:300]
         what = f"Give a {name}.json, as the services have it."
-        raise Refused(f"{name.replace('-', '_')}_unreadable", f"{file} is not {kind}: {told}", what) from error
+        raise Refused(
+            f"{name.replace('-', '_')}_unreadable", f"{file} is not {kind}: {in_words(error)}", what
+        ) from error
 
 
 def _could_not(error: TrueupError, as_json: bool, what_failed: str = "Not checked") -> None:

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+from common.erasures import APPROVER, REQUESTER
 from common.events.approver import DeclarationActivated
 
 from cli.stack import cluster
 from cli.stack.errors import StackError
 from cli.stack.stack import Stack
 
-OWN_ROLES = ("declaration-author", "declaration-approver", "clock-keeper", "examiner")
+OWN_ROLES = ("declaration-author", "declaration-approver", "clock-keeper", "examiner", REQUESTER, APPROVER)
 """Roles that Trueup itself asks for; all others come from the declarations."""
 Declared = tuple[str, Mapping[str, Any]]
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from common.directory import Directory, DirectoryFile, Person
 from common.errors import Permanent, Refused
+from common.in_words import in_words
 from common.signing import public_of
 from pydantic import ValidationError
 
@@ -58,19 +59,30 @@ def add(
         stack = folder or the_running_one()
         content = read(stack)
         _check_id(person)
+        before = next((known for known in content.people if known.id == person), None)
         key = public_key or own_key(content.realm, person, stack)
         entered = with_person(content, Person(id=person, name=name, roles=tuple(role), key=key))
         write(stack, entered)
         doubted = doubts.of_roles(stack, role)
     if as_json:
         told = {"person": person, "realm": content.realm, "roles": role, "public_key": key, "doubts": doubted}
-        print_json(told)
+        print_json({**told, "replaced": before.model_dump(mode="json") if before else None})
         return
+    if before is not None:
+        say([_replaced(before, key, role)])
     say([f"{name} ({person}) is in the directory of realm {content.realm}: {', '.join(role)}."])
     if public_key is None:
         kept = sessions.key_path(content.realm, person, stack)
         say([f"Their key is {kept}. Next: trueup login --person {person}"])
     say(doubted)
+
+
+def _replaced(before: Person, key: str, roles: list[str]) -> str:
+    key_too = " Another key: what they signed with the old one can't be checked any more." * (before.key != key)
+    return (
+        f"Replaced the entry of {before.name} ({before.id}): "
+        f"roles {', '.join(before.roles) or 'none'} \N{RIGHTWARDS ARROW} {', '.join(roles)}.{key_too}"
+    )
 
 
 @app.command()
@@ -103,7 +115,7 @@ def read(stack: Path) -> DirectoryFile:
     try:
         return DirectoryFile.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise Refused("directory_unreadable", f"{path}: {error.errors()[0]['msg']}", "Repair it by hand.") from error
+        raise Refused("directory_unreadable", f"{path}: {in_words(error)}", "Repair it by hand.") from error
 
 
 def own_key(realm: str, person: str, stack: Path) -> str:

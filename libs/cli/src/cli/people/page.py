@@ -17,6 +17,7 @@ from cli.preview.wording import clean as on_one_line
 
 Page = Mapping[str, Any]
 LABEL_WIDTH = 18
+_LOOK_CLOSER = "Tell the realm's operator: trueup ledger fsck --directory FILE"
 
 
 def case_page(page: Page, me: str, my_name: str) -> list[RenderableType]:
@@ -71,9 +72,8 @@ def _head(view: _View, my_name: str) -> Iterator[RenderableType]:
         status.append(f" · plan {plan['number']}, {plan['risk']} risk")
     if (ticket := view.data("ticket")) and page["stage"] == "to-approve":
         needed = sum(ticket["chain"]["approve"].values())
-        status.append(
-            f" · {len(page['approvals'])} of {needed} approvals · until {due(ticket['expires'], view.zone)}"
-        )
+        given = sum(_holds(said) for said in page["approvals"])
+        status.append(f" · {given} of {needed} approvals · until {due(ticket['expires'], view.zone)}")
     if mine := _waiting_for(view):
         status.append(f" · YOURS IS NEEDED: {mine}", "bold cyan")
     yield status
@@ -100,7 +100,7 @@ def _wrong(view: _View) -> Iterator[RenderableType]:
         yield _labelled(f"  The {gap['entity_type']}", cell(about))
     for what, word in (("confirmation", "Confirmed by"), ("dispute", "Disputed by")):
         if page[what]:
-            yield _labelled(f"  {word}", cell(_by(view, page[what])))
+            yield _decided(view, word, page[what])
     if closed := page["gap_closed"]:
         reason = view.data("gap_closed")["reason"].replace("_", " ")
         yield _labelled("  Closed", cell(f"{view.at(closed['asof'])}: {reason}"))
@@ -124,6 +124,18 @@ def _about(view: _View) -> str:
 def _how(view: _View, rule: Mapping[str, Any]) -> str:
     since = f" since {view.at(rule['due'])}" if rule.get("due") else ""
     return f"{rule['status']}{since}" + (f" ({rule['reason']})" if rule.get("reason") else "")
+
+
+def _holds(said: Mapping[str, Any]) -> bool:
+    return said["holds"] is not False
+
+
+def _decided(view: _View, word: str, said: Mapping[str, Any]) -> RenderableType:
+    """What a person decided; or that the ledger says so, and why it does not hold."""
+    if _holds(said):
+        return _labelled(f"  {word}", cell(_by(view, said) + (f" ({said['doubt']})" if said["doubt"] else "")))
+    claimed = f"The ledger says: {word} {_by(view, said)}. But {said['doubt']}. Nothing is carried out on it. "
+    return _labelled("  DOES NOT HOLD", cell(f"{claimed}{_LOOK_CLOSER}", "bold red"))
 
 
 def _by(view: _View, said: Mapping[str, Any]) -> str:
@@ -163,18 +175,18 @@ def _next(view: _View) -> Iterator[RenderableType]:
     page, ticket = view.page, view.data("ticket")
     yield _labelled("WHAT HAPPENS NEXT", cell(_stage_words(page)))
     for approval in page["approvals"]:
-        yield _labelled("  Approved by", cell(_by(view, approval)))
+        yield _decided(view, "Approved by", approval)
     for need in page["needs"]:
         step = f" step {need['step']}" if need["step"] is not None else ""
         yield _labelled("  Waits for", cell(f"{need['role']} to {need['kind']}{step}: {_who(view, need)}"))
     for what, word in (("refusal", "Refused by"), ("returned", "Sent back by")):
         if page[what]:
-            yield _labelled(f"  {word}", cell(_by(view, page[what])))
+            yield _decided(view, word, page[what])
     for said in page["releases"]:
-        yield _labelled(f"  Step {said['data']['step']} released", cell(_by(view, said)))
+        yield _decided(view, f"Step {said['data']['step']} released", said)
     for said in page["outcomes"]:
         result = said["data"]["decision"].get("result", "")
-        yield _labelled(f"  Step {said['data']['step']} {result.replace('_', ' ')}", cell(_by(view, said)))
+        yield _decided(view, f"Step {said['data']['step']} {result.replace('_', ' ')}", said)
     for said in page["voided"]:
         yield _labelled("  Voided", cell(f"{view.at(said['asof'])}: {'; '.join(said['data']['changed'])}"))
     yield from _run(view)

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.client import Client
+from cli.client import Away, Client
 from cli.people import sessions
 
 EXIT_COULD_NOT = 1
@@ -35,6 +35,7 @@ _COULD_NOT = frozenset(
         "key_malformed",
         "key_exists",
         "which_url",
+        "service_ended",
         "which_case",
         "which_step",
         "malformed_request",
@@ -59,7 +60,8 @@ def answering(as_json: bool) -> Iterator[None]:
             print_json(body)
         else:
             _say_refusal(refused)
-        code = EXIT_COULD_NOT if refused.reason_code in _COULD_NOT else EXIT_REFUSED
+        could_not = isinstance(refused, Away) or refused.reason_code in _COULD_NOT
+        code = EXIT_COULD_NOT if could_not else EXIT_REFUSED
         raise typer.Exit(code) from refused
 
 

@@ -172,6 +172,12 @@ def _show(found: StackStatus, as_json: bool) -> None:
     database = f"{found.database.address}/{found.database.name}"
     table.add_row("postgresql", _word(found.database.alive), "", database)
     _screen.print(table)
+    alive = {name: service.alive for name, service in found.services.items()}
+    alive |= {"the broker": found.broker.alive, "postgresql": found.database.alive}
+    if ended := [name for name, lives in alive.items() if not lives]:
+        start = state.again(found.folder, found.realm or "", found.broker.kind)
+        told = f"Ended: {', '.join(ended)}. Start what has ended: {start}"
+        _screen.print(told, style="red", markup=False, highlight=False, soft_wrap=True)
     for name, service in found.services.items():
         for problem in service.problems:
             _screen.print(f"{name}: {problem}", style="red", markup=False, highlight=False, soft_wrap=True)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
 from cli.stack import realm as realms
+from cli.stack import state
+from cli.stack.commands import Running, the_running_one
 from cli.stack.errors import StackError
 from cli.stack.prepare import GivenServer
+from cli.stack.stack import Stack
 
 EXIT_REFUSED = 2
 EXIT_PENDING = 3
@@ -23,6 +27,7 @@ def migrate(
             envvar="TRUEUP_ADMIN_DATABASE_URL", show_envvar=True, help="The server, with an administrator's login."
         ),
     ] = "",
+    folder: Running = None,
     check: Annotated[
         bool, typer.Option("--check", help="Run nothing; exit with 3 when something would run.")
     ] = False,
@@ -31,10 +36,11 @@ def migrate(
     """Run the migrations that a realm lacks, all or nothing. Stop its services first, and start them afterwards.
 
     Give the administrator's address in TRUEUP_ADMIN_DATABASE_URL: others can read a command line. `trueup up`,
-    `trueup demo` and the prepare job migrate by themselves.
+    `trueup demo` and the prepare job migrate by themselves. A stack of `trueup up` needs neither address nor name.
     """
     try:
-        found = realms.migrate_database(GivenServer(_given(database)), realm, dry=check)
+        server, realm = _given(database, realm) if database else _stack(folder, realm)
+        found = realms.migrate_database(server, realm, dry=check)
     except StackError as error:
         _refuse(error)
     titles = [migration.title for migration in found]
@@ -47,10 +53,23 @@ def migrate(
         raise typer.Exit(EXIT_PENDING)
 
 
-def _given(database: str) -> str:
-    if not database:
-        raise StackError("database_not_given", "Nobody said which database server.", "Set TRUEUP_ADMIN_DATABASE_URL.")
-    return database
+def _given(database: str, realm: str) -> tuple[realms.DatabaseServer, str]:
+    if not realm:
+        raise StackError("realm_not_given", "Nobody said which realm of that server.", "Say which: --realm NAME")
+    return GivenServer(database), realm
+
+
+def _stack(folder: Path | None, realm: str) -> tuple[realms.DatabaseServer, str]:
+    """The server and the realm of the stack that runs here."""
+    where = folder or the_running_one()
+    if folder is None and state.read(where) is None:
+        what = "Set TRUEUP_ADMIN_DATABASE_URL, or start a stack: trueup up"
+        raise StackError("database_not_given", "No stack runs here, and nobody said which database server.", what)
+    stack = Stack.attach(where)
+    if realm not in ("", stack.realm):
+        what = "Leave --realm out, or name the other realm's server: TRUEUP_ADMIN_DATABASE_URL"
+        raise StackError("stack_differs", f"The stack in {where} holds realm {stack.realm}, not {realm}.", what)
+    return stack.postgres, stack.realm
 
 
 def _refuse(error: StackError) -> NoReturn:

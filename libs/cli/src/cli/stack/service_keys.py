@@ -17,6 +17,7 @@ from pathlib import Path
 from common.canonical import parse_strict
 from common.clock import instant, parse_instant
 from common.errors import Permanent, Refused
+from common.in_words import in_words
 from common.service_keys import MAX_BYTES, SIGNERS, ServiceKey, ServiceKeysFile, TrustedKey
 from common.signing import new_key, public_of
 from pydantic import ValidationError
@@ -86,8 +87,7 @@ def read_trust(config: Path) -> ServiceKeysFile:
         what = "Start a realm first (trueup up), or make a folder of keys: trueup keys make"
         raise Refused("service_keys_missing", f"{path} can't be read: {error.strerror}", what) from error
     except (ValidationError, Permanent) as error:
-        told = " ".join(str(error).split())[:300]
-        raise Refused("service_keys_unreadable", f"{path}: {told}", "Repair it by hand.") from error
+        raise Refused("service_keys_unreadable", f"{path}: {in_words(error)}", "Repair it by hand.") from error
 
 
 def write_trust(config: Path, content: ServiceKeysFile) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -138,16 +139,42 @@ def serving(service: str) -> dict[str, Path]:
 def find_url(service: str) -> str:
     """The address of a service of the one stack that runs below this folder.
 
-    Raises `Refused` (`which_url`) when none does, or several, and `StackError` for a state file it can't read.
+    Raises `Refused` (`which_url`, `service_ended`) when none does, or several, and `StackError` for a state file it
+    can't read.
     """
     found = serving(service)
     if len(found) == 1:
         return next(iter(found))
+    if not found and (ended := _ended(service)):
+        raise ended
     several = ", ".join(str(folder) for folder in found.values())
     reason = f"several stacks run here ({several})" if found else "no stack runs here"
     raise Refused(
         "which_url", f"{reason}, so it is not clear which {service} is meant", "Say where: --url http://HOST:PORT"
     )
+
+
+def _ended(service: str) -> Refused | None:
+    """What to say when the service has ended and others of its stack run."""
+    for folder in kept():
+        known = read(folder)
+        if known is not None and service in known.services and running(known):
+            return Refused(
+                "service_ended",
+                f"the {service} of the stack in {folder} has ended; the rest runs",
+                f"Start it again: {again(folder, known.realm, known.broker_kind)}. "
+                f"Why it ended: {known.services[service].log}",
+            )
+    return None
+
+
+def again(folder: Path, realm: str, broker: str) -> str:
+    """The command that starts what has ended of a stack."""
+    main = folder.resolve() == (STACKS / "main").resolve()
+    given = [] if main else ["--data", str(folder)]
+    given += [] if realm == "demo" else ["--realm", realm]
+    given += [] if broker == "embedded" else ["--broker", broker]
+    return shlex.join(["trueup", "up", *given])
 
 
 @contextmanager

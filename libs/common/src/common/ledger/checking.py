@@ -16,6 +16,7 @@ from common.events import SIGNED, Event, EventData, typed, upcasting
 from common.events.approver import Decision
 from common.events.copies import differing
 from common.ids import category
+from common.in_words import in_words
 from common.service_keys import ServiceKeys, check_service_signature
 from common.signing import check_signature
 from common.topics import rights
@@ -88,7 +89,7 @@ def _problems(row: Row, raw: bytes, event: Event, trust: Trust) -> Iterator[tupl
     try:
         data = typed(event)
     except (Permanent, ValueError, KeyError, TypeError) as error:
-        yield "data_malformed", f"the data is not that of {event.type}: {' '.join(str(error).split())[:300]}"
+        yield "data_malformed", f"the data is not that of {event.type}: {in_words(error)}"
         return
     yield from _signatures(event, data, trust)
 

@@ -34,6 +34,12 @@ class Transactions:
                 if not is_transient(error):
                     raise
                 if attempt + 1 == ATTEMPTS:
-                    raise Transient(*reason_of(error)) from error
+                    raise _given_up(error) from error
             await asyncio.sleep(FIRST_PAUSE_S * 2**attempt)
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _given_up(error: Exception) -> Transient:
+    if isinstance(error, OSError):  # all that a transaction connects to
+        return Transient("database_unavailable", f"the database does not answer ({type(error).__name__})")
+    return Transient(*reason_of(error))

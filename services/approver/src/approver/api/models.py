@@ -121,6 +121,14 @@ class Recorded(Body):
     signature: str | None = None
 
 
+class DecisionRecorded(Recorded):
+    """A person's decision as the ledger has it. `holds`: whether they signed it, None where nobody can tell; `doubt`
+    says why not, or that it is about something else by now. Nothing is carried out on one that does not hold."""
+
+    holds: bool | None
+    doubt: str
+
+
 class Need(Body):
     """Who must do what before the case goes on: `role` still has to, `missing` times. `given` have."""
 
@@ -158,19 +166,19 @@ class CasePage(Body):
     gap: Recorded | None
     gap_digest: str | None
     gap_closed: Recorded | None
-    confirmation: Recorded | None
-    dispute: Recorded | None
+    confirmation: DecisionRecorded | None
+    dispute: DecisionRecorded | None
     plan: Recorded | None
     withheld: Recorded | None
     ticket: Recorded | None
-    approvals: list[Recorded]
-    refusal: Recorded | None
-    returned: Recorded | None
+    approvals: list[DecisionRecorded]
+    refusal: DecisionRecorded | None
+    returned: DecisionRecorded | None
     authorisation: Recorded | None
     expiry: Recorded | None
     voided: list[Recorded]
-    releases: list[Recorded]
-    outcomes: list[Recorded]
+    releases: list[DecisionRecorded]
+    outcomes: list[DecisionRecorded]
     execution: list[Recorded]
     verification: list[Recorded]
     needs: list[Need]

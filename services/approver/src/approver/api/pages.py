@@ -11,8 +11,9 @@ from common.events import Event
 from common.events.approver import ApprovalVoided, Decision
 from common.facts import title_of
 
-from approver.api.models import Action, CasePage, Need, Recorded
+from approver.api.models import Action, CasePage, DecisionRecorded, Need, Recorded
 from approver.core.asking import Asked, asked, blank, options
+from approver.core.holding import holding
 from approver.desk import Opened
 
 _DO = {
@@ -53,21 +54,21 @@ def page(opened: Opened, person: str, clock: RealmClock) -> CasePage:
         gap=_one(case.gap),
         gap_digest=case.gap.data.digest if case.gap else None,
         gap_closed=_one(case.gap_closed),
-        confirmation=_one(case.confirmation),
-        dispute=_one(case.dispute),
+        confirmation=_decided(case.confirmation, opened),
+        dispute=_decided(case.dispute, opened),
         plan=_one(case.plan),
         withheld=_one(case.withheld),
         ticket=_one(case.ticket),
-        approvals=_all(case.approvals),
-        refusal=_one(case.refusal),
-        returned=_one(case.returned),
+        approvals=_all_decided(case.approvals, opened),
+        refusal=_decided(case.refusal, opened),
+        returned=_decided(case.returned, opened),
         authorisation=_one(case.authorisation),
         expiry=_one(case.expiry),
         voided=[
             _recorded(item.event, item.position) for item in opened.recorded if item.event.type == ApprovalVoided.TYPE
         ],
-        releases=_all(case.releases.values()),
-        outcomes=_all(case.outcomes.values()),
+        releases=_all_decided(case.releases.values(), opened),
+        outcomes=_all_decided(case.outcomes.values(), opened),
         execution=_all(_execution(case)),
         verification=_all(_verification(case)),
         needs=[_need(ask, opened) for ask in asked(case, around) if ask.waits],
@@ -97,6 +98,18 @@ def _one(said: Said[Any] | None) -> Recorded | None:
 def _all(said: Iterable[Said[Any] | None]) -> list[Recorded]:
     present = sorted((item for item in said if item is not None), key=lambda item: item.position)
     return [_recorded(item.event, item.position) for item in present]
+
+
+def _decided(said: Said[Any] | None, opened: Opened) -> DecisionRecorded | None:
+    if said is None:
+        return None
+    holds, doubt = holding(said, opened.case, opened.around.directory)
+    return DecisionRecorded(**_recorded(said.event, said.position).model_dump(), holds=holds, doubt=doubt)
+
+
+def _all_decided(said: Iterable[Said[Any]], opened: Opened) -> list[DecisionRecorded]:
+    found = (_decided(item, opened) for item in sorted(said, key=lambda item: item.position))
+    return [item for item in found if item is not None]
 
 
 def _execution(case: Case) -> Sequence[Said[Any] | None]:

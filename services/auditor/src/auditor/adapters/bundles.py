@@ -62,7 +62,7 @@ class StoredExports:
         found = await self._reading.document(case_id)
         issued = [one for one in await self._reading.case(case_id) if one.event.type == AttestationIssued.TYPE]
         if found is None or not issued:
-            what = "It is issued when the case is closed: see /v1/cases."
+            what = "It is issued when the case is closed: trueup cases"
             raise Refused("case_unknown", f"there is no attestation of {case_id} to export", what)
         document = attestation.parse(found[1])
         records = await self._ledger.read_positions(self._pool, [item.position for item in document.exhibits])

@@ -144,7 +144,7 @@ def _attestations(reading: Reading) -> APIRouter:
         """The attestation of a case, byte for byte as issued. Check it with `trueup audit verify FILE`."""
         found = await reading.document(case)
         if found is None:
-            what = "It is issued when the case is closed: see /v1/cases."
+            what = "It is issued when the case is closed: trueup cases"
             raise Refused("case_unknown", f"there is no attestation of {case}", what)
         digest, raw = found
         name = "".join(char if char.isalnum() or char in "-." else "-" for char in case)
@@ -160,7 +160,7 @@ def _attestations(reading: Reading) -> APIRouter:
 async def _history(reading: Reading, case: str) -> list[Recorded]:
     recorded = await reading.case(case)
     if not recorded:
-        raise Refused("case_unknown", f"there is no case {case}", "List them: GET /v1/cases")
+        raise Refused("case_unknown", f"there is no case {case}", "List them: trueup cases")
     return recorded
 
 

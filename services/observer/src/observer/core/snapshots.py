@@ -104,14 +104,20 @@ def check_report(report: Report, received: int, moment: Moment) -> None:
     """
     if not is_snapshot_id(report.snapshot):
         raise Refused(
-            "snapshot_malformed", "the snapshot's id must have 1 to 100 printable characters, no space, no slash"
+            "snapshot_malformed",
+            "the snapshot's id must have 1 to 100 printable characters, no space, no slash",
+            "Give the snapshot another id.",
         )
     try:
         as_of = parse_instant(report.as_of)
     except ValueError as error:
         raise Refused("time_malformed", f"as_of is {report.as_of[:60]!r}", "Write 2023-07-03T00:00:00Z.") from error
     if as_of > moment.latest:
-        raise Refused("time_in_future", f"as_of is {report.as_of}, which is in the future of the realm's clock")
+        raise Refused(
+            "time_in_future",
+            f"as_of is {report.as_of}, which is in the future of the realm's clock",
+            "Say a time that has come: --as-of, no later than what trueup clock show says.",
+        )
     if received > MAX_SNAPSHOT_ROWS:
         raise Refused("oversized", f"a snapshot has at most {MAX_SNAPSHOT_ROWS} rows", "Split it by entity type.")
     if report.complete and received != report.rows:
