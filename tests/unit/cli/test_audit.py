@@ -93,7 +93,7 @@ def test_on_a_narrow_terminal_the_digest_is_there_whole(width: int) -> None:
     assert any(line.startswith("ok           digest ") for line in text.splitlines()), "narrow marks"
 
 
-@pytest.mark.parametrize("offset", [17, 5_000, 40_000, -4])
+@pytest.mark.parametrize("offset", [0, 1, 17, 5_000, 40_000, -2, -1])
 def test_a_flipped_byte_exits_1(file: Path, offset: int) -> None:
     changed = bytearray(raw())
     changed[offset] ^= 0x01
@@ -101,14 +101,6 @@ def test_a_flipped_byte_exits_1(file: Path, offset: int) -> None:
     code, output = run("verify", file)
     assert code == 1
     assert "NOT VERIFIED" in output
-
-
-@pytest.mark.parametrize("offset", [0, 1, -2, -1])
-def test_a_flipped_byte_that_leaves_no_json_exits_2(file: Path, offset: int) -> None:
-    changed = bytearray(raw())
-    changed[offset] ^= 0x01
-    file.write_bytes(bytes(changed))
-    assert run("verify", file)[0] == 2
 
 
 def test_another_digest_than_expected_exits_1(file: Path) -> None:

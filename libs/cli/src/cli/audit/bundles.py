@@ -29,7 +29,7 @@ class Found:
 
 
 def is_bundle(raw: bytes) -> bool:
-    """Whether it is meant to be a bundle: a zip file, also one with something before it, which no JSON can look like."""
+    """Whether it is meant as a bundle: a zip file, also with something before it. No JSON looks like one."""
     return raw.startswith(_BEGINS) or _ENDS in raw
 
 

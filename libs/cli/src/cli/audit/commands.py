@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
-from auditor.core.attestation import MAX_BYTES, parse
+from auditor.core.attestation import MARK, MAX_BYTES, parse
 from auditor.core.verification import Check, verified, verify
 from common.directory import Directory
 from common.errors import Permanent, Refused, TrueupError
@@ -114,11 +114,12 @@ def verify_command(  # noqa: PLR0913, PLR0917 - each is an option
 
 
 def _recognised(file: Path, raw: bytes) -> None:
-    """Raises `Refused` (`no_attestation`) for a file that nothing can be asked about."""
+    """Raises `Refused` (`no_attestation`) for a file that nothing can be asked about: not for a damaged attestation,
+    which does not hold."""
     try:
         parse(raw)
     except Permanent as error:
-        if error.reason_code == "no_attestation":
+        if error.reason_code == "no_attestation" and MARK not in raw:
             what = "Give an attestation (JSON) or a bundle (.zip) as you got it; if this is it, get it again."
             raise Refused(error.reason_code, f"{file} can't be checked: {error.message}", what) from error
 

@@ -30,6 +30,8 @@ from auditor.core import narrative, statement
 from auditor.core.evidence import Exhibit, Record, numbered
 
 FORMAT = "attestation/v2"
+MARK = b'"trueup":"attestation/'
+"""What every attestation has in it, one that was damaged or tampered with too."""
 MAX_BYTES = 32 * 1024 * 1024
 MAX_EVIDENCE = 5_000
 _PARTS = {

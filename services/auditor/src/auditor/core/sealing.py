@@ -121,7 +121,7 @@ def _attributes(row: Row) -> dict[str, Any]:
 
 
 def _with_any_numbers(row: Row, refused: orjson.JSONDecodeError) -> Any:
-    """The same by a reader that leaves the numbers of `data` alone: JSON, and so the database, knows no largest one."""
+    """The same by a reader that leaves numbers alone: JSON, and so the database, knows no largest one."""
     try:
         return _ANY_NUMBERS.decode(row.raw.decode())
     except (ValueError, RecursionError):
