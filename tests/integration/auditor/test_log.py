@@ -153,6 +153,18 @@ async def test_a_sealer_does_not_go_on_from_what_it_has_not_signed(log: LogRoom,
     assert await newest(log) in (8, 10)
 
 
+@pytest.mark.parametrize("position", [303 - 256, 238])
+async def test_at_a_start_the_newest_256_events_are_those_that_were_sealed(log: LogRoom, position: int) -> None:
+    await log.add(303)
+    log.start()
+    await log.sealed(303)
+    log.auditor.end(kill=True)
+    changed = f"UPDATE ledger.events SET event = replace(event, 'T', 't') WHERE position = {position}"
+    await tamper(log, changed)
+    log.start()
+    await log.problem("sealed_event_changed")
+
+
 async def tamper(log: LogRoom, statement: str) -> None:
     connection = await asyncpg.connect(log.realm.admin_url)
     try:

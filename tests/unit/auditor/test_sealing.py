@@ -152,7 +152,20 @@ def test_a_sealer_that_does_not_hash_the_events_again_would_be_noticed(monkeypat
         notices_what_was_not_sealed()
 
 
-@pytest.mark.parametrize("raw", [b"", b"[]", b"null", b"{", b"\xff", b"[" * 5000])
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "1" * 400, "1" * 5000, "1.5", "1e-400", "-0"])
+def test_a_number_that_no_reader_holds_does_not_stop_sealing(number: str) -> None:
+    row = one(1)
+    assert row.raw.count(b'"data":{}') == 1
+    row = replace(row, position=0, version=1, raw=row.raw.replace(b'"data":{}', b'"data":{"x":%b}' % number.encode()))
+    honest = seal(empty(ORIGIN), Tiles({}), [row], {}).checkpoint
+    assert honest.root == leaf_hash(row.raw)
+    with pytest.raises(Permanent, match="row_disagrees"):
+        seal(empty(ORIGIN), Tiles({}), [replace(row, id="x")], {})
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"[]", b"null", b"{", b"\xff", b"[" * 5000, b'{"x":NaN}', b'{"x":1e400,"y":NaN}']
+)
 def test_bytes_that_are_no_event_are_unreadable(raw: bytes) -> None:
     with pytest.raises(Permanent, match="row_unreadable: position 0, written by observer"):
         seal(empty(ORIGIN), Tiles({}), [replace(rows(1)[0], raw=raw)], {})

@@ -18,6 +18,7 @@ from rich.console import Console
 from support import service_keys
 from support import walk as walks
 from support.walk import directory
+from transparency import archives
 from typer.testing import CliRunner
 
 
@@ -107,10 +108,31 @@ def test_another_digest_than_expected_exits_1(file: Path) -> None:
     assert run("verify", file, "--digest", json.loads(raw())["digest"])[0] == 0
 
 
-def test_an_empty_or_foreign_file_exits_1(file: Path) -> None:
-    for content in (b"", b"%PDF-1.7", b"{}"):
-        file.write_bytes(content)
-        assert run("verify", file)[0] == 1
+@pytest.mark.parametrize("content", [b"", b"%PDF-1.7", b"{}", b"[]", b"\x89\xff\x00random", b"{" * 5000])
+def test_an_empty_or_foreign_file_could_not_be_checked(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    code, output = run("verify", file)
+    assert code == 2
+    assert "Not checked" in output and "can't be checked" in output
+    told = json.loads(run("verify", file, "--json")[1])
+    assert (told["verified"], told["error"]) == (None, "no_attestation")
+
+
+def test_a_zip_file_with_something_before_it_is_told_as_an_archive(file: Path) -> None:
+    file.write_bytes(b"#!/bin/sh\n" + archives.write({"VERIFY.md": b"x"}))
+    code, output = run("verify", file)
+    assert code == 2
+    assert "archive" in output and "codec" not in output and "JSON" not in output
+
+
+def test_a_newline_at_the_end_is_told_apart_from_the_canonical_bytes(file: Path) -> None:
+    assert "newline" not in run("verify", file)[1]
+    file.write_bytes(raw() + b"\n")
+    code, output = run("verify", file)
+    assert code == 0
+    assert f"all {len(raw())} bytes" in output and "newline" in output
+    file.write_bytes(raw() + b"\n\n")
+    assert run("verify", file)[0] == 1
 
 
 def test_what_cannot_be_read_or_asked_exits_2(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -159,6 +159,16 @@ def test_whoever_signs_the_files_anew_fails_at_the_log(change: Callable[[Files],
     assert failing(judged(resigned(bundle(), change, AUDITOR))) == expected
 
 
+@pytest.mark.parametrize("at", [0, 30, 400, -40, -1])
+def test_a_changed_statement_is_what_fails(at: int) -> None:
+    def change(files: Files) -> None:
+        raw = bytearray(files[STATEMENT])
+        raw[at] ^= 1
+        files[STATEMENT] = bytes(raw)
+
+    assert failing(judged(changed(bundle(), change))) == "statement"
+
+
 @pytest.mark.parametrize("name", [HTML, PDF, "extracts/facts.csv", "VERIFY.md", POLICY])
 def test_a_stranger_who_signs_other_pages_is_not_the_auditor(name: str) -> None:
     raw = resigned(bundle(), lambda files: files.update({name: b"All was well."}), STRANGER)

@@ -1,8 +1,8 @@
 """Verifying a bundle offline, part by part, in the order in which the parts rest on each other.
 
-Signatures and quorum → bytes of events → leaf → root → consistency → versions of streams → what was signed of the
-files. Once something does not hold, what rests on it is not asked. Trust comes from outside: the policy says which
-log and witnesses, the list of service keys says whose key signed the statement.
+Signatures and quorum → bytes of events → leaf → root → consistency → the statement's signature → versions of
+streams → what was signed of the files. Once something does not hold, what rests on it is not asked. Trust comes from
+outside: the policy says which log and witnesses, the list of service keys says whose key signed the statement.
 """
 
 from __future__ import annotations
@@ -151,8 +151,8 @@ class _Asking:
             ("event_bytes", self.event_bytes),
             ("inclusion", self.inclusion),
             ("consistency", self.consistency),
-            ("streams", self.streams),
             ("statement", self.statement),
+            ("streams", self.streams),
             ("files", self.subjects),
             ("attestation", self.attestation),
             ("statement_key", self.statement_key),

@@ -16,7 +16,7 @@ from common.errors import Refused
 from transparency import bundles, verifying
 from transparency.verifying import Trust, Verdict
 
-MAGIC = b"PK"
+_BEGINS, _ENDS = b"PK", b"PK\x05\x06"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,11 @@ class Found:
     checks: list[Check]
     exit_code: int
     attestation: bytes | None
+
+
+def is_bundle(raw: bytes) -> bool:
+    """Whether it is meant as a bundle: a zip file, also with something before it. No JSON looks like one."""
+    return raw.startswith(_BEGINS) or _ENDS in raw
 
 
 def check(raw: bytes, trust: Trust, directory: Directory | None, digest: str | None) -> Found:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
-from auditor.core.attestation import MAX_BYTES, parse
+from auditor.core.attestation import MARK, MAX_BYTES, parse
 from auditor.core.verification import Check, verified, verify
 from common.directory import Directory
 from common.errors import Permanent, Refused, TrueupError
@@ -88,12 +88,13 @@ def verify_command(  # noqa: PLR0913, PLR0917 - each is an option
     """
     try:
         raw = _read(file, archives.MAX_BYTES)
-        if raw.startswith(bundles.MAGIC):
+        if bundles.is_bundle(raw):
             found = bundles.check(
                 raw, Trust(_given(policy), _given(service_keys)), trusted_directory(directory), digest
             )
             checks, code, attested = found.checks, found.exit_code, found.attestation
         else:
+            _recognised(file, raw)
             checks = verify(raw, trusted_directory(directory), digest, trusted_keys(service_keys))
             code, attested = (0 if verified(checks) else EXIT_FAILED), raw
         if against is not None and attested is not None and code == 0:
@@ -111,6 +112,17 @@ def verify_command(  # noqa: PLR0913, PLR0917 - each is an option
         _conclude(file, attested, checks, code, against is not None)
     if code:
         raise typer.Exit(code)
+
+
+def _recognised(file: Path, raw: bytes) -> None:
+    """Raises `Refused` (`no_attestation`) for a file that nothing can be asked about: not for a damaged attestation,
+    which does not hold."""
+    try:
+        parse(raw)
+    except Permanent as error:
+        if error.reason_code == "no_attestation" and MARK not in raw:
+            what = "Give an attestation (JSON) or a bundle (.zip) as you got it; if this is it, get it again."
+            raise Refused(error.reason_code, f"{file} can't be checked: {error.message}", what) from error
 
 
 def _given(file: Path | None) -> bytes | None:

@@ -30,6 +30,8 @@ from auditor.core import narrative, statement
 from auditor.core.evidence import Exhibit, Record, numbered
 
 FORMAT = "attestation/v2"
+MARK = b'"trueup":"attestation/'
+"""What every attestation has in it, one that was damaged or tampered with too."""
 MAX_BYTES = 32 * 1024 * 1024
 MAX_EVIDENCE = 5_000
 _PARTS = {
@@ -165,15 +167,9 @@ def deciders(exhibits: Sequence[Exhibit]) -> set[str]:
 
 
 def parse(raw: bytes) -> Attestation:
-    """Take a file apart, checking nothing but its shape. Raises `Permanent` (`unreadable`) when it has another."""
-    if len(raw) > MAX_BYTES:
-        raise Permanent("unreadable", f"{len(raw)} bytes; an attestation has at most {MAX_BYTES}")
-    try:
-        content = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise Permanent("unreadable", f"this is not JSON: {error}") from error
-    if not isinstance(content, dict) or content.get("trueup") != FORMAT:
-        raise Permanent("unreadable", f"this is not a Trueup attestation of the format {FORMAT}")
+    """Take a file apart, checking nothing but its shape. Raises `Permanent` when it has another: `no_attestation` for
+    what can't be read as one at all, `unreadable` for one with parts that are missing or strange."""
+    content = _content(raw)
     if set(content) != _PARTS:
         odd = ", ".join(sorted(set(content) ^ _PARTS))
         raise Permanent("unreadable", f"parts of an attestation are missing or unknown: {odd}")
@@ -186,6 +182,20 @@ def parse(raw: bytes) -> Attestation:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Permanent("unreadable", f"the evidence index can't be read: {error}") from error
     return Attestation(content, text, exhibits, hashes, sealed)
+
+
+def _content(raw: bytes) -> dict[str, Any]:
+    if len(raw) > MAX_BYTES:
+        raise Permanent("no_attestation", f"{len(raw)} bytes; an attestation has at most {MAX_BYTES}")
+    if not raw:
+        raise Permanent("no_attestation", "the file is empty")
+    try:
+        content = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise Permanent("no_attestation", f"this is not JSON: {error}") from error
+    if not isinstance(content, dict) or content.get("trueup") != FORMAT:
+        raise Permanent("no_attestation", f"this is not a Trueup attestation of the format {FORMAT}")
+    return content
 
 
 def _texts(*values: object) -> None:

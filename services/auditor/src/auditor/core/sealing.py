@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from json import JSONDecoder
 from typing import Any
 
 import orjson
@@ -113,10 +114,29 @@ def _attributes(row: Row) -> dict[str, Any]:
     try:
         found = orjson.loads(row.raw)
     except orjson.JSONDecodeError as error:
-        raise Permanent("row_unreadable", f"{_named(row)}: its bytes are not JSON: {error}") from error
+        found = _with_any_numbers(row, error)
     if not isinstance(found, dict):
         raise Permanent("row_unreadable", f"{_named(row)}: its bytes are not a JSON object")
     return found
+
+
+def _with_any_numbers(row: Row, refused: orjson.JSONDecodeError) -> Any:
+    """The same by a reader that leaves numbers alone: JSON, and so the database, knows no largest one."""
+    try:
+        return _ANY_NUMBERS.decode(row.raw.decode())
+    except (ValueError, RecursionError):
+        raise Permanent("row_unreadable", f"{_named(row)}: its bytes are not JSON: {refused}") from refused
+
+
+def _refused(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
+_ANY_NUMBERS = JSONDecoder(
+    parse_float=str,
+    parse_int=lambda text: int(text) if len(text) < LONGEST_SHOWN else text,
+    parse_constant=_refused,
+)
 
 
 def _disagrees(row: Row, column: str, copy: object, instead: str) -> Permanent:

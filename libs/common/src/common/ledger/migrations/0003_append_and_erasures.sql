@@ -39,22 +39,54 @@ DROP FUNCTION ledger.append(text[], int[]);
 
 -- The functions from here to `examined` are expressions and queries that PostgreSQL puts in place of their calls.
 
+-- Whether the attributes have the JSON types of an envelope. json_to_record makes text of whatever it finds, so that a
+-- column that is a copy would say '5' where the bytes say 5, and nothing could be sealed any more. `source`, `subject`
+-- and `type` aren't asked: what a service may write there can't be the text of anything but a string. Neither are `id`
+-- and `caseid`, unless they look like what json_to_record makes of something else.
+CREATE FUNCTION ledger.typed(
+    event text, specversion json, id text, case_id text, actor json, asof json, data json, expected json,
+    correlation json, causation json, trace json, signature json)
+RETURNS boolean LANGUAGE sql STABLE
+RETURN specversion::text = '"1.0"' AND json_typeof(actor) = 'string' AND json_typeof(asof) = 'string'
+    AND json_typeof(data) = 'object'
+    AND (expected IS NULL OR expected::text ~ '^[0-9]{1,18}$')
+    AND (signature IS NULL OR json_typeof(signature) = 'string')
+    AND (correlation IS NULL OR json_typeof(correlation) = 'string')
+    AND (causation IS NULL OR json_typeof(causation) = 'string')
+    AND (trace IS NULL OR json_typeof(trace) = 'string')
+    AND (id !~ '^([-0-9.eE+]+$|[[{]|true$|false$)' OR json_typeof(event::json -> 'id') = 'string')
+    AND (case_id IS NULL OR case_id !~ '^([-0-9.eE+]+$|[[{]|true$|false$)'
+         OR json_typeof(event::json -> 'caseid') = 'string');
+
+-- Whether it is nested deeper than readers read. Only who has so many brackets is asked how they are nested.
+CREATE FUNCTION ledger.too_deep(event text) RETURNS boolean LANGUAGE sql STABLE
+RETURN CASE
+    WHEN octet_length(event) < 512
+      OR octet_length(event) - octet_length(replace(replace(event, '{', ''), '[', '')) < 256 THEN false
+    ELSE jsonb_path_exists(event::jsonb, '$.**{256}')
+END;
+
 -- Why this can't be appended whatever the ledger holds ('reason_code: message'), or null. `rights` is {type: category}
 -- of all that the session's service may append, `signed` the types of them that it signs.
 CREATE FUNCTION ledger.forbidden(
-    event text, specversion text, source text, id text, stream text, type text, written text, signature text,
-    service text, rights jsonb, signed jsonb)
+    event text, typed boolean, source text, id text, stream text, type text, written text,
+    signature json, service text, rights jsonb, signed jsonb)
 RETURNS text LANGUAGE sql STABLE
 RETURN CASE
     WHEN id IS NULL OR stream IS NULL OR source IS NULL OR type IS NULL OR written IS NULL
-        OR specversion IS DISTINCT FROM '1.0'
-    THEN 'malformed_event: an event needs specversion 1.0, id, source, type, subject and time'
+        OR typed IS NOT TRUE
+    THEN 'malformed_event: an event needs specversion 1.0, id, source, type, subject, time, asof, actor and data, '
+        'each of its JSON type'
+    WHEN written !~ '^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]([.][0-9]{6})?Z$'
+    THEN 'malformed_event: its time is not written as 2026-01-31T23:59:59Z or 2026-01-31T23:59:59.999999Z'
+    WHEN ledger.too_deep(event)
+    THEN 'malformed_event: it is nested deeper than 255 levels'
     WHEN octet_length(event) > 900000
     THEN 'oversized: the event has ' || octet_length(event) || ' bytes; at most 900000 are accepted'
     WHEN (source = service AND split_part(stream, '/', 1) = rights ->> type) IS NOT TRUE
     THEN 'forbidden_stream: the role ' || session_user || ' may not append ' || type || ' as ' || source
         || ' to the stream ' || stream
-    WHEN signed ? type AND (signature ~ ('^service:' || service || '/[0-9a-f]{16}:[A-Za-z0-9+/]{86}==$')) IS NOT TRUE
+    WHEN signed ? type AND (signature::text ~ ('^"service:' || service || '/[0-9a-f]{16}:[A-Za-z0-9+/]{86}=="$')) IS NOT TRUE
     THEN 'signature_missing: ' || type || ' needs the signature of the service ' || service
 END;
 
@@ -74,16 +106,21 @@ END;
 -- Reads the events' own words, so that no caller can say one thing to the database and another to the reader.
 -- `last` is the version of the stream's last stored event, 0 for none.
 CREATE FUNCTION ledger.said(events text[])
-RETURNS TABLE (ordinal bigint, event text, specversion text, source text, id text, stream text, type text,
-               case_id text, expected bigint, written text, signature text, last bigint)
+RETURNS TABLE (ordinal bigint, event text, typed boolean, source text, id text, stream text, type text,
+               case_id text, expected bigint, written text, signature json, last bigint)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT g.ordinal, g.event, x.specversion, x.source COLLATE "C", x.id COLLATE "C", x.subject COLLATE "C",
-           x.type COLLATE "C", x.caseid COLLATE "C", x.streamversion, x."time", x.signature, coalesce(l.version, 0)
+    SELECT g.ordinal, g.event, t.typed, x.source COLLATE "C", x.id COLLATE "C", x.subject COLLATE "C",
+           x.type COLLATE "C", x.caseid COLLATE "C", CASE WHEN x.streamversion::text ~ '^[0-9]{1,18}$' THEN x.streamversion::text::bigint END,
+           x."time", x.signature, coalesce(l.version, 0)
     FROM unnest(events) WITH ORDINALITY AS g (event, ordinal)
     CROSS JOIN LATERAL json_to_record(g.event::json) AS x (
-        specversion text, source text, id text, subject text, type text, caseid text, streamversion bigint,
-        "time" text, signature text)
+        specversion json, source text, id text, subject text, type text, caseid text, streamversion json,
+        "time" text, signature json, actor json, asof json, data json, correlationid json, causationid json,
+        traceparent json)
+    CROSS JOIN LATERAL (SELECT ledger.typed(
+        g.event, x.specversion, x.id, x.caseid, x.actor, x.asof, x.data, x.streamversion, x.correlationid,
+        x.causationid, x.traceparent, x.signature) AS typed) t
     LEFT JOIN LATERAL (
         SELECT e.version FROM ledger.events e WHERE e.stream = x.subject COLLATE "C"
         ORDER BY e.version DESC LIMIT 1) l ON true;
@@ -97,7 +134,7 @@ RETURNS TABLE (ordinal bigint, event text, source text, id text, stream text, ve
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT n.ordinal, n.event, n.source, n.id, n.stream, n.version, n.type, n.case_id,
-           ledger.forbidden(n.event, n.specversion, n.source, n.id, n.stream, n.type, n.written, n.signature,
+           ledger.forbidden(n.event, n.typed, n.source, n.id, n.stream, n.type, n.written, n.signature,
                             service, rights, signed),
            ledger.obstacle(n.stream, n.version, n.expected, n.written, earliest, latest),
            s.position, s.event, s.stream = n.stream AND s.type = n.type
@@ -212,7 +249,7 @@ BEGIN
         -- refused by ledger.check_privileged.
         IF apart OR total = 1 THEN
             INSERT INTO ledger.events (position, event, source, id, stream, version, type, case_id, recorded_at)
-            SELECT CASE WHEN ledger.forbidden(e.event, e.specversion, e.source, e.id, e.stream, e.type, e.written,
+            SELECT CASE WHEN ledger.forbidden(e.event, e.typed, e.source, e.id, e.stream, e.type, e.written,
                                               e.signature, service, rights, signed) IS NULL
                          AND ledger.obstacle(e.stream, e.last + 1, e.expected, e.written, earliest, latest) IS NULL
                         THEN top + e.ordinal END,

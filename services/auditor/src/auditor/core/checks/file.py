@@ -25,14 +25,15 @@ from auditor.core.evidence import Record
 
 
 def canonical_bytes(raw: bytes, document: Attestation) -> str:
-    """The file is exactly the RFC 8785 form of its content, byte for byte."""
+    """The file is exactly the RFC 8785 form of its content, byte for byte; editors may end it with a newline."""
     body = raw[:-1] if raw.endswith(b"\n") else raw
     try:
         same = document.encode() == body
     except Permanent as error:
         raise Failed(f"its content has no canonical form: {error.message}") from error
     demand(same, "the bytes are not the canonical form of the content: something was changed or written otherwise")
-    return f"all {len(body)} bytes are the canonical form (RFC 8785) of the content"
+    told = f"all {len(body)} bytes are the canonical form (RFC 8785) of the content"
+    return told if body is raw else f"{told}; the newline after them is no part of it"
 
 
 def digest(document: Attestation, expected: str | None) -> str:
