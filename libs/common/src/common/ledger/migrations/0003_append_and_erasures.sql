@@ -39,6 +39,15 @@ DROP FUNCTION ledger.append(text[], int[]);
 
 -- The functions from here to `examined` are expressions and queries that PostgreSQL puts in place of their calls.
 
+-- Whether a text is a whole number that fits. Without a pattern: those cost ten times as much.
+CREATE FUNCTION ledger.whole(said text) RETURNS boolean LANGUAGE sql IMMUTABLE
+RETURN length(said) BETWEEN 1 AND 18 AND translate(said, '0123456789', '') = '';
+
+-- Whether a text may have been another JSON value than a text: a number, a truth value, a list or an object.
+CREATE FUNCTION ledger.like_another(said text) RETURNS boolean LANGUAGE sql IMMUTABLE
+RETURN translate(said, '0123456789.eE+-', '') IN ('', 'tru', 'fals') OR left(said, 1) IN ('[', '{');
+
+
 -- Whether the attributes have the JSON types of an envelope. json_to_record makes text of whatever it finds, so that a
 -- column that is a copy would say '5' where the bytes say 5, and nothing could be sealed any more. `source`, `subject`
 -- and `type` aren't asked: what a service may write there can't be the text of anything but a string. Neither are `id`
@@ -49,14 +58,13 @@ CREATE FUNCTION ledger.typed(
 RETURNS boolean LANGUAGE sql STABLE
 RETURN specversion::text = '"1.0"' AND json_typeof(actor) = 'string' AND json_typeof(asof) = 'string'
     AND json_typeof(data) = 'object'
-    AND (expected IS NULL OR expected::text ~ '^[0-9]{1,18}$')
+    AND (expected IS NULL OR ledger.whole(expected::text))
     AND (signature IS NULL OR json_typeof(signature) = 'string')
     AND (correlation IS NULL OR json_typeof(correlation) = 'string')
     AND (causation IS NULL OR json_typeof(causation) = 'string')
     AND (trace IS NULL OR json_typeof(trace) = 'string')
-    AND (id !~ '^([-0-9.eE+]+$|[[{]|true$|false$)' OR json_typeof(event::json -> 'id') = 'string')
-    AND (case_id IS NULL OR case_id !~ '^([-0-9.eE+]+$|[[{]|true$|false$)'
-         OR json_typeof(event::json -> 'caseid') = 'string');
+    AND (NOT ledger.like_another(id) OR json_typeof(event::json -> 'id') = 'string')
+    AND (case_id IS NULL OR NOT ledger.like_another(case_id) OR json_typeof(event::json -> 'caseid') = 'string');
 
 -- Whether it is nested deeper than readers read. Only who has so many brackets is asked how they are nested.
 CREATE FUNCTION ledger.too_deep(event text) RETURNS boolean LANGUAGE sql STABLE
@@ -77,7 +85,8 @@ RETURN CASE
         OR typed IS NOT TRUE
     THEN 'malformed_event: an event needs specversion 1.0, id, source, type, subject, time, asof, actor and data, '
         'each of its JSON type'
-    WHEN written !~ '^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]([.][0-9]{6})?Z$'
+    WHEN (translate(written, '0123456789', ''), length(written)) NOT IN (('--T::Z', 20), ('--T::.Z', 27))
+        OR written NOT LIKE '____-__-__T__:__:__%'
     THEN 'malformed_event: its time is not written as 2026-01-31T23:59:59Z or 2026-01-31T23:59:59.999999Z'
     WHEN ledger.too_deep(event)
     THEN 'malformed_event: it is nested deeper than 255 levels'
@@ -111,7 +120,7 @@ RETURNS TABLE (ordinal bigint, event text, typed boolean, source text, id text, 
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT g.ordinal, g.event, t.typed, x.source COLLATE "C", x.id COLLATE "C", x.subject COLLATE "C",
-           x.type COLLATE "C", x.caseid COLLATE "C", CASE WHEN x.streamversion::text ~ '^[0-9]{1,18}$' THEN x.streamversion::text::bigint END,
+           x.type COLLATE "C", x.caseid COLLATE "C", CASE WHEN ledger.whole(x.streamversion::text) THEN x.streamversion::text::bigint END,
            x."time", x.signature, coalesce(l.version, 0)
     FROM unnest(events) WITH ORDINALITY AS g (event, ordinal)
     CROSS JOIN LATERAL json_to_record(g.event::json) AS x (
