@@ -151,7 +151,9 @@ async def test_the_parts_of_a_snapshot_and_its_rows_may_come_in_any_order(replay
 
 async def test_by_the_wall_clock_deadlines_fire_without_a_message_and_after_downtime(walled: DifferRealm) -> None:
     """Each at its own instant, caused by what was last observed of the entity."""
-    await walled.begin(FINDINGS.read_text().replace("timezone: America/New_York", "timezone: UTC"))
+    text = FINDINGS.read_text().replace("timezone: America/New_York", "timezone: UTC")
+    # Without objectives: they are measured by timers, too.
+    await walled.begin(text[: text.index("  objectives:")] + text[text.index("  verification:") :])
     today = walled.wall.replace(hour=0, minute=0, second=0, microsecond=0)
     soon, later = (f"{day:%B} {day.day}, {day.year}" for day in (today + days(1), today + days(2)))
     seen = await walled.observe("finding", finding("F-1", completion_date=later), walled.wall)

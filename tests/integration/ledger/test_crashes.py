@@ -191,11 +191,14 @@ async def test_an_answer_that_is_lost_after_the_commit_is_adopted_at_the_next_tr
 
 async def test_one_who_idles_in_a_transaction_is_told_of_and_cut_off(database: Realm) -> None:
     """Writers are told why they wait in vain, readers go on, and the database itself ends it."""
-    impatient: Any = await asyncpg.create_pool(
-        database.url("observer"), min_size=0, max_size=1, server_settings={"lock_timeout": "100ms"}
-    )
+    impatient, patient = [
+        await asyncpg.create_pool(
+            database.url("observer"), min_size=0, max_size=1, server_settings={"lock_timeout": wait}
+        )
+        for wait in ("100ms", "60s")
+    ]
     idle = await asyncpg.connect(database.url("differ"))
-    await idle.execute("SET idle_in_transaction_session_timeout = '2s'")
+    await idle.execute("SET idle_in_transaction_session_timeout = '5s'")
     await idle.execute("BEGIN")
     await append(idle, [[NewEvent(an_event("differ"))]])
     with pytest.raises(Transient) as caught:
@@ -205,12 +208,12 @@ async def test_one_who_idles_in_a_transaction_is_told_of_and_cut_off(database: R
     async with connected(database, "reader") as pool:
         head = await Ledger(pool).head(pool)
         assert len(await Ledger(pool).read_after(pool, -1, head + 2)) == head + 1
-        async with connected(database, "observer") as patient:
-            (answer,) = await Ledger(patient).append([[NewEvent(an_event())]])
+        (answer,) = await Ledger(patient).append([[NewEvent(an_event())]])
         assert answer == Appended((head + 1,)), "what the idle one had done is gone, without a gap"
     with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
         await idle.execute("COMMIT")
     impatient.terminate()
+    patient.terminate()
 
 
 async def test_a_poisoned_request_fails_alone(database: Realm) -> None:
