@@ -210,7 +210,8 @@ async def test_one_who_idles_in_a_transaction_is_told_of_and_cut_off(database: R
         assert len(await Ledger(pool).read_after(pool, -1, head + 2)) == head + 1
         (answer,) = await Ledger(patient).append([[NewEvent(an_event())]])
         assert answer == Appended((head + 1,)), "what the idle one had done is gone, without a gap"
-    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+    # The driver has words of its own where the server's end of the connection and the statement cross.
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)):
         await idle.execute("COMMIT")
     impatient.terminate()
     patient.terminate()
