@@ -95,7 +95,6 @@ async def test_the_store_holds_the_same_after_the_same_events_in_any_order(
     await apply(seeded, events, catalogue)
     expected = await contents(seeded, catalogue)
     assert expected[0], "nothing happened"
-    assert "Counted" in str(expected[1])
     for _ in range(4):
         await forget(seeded)
         shuffled = chance.sample(events, len(events)) + chance.choices(events, k=5)
