@@ -275,7 +275,7 @@ class Kafka:
         shutil.rmtree(data, ignore_errors=True)
         identity = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         main = ["kafka.tools.StorageTool", "format", "--config", str(self._settings_file)]
-        main += ["--cluster-id", identity]
+        main += [f"--cluster-id={identity}"]  # it may begin with a hyphen, which would be read as an option
         for user in (ADMIN, *self._users):
             main += ["--add-scram", f"SCRAM-SHA-512=[name={user},password={self._passwords(user)}]"]
         # the JVM reads its command line from a private file, so that `ps` shows no password
