@@ -144,12 +144,20 @@ class Differ:
             parts = await self._out.objectives.contributions(conn, state.name)
             for objective in state.objectives:
                 stream = stream_of(state.name, objective.name)
-                before = told.get(stream) or await self._out.objectives.said(conn, stream)
+                own = told.get(stream) or await self._out.objectives.said(conn, stream)
+                before = own or await self._said_formerly(conn, state.name, objective.spec.formerly)
                 data = measure(state, objective, parts.get(objective.name, ()), before, asof)
                 if data is not None:
-                    told[stream] = Said(data, asof, before.stream_version + 1 if before is not None else 1)
+                    told[stream] = Said(data, asof, own.stream_version + 1 if own is not None else 1)
                     events.append(self._measure_event(stream, told[stream], cause))
         return events
+
+    async def _said_formerly(self, conn: Connection, desired_state: str, formerly: Sequence[str]) -> Said | None:
+        """What was said last of an objective under the names that it had, the newest name first."""
+        for name in reversed(formerly):
+            if (said := await self._out.objectives.said(conn, stream_of(desired_state, name))) is not None:
+                return said
+        return None
 
     def _measure_event(self, stream: str, said: Said, cause: Event | None) -> NewEvent:
         origin = Origin(source="differ", actor=ACTOR, time=self._out.wall(), asof=said.asof, cause=cause)

@@ -121,7 +121,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class CompiledDesiredState:
-    """A desired state ready to decide. `relations` are all relations of the entity type, `relations_read` those
+    """A desired state ready to decide. `renamed` has rules by their former names. `relations` are all relations of the entity type, `relations_read` those
     its conditions read."""
 
     name: str
@@ -142,6 +142,7 @@ class CompiledDesiredState:
     clock: tuple[str, ...]
     calendar: Calendar
     objectives: tuple[CompiledObjective, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def zone(self) -> ZoneInfo:
