@@ -32,7 +32,7 @@ EDITS = {
     "renamed": RENAMED,
     "narrower": TEXT.replace("areas.matches('[ABC]')", "areas.matches('[AB]')"),
     "wider": TEXT.replace("areas.matches('[ABC]')", "areas.matches('[ABCL]')"),
-    "later": TEXT.replace("      by: due\n      says: Management", "      by: due\n      plus: 30 days\n      says: Management"),
+    "later": TEXT.replace("by: due\n      says: Management", "by: due\n      plus: 30 days\n      says: Management"),
     "milder": TEXT.replace("high: weakness == 'material' || repeat", "high: weakness == 'material'"),
     "read": TEXT.replace('"MMMM d, yyyy"', '"yyyy-MM-dd"'),
     "ahead": TEXT.replace("effective: 2023-07-01", "effective: 2024-01-01"),
@@ -89,7 +89,9 @@ def test_what_opens_and_closes_is_the_difference_of_the_two_previews(
 ) -> None:
     was, now = open_keys(before, found), open_keys(after, found)
     for state in change(before, after, found).changed:
-        kinds = {kind: {case.key for case in state.cases if case.kind == kind} for kind in ("opens", "closes", "changes")}
+        kinds = {
+            kind: {case.key for case in state.cases if case.kind == kind} for kind in ("opens", "closes", "changes")
+        }
         assert kinds["opens"] == now - was
         assert kinds["closes"] == was - now
         assert kinds["changes"] <= was & now

@@ -15,7 +15,7 @@ _MARKS = {"opens": ("+", WARN), "closes": ("-", GOOD), "changes": ("~", WARN)}
 
 
 def changed_lines(state: ChangedState, width: int, *, full: bool) -> list[Text]:
-    """One desired state: the summary first, then cases (some, or with `full` all that are listed), then objectives."""
+    """One desired state: the summary first, then cases (some; with `full` all that are listed), then objectives."""
     return [*_head(state), *_summary(state), *_cases(state, width, full), *_objectives(state, width), line()]
 
 
@@ -98,5 +98,7 @@ def _objectives(state: ChangedState, width: int) -> list[Text]:
     for one in state.objectives:
         before, after = one.before or "not measured", one.after or "no longer measured"
         lines.append(line((f"  {one.name}  ", ""), (clip(clean(before), width - len(one.name) - 4), FAINT)))
-        lines.append(line((" " * (len(one.name) + 2) + "→ ", ""), (clip(clean(after), width - len(one.name) - 6), "")))
+        lines.append(
+            line((" " * (len(one.name) + 2) + "→ ", ""), (clip(clean(after), width - len(one.name) - 6), ""))
+        )
     return lines

@@ -58,10 +58,8 @@ def page(
     """The page: what is compared, each desired state that changes, what it comes to."""
     old, new = names
     when = f", as of {day_text(found.asof)}" if found.asof else ""
-    lines = [
-        line((f"{clean(old)} → {clean(new)}", STRONG), (f"{when}: a preview. Nothing is written and nothing will run.", "")),
-        line(),
-    ]  # fmt: skip
+    told = f"{when}: a preview. Nothing is written and nothing will run."
+    lines = [line((f"{clean(old)} → {clean(new)}", STRONG), (told, "")), line()]
     if not found.changed:
         lines.append(line(("No desired state would be decided otherwise.", "")))
     for state in found.changed:

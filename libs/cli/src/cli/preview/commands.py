@@ -96,10 +96,10 @@ def diff(
 def _compare(paths: list[Path], active: bool, state: Sequence[str], at: str, shown: tuple[bool, bool]) -> int:
     """`trueup diff OLD NEW`; answers the exit code."""
     full, as_json = shown
+    if len(paths) > (1 if active else 2):
+        told = "diff takes two declarations, the old one and the new one; with --active, the new one alone."
+        raise _failed(Refused("too_many", told, "Give a folder for several files."), as_json)
     try:
-        if len(paths) > (1 if active else 2):
-            told = "diff takes two declarations, the old one and the new one"
-            raise Refused("too_many", f"{told}; with --active, the new one alone.", "Give a folder for several files.")
         old, before = _active() if active else _catalogue(paths[0], Catalogue(), as_json)
         _, after = _catalogue(paths[-1], before, as_json)
         given = (_read_known(before, state), read_states(after, state))

@@ -35,14 +35,14 @@ def compare(
         state = after.compiled(name)
         asof = instant_of(at, state.zone)
         found = tally(before, after, name, asof)
-        entity_type = state.spec.selector.entity
-        types = {entity_type, *(before.desired_states[name].selector.entity for _ in (0,) if name in before.desired_states)}
-        for item in sorted(types):
+        for item in sorted(found.entity_types):
             for key in sorted({key for world in (old, new) for key in world.keys(item)}):
                 found.see(key, _view(old, item, key), _view(new, item, key))
         changed.append(found.changed())
     same = [name for name in sorted(after.desired_states) if name not in names]
-    untouched = [name for name in same if before.documents.get(("DesiredState", name)) is after.documents["DesiredState", name]]
+    untouched = [
+        name for name in same if before.documents.get(("DesiredState", name)) is after.documents["DesiredState", name]
+    ]
     return Compared(changed, same, untouched, asof)
 
 

@@ -62,10 +62,12 @@ class CaseChange:
         words += [f"{name}: {old[name]} → {new[name]}" for name in new if name in old and old[name] != new[name]]
         was, now = dict(self.before.due), dict(self.after.due)
         words += [
-            f"{name}: due {was[name]:%Y-%m-%d %H:%M} → {now[name]:%Y-%m-%d %H:%M} UTC"
-            for name in now
-            if name in was and was[name] != now[name]
+            f"{name}: due {_moment(was.get(name))} → {_moment(now.get(name))}"
+            for name in dict.fromkeys((*was, *now))
+            if was.get(name) != now.get(name) and (name in old) == (name in new)
         ]
+        if not words and self.before.standing != self.after.standing:
+            words.append(f"{self.before.standing} → {self.after.standing}")
         return words
 
 
@@ -81,8 +83,7 @@ _CLOSES = {
 
 def renames(spec: DesiredState) -> dict[str, str]:
     """{former name: name now} of every rule and objective that says what it was called."""
-    named = (*spec.rules, *spec.objectives)
-    return {former: item.name for item in named for former in item.formerly}
+    return {former: name for _, name, former in spec.renames}
 
 
 def side(evaluation: Evaluation | None, renamed: Mapping[str, str], *, in_force: bool = True) -> Side:
@@ -119,6 +120,10 @@ def _kind(before: Side, after: Side) -> Kind:
         )
         return "stays" if same else "changes"
     return "dates" if before.due != after.due and before.due and after.due else "none"
+
+
+def _moment(due: datetime | None) -> str:
+    return "no date" if due is None else f"{due:%Y-%m-%d %H:%M} UTC"
 
 
 def _word(status: Status) -> str:

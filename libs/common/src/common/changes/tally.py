@@ -51,9 +51,7 @@ class _Half:
             return {}
         zone = self.state.zone
         pairs = zip(self.state.objectives, self.parts, strict=True)
-        return {
-            self.renamed.get(one.name, one.name): measured(one, every, self.asof, zone) for one, every in pairs
-        }
+        return {self.renamed.get(one.name, one.name): measured(one, every, self.asof, zone) for one, every in pairs}
 
 
 class Tally:
@@ -77,6 +75,12 @@ class Tally:
         self.severities: Counter[str] = Counter()
         self.rules: Counter[str] = Counter()
         self.cases: list[CaseChange] = []
+
+    @property
+    def entity_types(self) -> set[str]:
+        """Of which types entities are to be seen: the one that is selected, and the one that was."""
+        states = (self._before.state, self._after.state)
+        return {state.spec.selector.entity for state in states if state is not None}
 
     def see(self, key: str, before: EntityView | None, after: EntityView | None) -> CaseChange:
         """Compare one entity, as it reads under either declaration."""

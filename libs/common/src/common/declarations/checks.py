@@ -159,22 +159,16 @@ class _Checker:
         if active is None:
             return
         rules, objectives = {rule.name for rule in active.rules}, {one.name for one in active.objectives}
-        for field, items, same, other in (
-            ("expectations", spec.expectations, rules, objectives),
-            ("deadlines", spec.deadlines, rules, objectives),
-            ("objectives", spec.objectives, objectives, rules),
-        ):
-            for index, item in enumerate(items):
-                for former in item.formerly:
-                    told, hint = "", ""
-                    if former in same and item.name in same:
-                        told = f"{former} and {item.name} are both active, so {item.name} was not called {former}."
-                        hint = "Drop formerly: what was two can't go on as one."
-                    elif former in other:
-                        told = f"{former} is {'an objective' if former in objectives else 'a rule'} of the active version."
-                        hint = "Only a rule goes on as a rule, and an objective as an objective: drop formerly."
-                    if told:
-                        self._report((field, index, "formerly"), Wrong("ambiguous_rename", told, hint))
+        for path, item, former in spec.renames:
+            same, other = (objectives, rules) if path[0] == "objectives" else (rules, objectives)
+            if former in same and item in same:
+                told = f"{former} and {item} are both active, so {item} was not called {former}."
+                hint = "Drop formerly: what was two can't go on as one."
+                self._report(path, Wrong("ambiguous_rename", told, hint))
+            elif former in other:
+                told = f"{former} is {'an objective' if former in objectives else 'a rule'} of the active version."
+                hint = "Only a rule goes on as a rule, and an objective as an objective: drop formerly."
+                self._report(path, Wrong("ambiguous_rename", told, hint))
 
     def _step(self, step: Step, path: Path, language: Language) -> None:
         action = self._all.actions.get(step.action)

@@ -121,8 +121,8 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class CompiledDesiredState:
-    """A desired state ready to decide. `renamed` has rules by their former names. `relations` are all relations of the entity type, `relations_read` those
-    its conditions read."""
+    """A desired state ready to decide. `relations` are all relations of the entity type, `relations_read` those
+    its conditions read, `renamed` rules by their former names."""
 
     name: str
     spec: DesiredState

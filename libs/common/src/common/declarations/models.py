@@ -246,24 +246,31 @@ class DesiredState(Strict):
                 )
         return self
 
+    @property
+    def renames(self) -> tuple[tuple[Path, str, str], ...]:
+        """(where it stands, name, former name) of every rule and objective that was called otherwise."""
+        sorts: tuple[tuple[str, tuple[Expectation | Deadline | Objective, ...]], ...] = (
+            ("expectations", self.expectations),
+            ("deadlines", self.deadlines),
+            ("objectives", self.objectives),
+        )
+        return tuple(
+            ((sort, index, "formerly"), item.name, former)
+            for sort, items in sorts
+            for index, item in enumerate(items)
+            for former in item.formerly
+        )
 
     def _check_renames(self, names: list[str]) -> None:
         """One former name has one successor, and is no name any more."""
         taken: dict[str, str] = {}
-        for field, items in (
-            ("expectations", self.expectations),
-            ("deadlines", self.deadlines),
-            ("objectives", self.objectives),
-        ):
-            for index, item in enumerate(items):
-                for former in item.formerly:
-                    at: Path = (field, index, "formerly")
-                    if former in names:
-                        told = f"{item.name} was formerly {former!r}, and there is a {former!r} still."
-                        refuse("ambiguous_rename", told, "A rule that is still there was not renamed: drop one.", at)
-                    if taken.setdefault(former, item.name) != item.name:
-                        told = f"Both {taken[former]} and {item.name} were formerly {former!r}."
-                        refuse("ambiguous_rename", told, "Its history can go on under one name only: keep one.", at)
+        for at, name, former in self.renames:
+            if former in names:
+                told = f"{name} was formerly {former!r}, and there is a {former!r} still."
+                refuse("ambiguous_rename", told, "A rule that is still there was not renamed: drop one.", at)
+            if taken.setdefault(former, name) != name:
+                told = f"Both {taken[former]} and {name} were formerly {former!r}."
+                refuse("ambiguous_rename", told, "Its history can go on under one name only: keep one.", at)
 
 
 class Limits(Strict):

@@ -199,9 +199,9 @@ class ChangedState(Part):
 class ChangePreviewed(EventData):
     """What a proposal would open, close and change if it were activated, as of the event's `asof`.
 
-    Made for every proposal that waits, and again when another is activated meanwhile: `declared_at` is the ledger
-    position of the last activation that it compares with (-1: none). Nothing follows from it; who activates the
-    proposal signs the digest of what they saw.
+    Made for every proposal that waits, and again when another is activated meanwhile: `active` is the digest of all
+    that was active (`proposals.set_digest`). Nothing follows from it; who activates the proposal signs the digest of
+    what they saw.
     """
 
     TYPE: ClassVar[str] = "trueup.change.previewed.v1"
@@ -209,7 +209,7 @@ class ChangePreviewed(EventData):
 
     proposal: str
     set_digest: str
-    declared_at: int
+    active: str
     states: list[ChangedState]
 
     @property
