@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,11 +15,14 @@ import pytest
 from cli.client import Client, previewed
 from cli.demo import cast
 from cli.demo.cast import Member
+from cli.git.courier import Look, Watch, look
+from cli.git.repository import Repository
 from cli.stack.postgres import Postgres
 from cli.stack.stack import AnyBroker, Stack
 from common.clock import instant, wall_now
 from common.errors import Refused
 from support.processes import PATIENCE_S
+from support.repositories import Merges
 
 pytestmark = pytest.mark.loop
 TEXT = Path(__file__).with_name("promises.yaml").read_text()
@@ -30,6 +34,7 @@ PEOPLE = (
 
 @contextmanager
 def realm(folder: Path, postgres: Postgres, broker: AnyBroker) -> Iterator[tuple[Stack, Client, Client]]:
+    folder.mkdir(exist_ok=True)
     stack = Stack(folder, realm="changes", broker=broker, postgres=postgres, run=("observer", "differ", "approver"))
     keys = cast.enrol(PEOPLE, stack.realm, stack.config, stack.folder / "people")
     cast.secrets_of(stack.config, stack.realm)
@@ -101,6 +106,58 @@ def test_what_was_previewed_and_signed_is_what_happens(tmp_path: Path, postgres:
         done = other.activate(second, page=page)
         assert done["status"] == "active"
         eventually(lambda: counts(stack) == 2)
+
+
+def test_what_is_merged_is_proposed_and_activated_by_somebody_who_wrote_none_of_it(
+    tmp_path: Path, postgres: Postgres, broker: AnyBroker
+) -> None:
+    merges = Merges(tmp_path / "declarations")
+    merges.commit("Ann <ann@example.org>", {"promises.yaml": TEXT})
+    with realm(tmp_path / "realm", postgres, broker) as (stack, author, other):
+        first = merged(author, merges)
+        assert first.said == "proposed" and first.proposal is not None
+        proposal = first.proposal["id"]
+        shown(other, proposal)
+        with pytest.raises(Refused, match=r"ann@example\.org") as refused:
+            other.activate(proposal)
+        assert refused.value.reason_code == "author_unmapped"
+        emails(stack, "a.author", "ann@example.org")
+        eventually(lambda: bool(other.proposal(proposal)["actions"]))
+        other.activate(proposal)
+        assert merged(author, merges).said == "same"
+
+        merges.commit("B. Other <b.other@example.org>", {"promises.yaml": TEXT.replace("2 days", "3 days")})
+        emails(stack, "b.other", "b.other@example.org")
+        second = merged(author, merges)
+        assert second.said == "proposed" and second.proposal is not None
+        assert [one.standing for one in second.differing] == ["changed"]
+        eventually(lambda: other.proposal(second_id(second))["git"]["writers"][0]["person"] == "b.other")
+        with pytest.raises(Refused, match="wrote commits") as refused:
+            other.activate(second_id(second))
+        assert refused.value.reason_code == "author_decides"
+        assert merged(author, merges).said == "waits"
+
+
+def second_id(found: Look) -> str:
+    assert found.proposal is not None
+    return str(found.proposal["id"])
+
+
+def merged(author: Client, merges: Merges) -> Look:
+    with Repository(merges.folder) as repository:
+        return look(author, repository, Watch("main", "", "declarations"))
+
+
+def emails(stack: Stack, person: str, address: str) -> None:
+    """The operator says under which address somebody writes commits; the services notice by themselves."""
+    path = stack.config / "directory.json"
+    body = json.loads(path.read_text())
+    for one in body["people"]:
+        if one["id"] == person:
+            one["emails"] = [address]
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps(body))
+    fresh.replace(path)
 
 
 STRICT = """  expectations:

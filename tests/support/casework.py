@@ -79,6 +79,7 @@ class Activation:
     name: str
     spec: dict[str, Any]
     author: str = AUTHOR
+    authors: tuple[str, ...] = ()
 
 
 @cache

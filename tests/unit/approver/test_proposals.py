@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 import pytest
 from approver.api.proposals import shown
 from approver.core.drafting import Signed, When
-from approver.core.proposals import Declarations, activate, propose
+from approver.core.proposals import Declarations, Written, activate, propose
 from common import signing
 from common.clock import instant
 from common.declarations.catalogue import Catalogue
 from common.declarations.loader import load
 from common.directory import Directory, Person
-from common.errors import Refused
+from common.errors import Permanent, Refused
 from common.events import Origin, new_event
-from common.events.approver import Decision, DeclarationActivated, DeclarationProposed
+from common.events.approver import CommitAuthor, Decision, DeclarationActivated, DeclarationProposed, GitOrigin
 from common.events.differ import ChangePreviewed
 from common.ids import preview_stream
 from common.proposals import proposal_id, set_digest
@@ -51,6 +51,8 @@ DIRECTORY = Directory.of(
 class Office:
     declarations: Declarations = field(default_factory=lambda: Declarations(Catalogue()))
     count: int = 0
+    git: GitOrigin | None = None
+    directory: Directory = field(default_factory=lambda: DIRECTORY)
 
     def decision(self, kind: str, who: str, subject: str, case: str = "", **more: str) -> Decision:
         self.count += 1
@@ -74,7 +76,7 @@ class Office:
         subject = set_digest((item.kind, item.name, item.digest) for item in documents)
         decision = self.decision("propose", who, more.pop("subject", subject), **more)
         signed = Signed(decision, signing.sign(decision, KEYS[signer or who]))
-        for item in propose(text, "f.yaml", signed, self.declarations, DIRECTORY, WHEN):
+        for item in propose(Written(text, "f.yaml", self.git), signed, self.declarations, self.directory, WHEN):
             assert item.version == self.declarations.versions.get(item.event.subject, 0) + 1
             self.declarations.apply(item.event)
         return decision.case
@@ -84,7 +86,7 @@ class Office:
         subject = known.set_digest if known else "0" * 64
         decision = self.decision("activate", who, more.pop("subject", subject), more.pop("case", proposal), **more)
         signed = Signed(decision, signing.sign(decision, KEYS[signer or who]))
-        made = activate(signed, self.declarations, DIRECTORY, WHEN)
+        made = activate(signed, self.declarations, self.directory, WHEN)
         for item in made:
             self.declarations.apply(item.event)
         return len(made)
@@ -143,7 +145,9 @@ def test_software_proposes_nothing() -> None:
     office = Office()
     decision = office.decision("propose", "ann", "0" * 64).model_copy(update={"person": "agent:git/1"})
     signed = Signed(decision, signing.sign(decision, KEYS["ann"]))
-    assert code(lambda: propose(SYSTEM, "f", signed, office.declarations, DIRECTORY, WHEN)) == "agent_identity"
+    assert (
+        code(lambda: propose(Written(SYSTEM, "f"), signed, office.declarations, DIRECTORY, WHEN)) == "agent_identity"
+    )
 
 
 def test_a_faulty_declaration_is_refused_with_file_and_line() -> None:
@@ -209,7 +213,7 @@ def test_the_events_carry_the_persons_signature_and_their_cause() -> None:
     subject = set_digest((item.kind, item.name, item.digest) for item in documents)
     decision = office.decision("propose", "ann", subject)
     signature = signing.sign(decision, KEYS["ann"])
-    (made,) = propose(SYSTEM, "f", Signed(decision, signature), office.declarations, DIRECTORY, WHEN)
+    (made,) = propose(Written(SYSTEM, "f"), Signed(decision, signature), office.declarations, DIRECTORY, WHEN)
     assert (made.event.type, made.event.signature, made.event.actor) == (
         DeclarationProposed.TYPE,
         signature,
@@ -311,3 +315,69 @@ def test_what_counts_later_may_come_first() -> None:
     later = FINDINGS.read_text().replace("effective: 2023-07-01", "effective: 2023-12-01")
     office.activate(office.propose(later))
     assert office.activate(office.propose(later.replace("soak: 30 days", "soak: 31 days"))) == 1
+
+
+def from_git(*emails: str) -> GitOrigin:
+    authors = [CommitAuthor(name=email, email=email, commits=1) for email in emails]
+    return GitOrigin(repository="d", branch="main", path="", commit="c" * 40, authors=authors)
+
+
+def with_emails(**emails: str) -> Directory:
+    people = [person.model_copy(update={"emails": (emails[person.id],)}) if person.id in emails else person
+              for person in DIRECTORY.people.values()]  # fmt: skip
+    return Directory.of("demo", people)
+
+
+def merged(office: Office, *emails: str, text: str = SYSTEM) -> str:
+    office.git = from_git(*emails)
+    return office.propose(text, git=office.git.digest)
+
+
+def test_a_commit_by_nobody_who_is_known_blocks_the_activation() -> None:
+    office = Office(directory=with_emails(ann="ann@example.org"))
+    proposal = merged(office, "ann@example.org", "mallory@example.org")
+    assert code(lambda: office.activate(proposal)) == "author_unmapped"
+    page = shown(office.declarations.proposal(proposal), office.declarations, office.directory, "bob")
+    assert page.git is not None
+    assert [(one.email, one.person) for one in page.git.writers] == [
+        ("ann@example.org", "ann"), ("mallory@example.org", None),
+    ]  # fmt: skip
+    assert page.actions == []
+    office.directory = with_emails(ann="ann@example.org", eve="Mallory@Example.org")  # the operator says who it is
+    assert office.activate(proposal) == 1
+    active = office.declarations.active["System", "ledger"]
+    assert (active.author, active.authors) == ("ann", ["eve"])
+
+
+def test_who_wrote_a_commit_can_not_activate_it() -> None:
+    office = Office(directory=with_emails(ann="ann@example.org", bob="bob@example.org"))
+    proposal = merged(office, "ann@example.org", "bob@example.org")
+    assert code(lambda: office.activate(proposal)) == "author_decides"
+
+
+def test_who_wrote_a_commit_takes_part_as_an_author() -> None:
+    office = Office(directory=with_emails(eve="eve@example.org"))
+    office.activate(merged(office, "eve@example.org", text=FINDINGS.read_text()))
+    assert office.declarations.catalogue.authors_of("money-findings-closed") == ("ann", "eve")
+
+
+def test_where_it_comes_from_is_signed() -> None:
+    office = Office(directory=with_emails(ann="ann@example.org"))
+    office.git = from_git("ann@example.org")
+    assert code(lambda: office.propose(SYSTEM)) == "stale_digest"
+    assert code(lambda: office.propose(SYSTEM, git=from_git("bob@example.org").digest)) == "stale_digest"
+
+
+def test_two_people_do_not_share_an_address() -> None:
+    with pytest.raises(Permanent, match="email"):
+        with_emails(ann="one@example.org", bob="ONE@example.org")
+
+
+def test_going_back_is_another_change_by_two_people() -> None:
+    office = Office()
+    office.activate(office.propose(SYSTEM))
+    office.activate(office.propose(SYSTEM.replace("Books.", "Other books.")))
+    assert code(lambda: office.activate(office.propose(SYSTEM), "ann")) == "author_decides"
+    office.activate(list(office.declarations.proposals)[-1])
+    active = office.declarations.active["System", "ledger"]
+    assert (active.declared_version, active.spec["about"]) == (3, "Books.")

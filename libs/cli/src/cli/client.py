@@ -20,7 +20,7 @@ from common.canonical import canonical
 from common.clock import instant, wall_now
 from common.erasures import APPROVER, REQUESTER, erasure_digest
 from common.errors import Refused
-from common.events.approver import Decision, DigestParts
+from common.events.approver import Decision, DigestParts, GitOrigin
 from common.events.differ import gap_digest
 from common.events.planner import PlanDrafted
 from common.ids import erasure_stream
@@ -210,14 +210,17 @@ class Client:
 
     def propose(self, path: Path, *, comment: str = "") -> JSONObject:
         """Propose the declarations in one file as one unit. Answers the proposal; another person activates it."""
+        return self.propose_text(path.read_text("utf-8"), path.name, comment=comment)
+
+    def propose_text(self, text: str, name: str, *, comment: str = "", git: GitOrigin | None = None) -> JSONObject:
+        """As `propose`, of a text; with `git`: where it comes from, which is signed, too."""
         from common.declarations.loader import load  # noqa: PLC0415 - slow to import; only this command needs it
         from common.proposals import proposal_id, set_digest  # noqa: PLC0415
 
-        text = path.read_text("utf-8")
-        loaded = load(text, path.name)
+        loaded = load(text, name)
         if loaded.problems:
             found = "\n".join(str(problem) for problem in loaded.problems)
-            raise Refused("invalid_declaration", found, f"Repair it and check with: trueup validate {path}")
+            raise Refused("invalid_declaration", found, f"Repair it and check with: trueup validate {name}")
         subject = set_digest((document.kind, document.name, document.digest) for document in loaded.documents)
         nonce = secrets.token_urlsafe(18)
         decision = Decision(
@@ -230,8 +233,10 @@ class Client:
             made_at=instant(wall_now()),
             nonce=nonce,
             comment=comment,
+            git=None if git is None else git.digest,
         )
-        return self._decided("/v1/proposals", decision, file=path.name, text=text)
+        origin = {} if git is None else {"git": git.model_dump(mode="json", exclude_none=True)}
+        return self._decided("/v1/proposals", decision, file=name, text=text, **origin)
 
     def proposals(self) -> list[JSONObject]:
         return list(self._call("GET", "/v1/proposals")["proposals"])
@@ -314,7 +319,7 @@ class Client:
             fresh["result"] = result
         return Decision.model_validate({**template, **fresh})
 
-    def _decided(self, path: str, decision: Decision, **extra: str) -> JSONObject:
+    def _decided(self, path: str, decision: Decision, **extra: Any) -> JSONObject:
         signature = sign(decision, read_key(self._key_path))
         body = {**extra, "decision": decision.model_dump(mode="json", exclude_none=True), "signature": signature}
         return self._call("POST", path, json=body)

@@ -20,7 +20,8 @@ MAX_BYTES = 4 * 1024 * 1024
 
 
 class Person(BaseModel):
-    """One natural person. `key` is the base64 of the raw Ed25519 public key. `simulated` marks a person of a demo."""
+    """One natural person. `key` is the base64 of the raw Ed25519 public key. `simulated` marks a person of a demo.
+    `emails` are the addresses under which they write commits."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,6 +30,7 @@ class Person(BaseModel):
     roles: tuple[str, ...]
     key: str
     simulated: bool = False
+    emails: tuple[str, ...] = ()
 
 
 class DirectoryFile(BaseModel):
@@ -57,6 +59,9 @@ class Directory:
         keys = {person.key for person in people}
         if len(keys) != len(people):
             raise Permanent("directory_shared_key", "two people of the directory share one key")
+        emails = [email.casefold() for person in people for email in person.emails]
+        if len(set(emails)) != len(emails):
+            raise Permanent("directory_shared_email", "two people of the directory share one email address")
         return cls(realm, by_id, frozenset(agents))
 
     @classmethod
@@ -81,6 +86,14 @@ class Directory:
     def holders(self, role: str) -> list[str]:
         """The ids of the people who hold `role`, sorted."""
         return sorted(person.id for person in self.people.values() if role in person.roles)
+
+    def writer(self, email: str) -> str | None:
+        """The id of the person who writes commits under this address; None: nobody is known to."""
+        wanted = email.strip().casefold()
+        for person in self.people.values():
+            if wanted in (known.casefold() for known in person.emails):
+                return person.id
+        return None
 
     def names(self) -> dict[str, str]:
         return {person.id: person.name for person in self.people.values()}

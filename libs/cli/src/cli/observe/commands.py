@@ -48,7 +48,7 @@ def observe(  # noqa: PLR0913, PLR0917 - a command has as many parameters as opt
     try:
         wanted = Import(_existing(file), entity_type.strip(), _instant(as_of), not partial, simulated)
         address = url or find_url("observer")
-        outcome = _send(wanted, feed, address, token or _token(address, wanted.entity_type, feed), as_json)
+        outcome = _send(wanted, feed, address, token or token_for(address, wanted.entity_type, feed), as_json)
     except Refused as refused:
         _say_refusal(refused, as_json)
         raise typer.Exit(EXIT_COULD_NOT) from refused
@@ -74,7 +74,7 @@ def _send(wanted: Import, feed: str, url: str, token: str, as_json: bool) -> Out
         return send(observer, wanted, lambda rows: progress.advance(task, rows))
 
 
-def _token(url: str, entity_type: str, feed: str) -> str:
+def token_for(url: str, entity_type: str, feed: str) -> str:
     """The kept token of the feed that is named or, without one, of the feed that the entity type is reported by."""
 
     def source_of(any_token: str) -> str | None:

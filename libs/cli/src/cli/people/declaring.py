@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from common.errors import Refused
@@ -21,14 +22,32 @@ PREVIEW_LOOK_S = 0.2
 Comment = Annotated[str, typer.Option("--comment", "-m", help="Recorded, and signed, with your decision.")]
 
 
-def apply(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="One YAML file: it stands or falls as a whole.")],
+def apply(  # noqa: PLR0913, PLR0917 - a command has as many parameters as options
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="One YAML file: it stands or falls as a whole.")
+    ] = None,
+    watch: Annotated[
+        Path | None, typer.Option("--watch", metavar="REPO", help="Propose what is merged in this Git clone.")
+    ] = None,
+    branch: Annotated[str, typer.Option("--branch", help="The branch that is watched.")] = "main",
+    path: Annotated[str, typer.Option("--path", help="The folder or file in it; all without it.")] = "",
+    once: Annotated[
+        bool, typer.Option("--once", help="Look once. Exit code 3: Git and what is active differ.")
+    ] = False,
+    every: Annotated[float, typer.Option("--every", min=0.2, help="Seconds between two looks.")] = 10.0,
+    report: Annotated[
+        bool, typer.Option("--report", help="Report to the observer, too, so that a difference is a gap.")
+    ] = False,
     comment: Comment = "",
     as_person: As = None,
     as_json: Json = False,
 ) -> None:
-    """Propose the declarations in a file. They count once somebody else activates them."""
+    """Propose the declarations in a file, or what is merged in Git. They count once somebody else activates them."""
+    if watch is not None and file is None:
+        _watch(watch, Watching(branch, path, once, every, report, comment), as_person, as_json)
     with acting(as_person, as_json) as client:
+        if file is None or watch is not None:
+            raise Refused("which_file", "there is no file named, or a file and a repository", "trueup apply FILE")
         if not file.is_file():
             raise Refused("no_such_file", f"there is no file {file}", "Name one YAML file.")
         proposal = client.propose(file, comment=comment)
@@ -37,6 +56,36 @@ def apply(
         return
     say([cell(f"Proposed as {proposal['id']}: {documents_changed(proposal)}."),
          cell(f"Nothing counts yet. Somebody else activates it: trueup activate {proposal['id']}")])  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """The options of `--watch`."""
+
+    branch: str
+    path: str
+    once: bool
+    every: float
+    report: bool
+    comment: str
+
+
+def _watch(repository: Path, asked: Watching, as_person: str | None, as_json: bool) -> NoReturn:
+    from cli.git import commands  # noqa: PLC0415 - slow to import; only this option needs it
+    from cli.git.courier import Watch  # noqa: PLC0415
+
+    with acting(as_person, as_json) as client:
+        name = repository.resolve().name.removesuffix(".git")
+        wanted = commands.Asked(
+            repository,
+            Watch(asked.branch, asked.path, name),
+            asked.comment,
+            asked.every,
+            asked.once,
+            asked.report,
+            as_json,
+        )
+        raise typer.Exit(commands.watch(client, wanted))
 
 
 def activate(

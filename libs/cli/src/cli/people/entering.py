@@ -61,7 +61,8 @@ def add(
         _check_id(person)
         before = next((known for known in content.people if known.id == person), None)
         key = public_key or own_key(content.realm, person, stack)
-        entered = with_person(content, Person(id=person, name=name, roles=tuple(role), key=key))
+        emails = before.emails if before is not None else ()
+        entered = with_person(content, Person(id=person, name=name, roles=tuple(role), key=key, emails=emails))
         write(stack, entered)
         doubted = doubts.of_roles(stack, role)
     if as_json:
@@ -75,6 +76,27 @@ def add(
         kept = sessions.key_path(content.realm, person, stack)
         say([f"Their key is {kept}. Next: trueup login --person {person}"])
     say(doubted)
+
+
+@app.command()
+def email(
+    person: Annotated[str, typer.Argument(help="The person's id.")],
+    address: Annotated[list[str], typer.Argument(help="The addresses under which they write commits; none: forget.")],
+    folder: Running = None,
+    as_json: Json = False,
+) -> None:
+    """Say under which addresses a person writes commits: what they wrote in Git they can't activate."""
+    with answering(as_json):
+        stack = folder or the_running_one()
+        content = read(stack)
+        before = next((known for known in content.people if known.id == person), None)
+        if before is None:
+            raise Refused("person_unknown", f"{person} is not in the directory", "See: trueup people list")
+        write(stack, with_person(content, before.model_copy(update={"emails": tuple(address)})))
+    if as_json:
+        print_json({"person": person, "realm": content.realm, "emails": address})
+        return
+    say([f"{before.name} ({person}) writes commits as {', '.join(address)}."])
 
 
 def _replaced(before: Person, key: str, roles: list[str]) -> str:

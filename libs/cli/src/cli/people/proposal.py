@@ -11,6 +11,7 @@ from common.events.differ import ChangePreviewed
 from rich.table import Table
 from rich.text import Text
 
+from cli.git.commands import writer_line
 from cli.people.screen import PAGE_WIDTH, cell, table
 from cli.people.words import moment
 from cli.preview.changes import changed_lines, total_line
@@ -26,6 +27,7 @@ def proposal_page(proposal: Mapping[str, Any], zone: str, *, full: bool) -> list
     ]
     if proposal["comment"]:
         parts.append(cell(f'"{proposal["comment"]}"'))
+    parts += _writers(proposal)
     documents = table("kind", "name", "change", "digest", first=14)
     for item in proposal["documents"]:
         documents.add_row(
@@ -50,6 +52,16 @@ def consequences(proposal: Mapping[str, Any], zone: str, *, full: bool = False) 
         return [head, cell("  Nothing: every case is decided as before."), ""]
     lines = [text for state in said.states for text in changed_lines(state, PAGE_WIDTH, full=full)]
     return [head, cell(f"{total_line(said.states)}."), "", *lines]
+
+
+def _writers(proposal: Mapping[str, Any]) -> list[Text | Table | str]:
+    """From which commit it comes, and who wrote it."""
+    git = proposal.get("git")
+    if not git:
+        return []
+    where = f"From Git: {git['repository']}, {git['branch']} at {git['commit'][:12]}"
+    since = f", commits since {git['base'][:12]}" if git["base"] else ""
+    return [cell(f"{where}{since}. Who wrote any of it can't activate it:"), *map(writer_line, git["writers"])]
 
 
 def _content(item: Mapping[str, Any]) -> Iterator[Text]:

@@ -41,6 +41,9 @@ _COULD_NOT = frozenset(
         "malformed_request",
         "stage_unknown",
         "no_such_file",
+        "which_file",
+        "not_a_repository",
+        "no_such_branch",
     }
 )
 PAGE_WIDTH = 112

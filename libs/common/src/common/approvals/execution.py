@@ -97,7 +97,7 @@ def _check_confirmation(case: Case, catalogue: Catalogue, directory: Directory, 
     _check_person(decision, case.confirmation.event.signature, case, directory)
     if decision.kind != "confirm" or decision.role not in chain.confirm:
         raise refuse("gate1_missing", f"{decision.role} is not the role that confirms this gap")
-    if decision.person == catalogue.author_of(case.gap.data.desired_state):
+    if decision.person in catalogue.authors_of(case.gap.data.desired_state):
         raise refuse("author_decides")
     _check_part(decision, "confirmer", case, catalogue)
 

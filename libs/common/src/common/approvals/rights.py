@@ -25,7 +25,7 @@ def parts_taken(case: Case, catalogue: Catalogue) -> dict[str, str]:
     """
     taken = dict(case.parts)
     if case.gap is not None:
-        taken[catalogue.author_of(case.gap.data.desired_state)] = "author"
+        taken |= dict.fromkeys(catalogue.authors_of(case.gap.data.desired_state), "author")
     return taken
 
 

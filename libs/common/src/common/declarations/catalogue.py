@@ -1,6 +1,6 @@
 """The active declarations, and what follows from them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
@@ -43,6 +43,8 @@ class Activated(Protocol):
     def spec(self) -> dict[str, Any]: ...
     @property
     def author(self) -> str: ...
+    @property
+    def authors(self) -> Sequence[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ class Catalogue:
 
     documents: Mapping[tuple[str, str], Document] = field(default_factory=dict)
     timezone: str = "UTC"
-    authors: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    authors: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     _versions: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def with_documents(self, documents: Iterable[Document]) -> "Catalogue":
@@ -96,7 +98,8 @@ class Catalogue:
             applied = self.with_documents([parse_spec(data.kind, data.name, data.spec)])
         except Wrong as fault:
             raise Permanent("declaration_unreadable", str(fault)) from fault
-        return replace(applied, authors={**self.authors, (data.kind, data.name): data.author})
+        wrote = (data.author, *data.authors)
+        return replace(applied, authors={**self.authors, (data.kind, data.name): wrote})
 
     @cached_property
     def digest(self) -> str:
@@ -275,8 +278,12 @@ class Catalogue:
         return PlaybookStep(rule, step.action, filled, why)
 
     def author_of(self, name: str) -> str:
-        """The person who wrote the active version of a desired state; empty when it was not activated here."""
-        return self.authors.get(("DesiredState", name), "")
+        """The person who proposed the active version of a desired state; empty when it was not activated here."""
+        return next(iter(self.authors_of(name)), "")
+
+    def authors_of(self, name: str) -> tuple[str, ...]:
+        """Everybody who wrote the active version: who proposed it, then those whose commits it is made of."""
+        return self.authors.get(("DesiredState", name), ())
 
     def _of(self, kind: type[_S]) -> Mapping[str, _S]:
         return {name: item.model for (_, name), item in self.documents.items() if isinstance(item.model, kind)}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+from pydantic import Field
+
 from common.canonical import digest
 from common.events.model import EventData, Part
 
@@ -29,7 +31,7 @@ class Decision(Part):
     refuse, return, release), the declaration set's digest (propose, activate), the ActionIntended event's id
     (outcome), the subject's digest (erase), the ErasureRequested event's id (approve_erasure). `case` is the case id,
     the proposal id or the erasure's stream. `made_at` is the person's own wall clock. `preview` (activate) is the
-    digest of the ChangePreviewed that the person was shown.
+    digest of the ChangePreviewed that the person was shown; `git` (propose) that of the GitOrigin.
     """
 
     kind: DecisionKind
@@ -44,10 +46,36 @@ class Decision(Part):
     step: int | None = None
     result: Literal["done", "not_done"] | None = None
     preview: str | None = None
+    git: str | None = None
 
     def statement(self) -> dict[str, Any]:
         """The signed object."""
         return {"trueup": "decision/v1", **self.model_dump(mode="json", exclude_none=True)}
+
+
+class CommitAuthor(Part):
+    """Who wrote commits, as Git has it, and how many."""
+
+    name: str
+    email: str
+    commits: int
+
+
+class GitOrigin(Part):
+    """Where a proposal comes from: the files under `path` at `commit` of a branch. `base` is the commit from which
+    what is active came (None: it came from elsewhere). `authors` wrote the commits since, to these files."""
+
+    repository: str
+    branch: str
+    path: str
+    commit: str
+    base: str | None = None
+    authors: list[CommitAuthor]
+
+    @property
+    def digest(self) -> str:
+        """What the person who proposes signs of it."""
+        return digest(self.model_dump(mode="json", exclude_none=True))
 
 
 class DeclarationProposed(EventData):
@@ -69,10 +97,13 @@ class DeclarationProposed(EventData):
     documents: int
     file: str
     decision: Decision
+    git: GitOrigin | None = None
 
 
 class DeclarationActivated(EventData):
-    """Another person activated it: from here on this document counts. `declared_version` counts from 1."""
+    """Another person activated it: from here on this document counts. `declared_version` counts from 1. `authors` are
+    the people who wrote it beside the one who proposed it: those to whom the directory maps its commits' authors.
+    """
 
     TYPE: ClassVar[str] = "trueup.declaration.activated.v1"
     CATEGORY: ClassVar[str] = "declaration"
@@ -86,6 +117,7 @@ class DeclarationActivated(EventData):
     declared_version: int
     author: str
     decision: Decision
+    authors: list[str] = Field(default_factory=list)
 
 
 class GapConfirmed(EventData):

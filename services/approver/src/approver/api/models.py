@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from common.events.approver import Decision
+from common.events.approver import Decision, GitOrigin
 from pydantic import BaseModel, ConfigDict, Field
 
 MAX_TEXT = 512 * 1024
@@ -219,6 +219,27 @@ class ProposalRequest(Body):
     text: str = Field(max_length=MAX_TEXT)
     decision: Decision
     signature: str = Field(default="", max_length=300)
+    git: GitOrigin | None = None
+
+
+class Writer(Body):
+    """Who wrote commits of a proposal; `person` as the directory has it now, None where it does not say."""
+
+    name: str
+    email: str
+    commits: int
+    person: str | None
+
+
+class FromGit(Body):
+    """The commit that a proposal comes from, and who wrote it."""
+
+    repository: str
+    branch: str
+    path: str
+    commit: str
+    base: str | None
+    writers: list[Writer]
 
 
 class ProposedDocument(Body):
@@ -253,6 +274,7 @@ class ActiveDocument(Body):
     author: str
     activated_by: str
     proposal: str
+    commit: str | None
 
 
 class ActiveDeclarations(Body):
@@ -280,6 +302,7 @@ class Proposal(Body):
     activated: str | None
     actions: list[Action]
     preview: Preview | None = None
+    git: FromGit | None = None
 
 
 class ProposalList(Body):

@@ -15,11 +15,13 @@ from approver.api.models import (
     ActiveDeclarations,
     ActiveDocument,
     DecisionRequest,
+    FromGit,
     Preview,
     Proposal,
     ProposalList,
     ProposalRequest,
     ProposedDocument,
+    Writer,
 )
 from approver.api.pages import template
 from approver.core import proposals as core
@@ -39,7 +41,8 @@ def router(context: Context) -> APIRouter:
 
         async def work(conn: Connection) -> None:
             now = await context.desk.look(conn)
-            events = core.propose(request.text, request.file, signed, now.declarations, context.people(), now.when)
+            written = core.Written(request.text, request.file, request.git)
+            events = core.propose(written, signed, now.declarations, context.people(), now.when)
             await context.desk.record(conn, events)
 
         await context.transact(work)
@@ -106,7 +109,7 @@ def active(context: Context) -> APIRouter:
                 realm=context.realm,
                 timezone=now.clock.timezone,
                 digest=catalogue.digest,
-                documents=[_active(item) for _, item in sorted(now.declarations.active.items())],
+                documents=[_active(item, now.declarations) for _, item in sorted(now.declarations.active.items())],
             )
 
         return await context.transact(work)
@@ -114,7 +117,8 @@ def active(context: Context) -> APIRouter:
     return routes
 
 
-def _active(item: DeclarationActivated) -> ActiveDocument:
+def _active(item: DeclarationActivated, declarations: Declarations) -> ActiveDocument:
+    proposal = declarations.proposals.get(item.proposal)
     return ActiveDocument(
         kind=item.kind,
         name=item.name,
@@ -124,6 +128,7 @@ def _active(item: DeclarationActivated) -> ActiveDocument:
         author=item.author,
         activated_by=item.decision.person,
         proposal=item.proposal,
+        commit=proposal.git.commit if proposal is not None and proposal.git is not None else None,
     )
 
 
@@ -146,7 +151,16 @@ def shown(
         activated=activation[0].asof if activation else None,
         actions=_actions(proposal, declarations, directory, person),
         preview=_preview(proposal, declarations) if whole else None,
+        git=_git(proposal, directory),
     )
+
+
+def _git(proposal: core.Proposal, directory: Directory) -> FromGit | None:
+    if proposal.git is None:
+        return None
+    people = core.writers(proposal, directory)
+    writers = [Writer(**one.model_dump(), person=people[one.email]) for one in proposal.git.authors]
+    return FromGit(**proposal.git.model_dump(exclude={"authors"}), writers=writers)
 
 
 def _preview(proposal: core.Proposal, declarations: Declarations) -> Preview | None:

@@ -12,7 +12,7 @@ from common.declarations.problems import Problem
 from common.directory import Directory
 from common.errors import Refused
 from common.events import Event, Origin, new_event
-from common.events.approver import Decision, DeclarationActivated, DeclarationProposed
+from common.events.approver import Decision, DeclarationActivated, DeclarationProposed, GitOrigin
 from common.events.differ import ChangePreviewed
 from common.ids import declaration_stream
 from common.proposals import proposal_id, set_digest
@@ -42,6 +42,10 @@ class Proposal:
     def names(self) -> set[tuple[str, str]]:
         """(kind, name) of its documents."""
         return {(data.kind, data.name) for _, data in self.proposed}
+
+    @property
+    def git(self) -> GitOrigin | None:
+        return self.proposed[0][1].git
 
     @property
     def set_digest(self) -> str:
@@ -121,8 +125,17 @@ class Numbered:
     version: int
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What is proposed: the YAML, the name of its file, and which commits it is made of, if it comes from Git."""
+
+    text: str
+    file: str
+    git: GitOrigin | None = None
+
+
 def propose(
-    text: str, file: str, signed: Signed, declarations: Declarations, directory: Directory, when: When
+    written: Written, signed: Signed, declarations: Declarations, directory: Directory, when: When
 ) -> list[Numbered]:
     """The events that record a proposal. Raises `Refused`.
 
@@ -132,9 +145,13 @@ def propose(
     decision = signed.decision
     _check_person(decision, AUTHOR, "propose", directory)
     check_fresh(decision, declarations.nonces, when.time)
-    documents = _documents(text, file, declarations.catalogue)
+    documents = _documents(written.text, written.file, declarations.catalogue)
     digest = set_digest((document.kind, document.name, document.digest) for document in documents)
     _check_subject(decision, digest, proposal_id(digest, decision.person, decision.nonce))
+    if decision.git != (None if written.git is None else written.git.digest):
+        raise Refused(
+            "stale_digest", "what was signed is not where this comes from", "Sign the origin that you send."
+        )
     check_signature(decision, signed.signature, directory.person(decision.person).key)
     if all(declarations.change(item.kind, item.name, item.digest) == "unchanged" for item in documents):
         raise Refused(
@@ -152,8 +169,9 @@ def propose(
             digest=document.digest,
             set_digest=digest,
             documents=len(documents),
-            file=file,
+            file=written.file,
             decision=decision,
+            git=written.git,
         )
         stream = declaration_stream(document.kind, document.name)
         origin = _origin(decision, when, None)
@@ -177,6 +195,7 @@ def activate(signed: Signed, declarations: Declarations, directory: Directory, w
     _check_fit(documents, declarations.catalogue)
     _check_effective(documents, declarations.catalogue, when)
     _check_preview(decision, declarations)
+    authors = [person for person in writers(proposal, directory).values() if person not in (None, proposal.author)]
     numbered = []
     for cause, proposed in proposal.proposed:
         if declarations.change(proposed.kind, proposed.name, proposed.digest) == "unchanged":
@@ -192,6 +211,7 @@ def activate(signed: Signed, declarations: Declarations, directory: Directory, w
             declared_version=former.declared_version + 1 if former else 1,
             author=proposal.author,
             decision=decision,
+            authors=sorted({person for person in authors if person is not None}),
         )
         stream = declaration_stream(proposed.kind, proposed.name)
         origin = _origin(decision, when, cause)
@@ -257,6 +277,7 @@ def check_activator(decision: Decision, declarations: Declarations, directory: D
             f"{decision.person} proposed {proposal.id} and can't activate it",
             f"Ask somebody else who holds the role {ACTIVATOR}.",
         )
+    _check_writers(decision, proposal, directory)
     if proposal.activated:
         raise Refused("already_decided", f"{proposal.id} has been activated", "List what is: trueup proposals")
     if (newer := declarations.newer(proposal)) is not None:
@@ -266,6 +287,29 @@ def check_activator(decision: Decision, declarations: Declarations, directory: D
             f"Look at that one: trueup show {newer.id}",
         )
     _check_subject(decision, proposal.set_digest, proposal.id)
+
+
+def writers(proposal: Proposal, directory: Directory) -> dict[str, str | None]:
+    """{email: the person who writes commits under it, as the directory has it now; None: nobody is known to}."""
+    authors = proposal.git.authors if proposal.git is not None else []
+    return {author.email: directory.writer(author.email) for author in authors}
+
+
+def _check_writers(decision: Decision, proposal: Proposal, directory: Directory) -> None:
+    """Every author of a commit is a person who is known, and not the one who decides."""
+    found = writers(proposal, directory)
+    if unknown := sorted(email for email, person in found.items() if person is None):
+        raise Refused(
+            "author_unmapped",
+            f"{proposal.id} has commits by {', '.join(unknown)}, and the directory does not say who that is",
+            "Say who: trueup people email PERSON ADDRESS. Until then nobody can activate it.",
+        )
+    if decision.person in found.values():
+        raise Refused(
+            "author_decides",
+            f"{decision.person} wrote commits of {proposal.id} and can't activate it",
+            f"Ask somebody else who holds the role {ACTIVATOR}.",
+        )
 
 
 def _check_person(decision: Decision, role: str, kind: str, directory: Directory) -> None:

@@ -84,6 +84,15 @@ def declarations(record: Record) -> str:
         demand(proposal.position < said.position, f"{where} was in force before it was proposed")
         demand(proposal.data.decision.person == data.author, f"{where} names another author than its proposal")
         demand(data.decision.person != data.author, f"{where} was put in force by its own author, {data.author}")
+        demand(
+            data.decision.person not in data.authors,
+            f"{where} was put in force by {data.decision.person}, who wrote commits of it",
+        )
+        git = proposal.data.git
+        demand(
+            proposal.data.decision.git == (None if git is None else git.digest),
+            f"{where}: who proposed it signed another origin than the one recorded",
+        )
         whole = _set_digest(record, data.proposal)
         demand(
             data.set_digest == whole == proposal.data.set_digest == data.decision.subject
@@ -136,7 +145,8 @@ def parts(record: Record) -> list[tuple[str, str]]:
         data = said.data
         if isinstance(data, GapSnapshot):
             activation = record.activation("DesiredState", data.desired_state, said.position)
-            found += [(activation.data.author, "author")] if activation else []
+            wrote = (activation.data.author, *activation.data.authors) if activation else ()
+            found += [(person, "author") for person in wrote]
         elif (part := _PARTS.get(type(data))) is not None:
             found.append((data.decision.person, part))
     return found

@@ -1,0 +1,80 @@
+"""What was merged becomes a proposal. The courier decides nothing and has no key: it is one person's own client, and
+what it proposes that person signs. Everybody whose commits are in it counts as an author."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from common.errors import Refused
+from common.events.approver import GitOrigin
+from common.proposals import set_digest
+
+from cli.client import Client
+from cli.git.comparing import Compared, compare, documents_of, joined
+from cli.git.repository import Repository
+
+Said = Literal["same", "proposed", "waits", "invalid"]
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Which branch and folder of a repository; `name` is how it is called in what is recorded."""
+
+    branch: str
+    path: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at the branch came to: all is active, it was proposed, it waits already, or it can't be read."""
+
+    said: Said
+    commit: str
+    compared: list[Compared] = field(default_factory=list)
+    proposal: dict[str, Any] | None = None
+    problem: Refused | None = None
+
+    @property
+    def differing(self) -> list[Compared]:
+        return [item for item in self.compared if item.standing != "same"]
+
+
+def look(client: Client, repository: Repository, watch: Watch, comment: str = "") -> Look:
+    """Compare what the branch has with what is active, and propose it where something differs that Git has.
+
+    Raises `Refused` for what no merge mends: the service is away, somebody is not signed in, there is no branch.
+    """
+    commit = repository.tip(watch.branch)
+    active = client.active()["documents"]
+    try:
+        files = repository.files(commit, watch.path)
+        documents = documents_of(files)
+    except Refused as refused:
+        return Look("invalid", commit, problem=refused)
+    compared = compare(documents, active)
+    ahead = [item for item in compared if item.standing in ("changed", "only in Git")]
+    if not ahead:
+        return Look("same", commit, compared)
+    whole = set_digest((item.kind, item.name, item.digest) for item in documents)
+    waiting = [item for item in client.proposals() if item["status"] == "proposed" and item["set_digest"] == whole]
+    if waiting:
+        return Look("waits", commit, compared, waiting[-1])
+    since = [(item.file, item.commit) for item in ahead]
+    origin = GitOrigin(
+        repository=watch.name,
+        branch=watch.branch,
+        path=watch.path,
+        commit=commit,
+        base=next((base for _, base in since if base is not None), None),
+        authors=repository.authors(commit, since),
+    )
+    told = comment or f"{watch.name}, {watch.branch} at {commit[:12]}"
+    try:
+        proposal = client.propose_text(joined(files), f"{watch.name}@{commit[:12]}", comment=told, git=origin)
+    except Refused as refused:
+        if refused.reason_code not in ("invalid_declaration", "effective_later"):
+            raise
+        return Look("invalid", commit, compared, problem=refused)
+    return Look("proposed", commit, compared, proposal)

@@ -1,0 +1,122 @@
+"""A Git repository on this computer, read by dulwich: no working copy is touched, no hook and no filter runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from email.utils import parseaddr
+from pathlib import Path
+
+from common.errors import Refused
+from common.events.approver import CommitAuthor
+from dulwich.errors import NotGitRepository
+from dulwich.object_store import iter_tree_contents
+from dulwich.objects import Blob, Commit, ObjectID
+from dulwich.refs import Ref
+from dulwich.repo import Repo
+
+MOST_FILES = 200
+MOST_BYTES = 512 * 1024
+MOST_COMMITS = 10_000
+_SUFFIXES = (b".yaml", b".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class GitFile:
+    """One file of declarations at a commit."""
+
+    path: str
+    text: str
+
+
+class Repository:
+    """`path` is the folder of a clone, bare or not. Raises `Refused` (`not_a_repository`)."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._repo = Repo(str(path))
+        except (NotGitRepository, FileNotFoundError) as error:
+            hint = "Name the folder of a clone: git clone URL FOLDER"
+            raise Refused("not_a_repository", f"there is no Git repository at {path}", hint) from error
+
+    def __enter__(self) -> Repository:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._repo.close()
+
+    def tip(self, branch: str) -> str:
+        """The commit at which a branch stands: as fetched from the origin, else the local one. Raises `Refused`
+        (`no_such_branch`)."""
+        for name in (f"refs/remotes/origin/{branch}", f"refs/heads/{branch}"):
+            ref = Ref(name.encode())
+            if ref in self._repo.refs:
+                return self._repo.refs[ref].decode()
+        names = [name.decode() for name in self._repo.refs.allkeys()]
+        known = sorted(name.removeprefix("refs/heads/") for name in names if name.startswith("refs/heads/"))
+        raise Refused(
+            "no_such_branch", f"{self.path} has no branch {branch}", f"There are: {', '.join(known) or 'none'}."
+        )
+
+    def files(self, commit: str, under: str) -> list[GitFile]:
+        """The YAML files at or below `under` ("": all), by path. Raises `Refused` (`too_large`, `no_such_file`)."""
+        store, wanted = self._repo.object_store, under.strip("/").encode()
+        found: list[GitFile] = []
+        for entry in iter_tree_contents(store, self._commit(commit).tree):
+            path = bytes(entry.path)
+            inside = not wanted or path == wanted or path.startswith(wanted + b"/")
+            if not inside or not path.endswith(_SUFFIXES):
+                continue
+            blob = store[entry.sha]
+            assert isinstance(blob, Blob), "a file of a tree is a blob"
+            if len(found) >= MOST_FILES or len(blob.data) > MOST_BYTES:
+                told = f"more than {MOST_FILES} files, or one of more than {MOST_BYTES} bytes"
+                raise Refused(
+                    "too_large", f"{under or 'the repository'} has {told}", "Watch a smaller folder: --path"
+                )
+            found.append(GitFile(path.decode(errors="replace"), blob.data.decode("utf-8", errors="replace")))
+        if not found:
+            raise Refused(
+                "no_such_file", f"there is no YAML file under {under or '/'} at {commit[:12]}", "Give --path."
+            )
+        return sorted(found, key=lambda file: file.path)
+
+    def authors(self, commit: str, changed: Iterable[tuple[str, str | None]]) -> list[CommitAuthor]:
+        """Who wrote the commits up to `commit` that touched these files, each since a commit of its own (None, or one
+        that is no longer there: since ever), renames followed. By address."""
+        commits: dict[bytes, Commit] = {}
+        for path, base in changed:
+            since = None if base is None else ObjectID(base.encode())
+            if since is not None and since not in self._repo.object_store:
+                since = None
+            walker = self._repo.get_walker(
+                include=[ObjectID(commit.encode())],
+                exclude=None if since is None else [since],
+                paths=[path.encode()],
+                follow=True,
+                max_entries=MOST_COMMITS,
+            )
+            commits |= {bytes(entry.commit.id): entry.commit for entry in walker}
+        counts: dict[tuple[str, str], int] = {}
+        for one in commits.values():
+            who = _address(one.author)
+            counts[who] = counts.get(who, 0) + 1
+        return [
+            CommitAuthor(name=name, email=email, commits=number) for (email, name), number in sorted(counts.items())
+        ]
+
+    def author(self, commit: str) -> str:
+        """The address of the author of one commit."""
+        return _address(self._commit(commit).author)[0]
+
+    def _commit(self, commit: str) -> Commit:
+        found = self._repo.object_store[ObjectID(commit.encode())]
+        assert isinstance(found, Commit), "a branch stands at a commit"
+        return found
+
+
+def _address(author: bytes) -> tuple[str, str]:
+    """(address in lower case, name)."""
+    name, email = parseaddr(author.decode(errors="replace"))
+    return (email or author.decode(errors="replace")).casefold()[:200], name[:200]

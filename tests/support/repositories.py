@@ -1,0 +1,40 @@
+"""Real Git repositories, written with dulwich."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dulwich import porcelain
+from dulwich.repo import Repo
+
+
+class Merges:
+    """A repository of the test's own with one branch, `main`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True)
+        self.repo = Repo.init(str(folder), default_branch=b"main")
+        self.count = 0
+
+    def commit(self, who: str, files: dict[str, str | None]) -> str:
+        """One commit; None removes a file. `who` is `Name <address>`. Answers its id."""
+        self.count += 1
+        for name, text in files.items():
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if text is None:
+                path.unlink()
+                porcelain.remove(self.repo, [str(path)], cached=True)
+            else:
+                path.write_text(text)
+                porcelain.add(self.repo, [str(path)])
+        when = 1_700_000_000 + self.count * 60
+        made = porcelain.commit(
+            self.repo, message=f"Change {self.count}", author=who, committer="Merge Bot <bot@example.org>",
+            author_timestamp=when, commit_timestamp=when, sign=False,
+        )  # fmt: skip
+        return made.decode()
+
+    def close(self) -> None:
+        self.repo.close()

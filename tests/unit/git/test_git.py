@@ -1,0 +1,165 @@
+"""Declarations kept in Git: what is read, who wrote it, and what differs from what is active."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli.client import Client
+from cli.git.comparing import compare, documents_of, joined
+from cli.git.courier import Watch, look
+from cli.git.reporting import rows
+from cli.git.repository import GitFile, Repository
+from common.declarations.loader import load
+from common.errors import Refused
+from common.events.approver import CommitAuthor, GitOrigin
+from support.repositories import Merges
+
+ANN, BOB = "Ann Author <Ann@Example.org>", "Bob <bob@example.org>"
+
+
+def system(name: str, about: str = "Books.") -> str:
+    return f"""
+apiVersion: trueup/v1alpha1
+kind: System
+metadata: {{name: {name}}}
+spec: {{about: {about}, owner: finance, production: true, financial: true}}
+"""
+
+
+@pytest.fixture
+def merges(tmp_path: Path) -> Iterator[Merges]:
+    made = Merges(tmp_path / "declarations")
+    yield made
+    made.close()
+
+
+def active(*texts: str, commit: str | None = None) -> list[dict[str, Any]]:
+    documents = [item for text in texts for item in load(text, "a.yaml").documents]
+    return [{"kind": item.kind, "name": item.name, "digest": item.digest, "commit": commit} for item in documents]
+
+
+class Realm:
+    """What the courier asks of the approver."""
+
+    def __init__(self) -> None:
+        self.documents: list[dict[str, Any]] = []
+        self.waiting: list[dict[str, Any]] = []
+        self.origins: list[GitOrigin] = []
+        self.texts: list[str] = []
+
+    def active(self) -> dict[str, Any]:
+        return {"documents": self.documents}
+
+    def proposals(self) -> list[dict[str, Any]]:
+        return self.waiting
+
+    def propose_text(self, text: str, name: str, *, comment: str, git: GitOrigin) -> dict[str, Any]:
+        self.origins.append(git)
+        self.texts.append(text)
+        return {"id": "p-1", "file": name, "comment": comment}
+
+
+def courier(realm: Realm, merges: Merges, path: str = "") -> Any:
+    client: Client = realm  # type: ignore[assignment]
+    with Repository(merges.folder) as repository:
+        return look(client, repository, Watch("main", path, "declarations"))
+
+
+def test_a_merge_is_proposed_with_everybody_who_wrote_it_since(merges: Merges) -> None:
+    realm = Realm()
+    first = merges.commit(ANN, {"a.yaml": system("ledger")})
+    merges.commit(BOB, {"README.md": "Not a declaration."})
+    found = courier(realm, merges)
+    assert (found.said, realm.origins[0].authors) == (
+        "proposed", [CommitAuthor(name="Ann Author", email="ann@example.org", commits=1)],
+    )  # fmt: skip
+    assert realm.origins[0].base is None
+    realm.documents = active(system("ledger"), commit=first)
+    assert courier(realm, merges).said == "same"
+    merges.commit(BOB, {"a.yaml": system("ledger", "Other books.")})
+    tip = merges.commit(BOB, {"a.yaml": system("ledger", "All books.")})
+    assert courier(realm, merges).said == "proposed"
+    origin = realm.origins[-1]
+    assert (origin.commit, origin.base) == (tip, first)
+    assert origin.authors == [CommitAuthor(name="Bob", email="bob@example.org", commits=2)], "Ann's is active"
+
+
+def test_what_came_from_elsewhere_has_the_authors_of_all_its_commits(merges: Merges) -> None:
+    realm = Realm()
+    merges.commit(ANN, {"a.yaml": system("ledger")})
+    merges.commit(BOB, {"a.yaml": system("ledger", "Other.")})
+    realm.documents = active(system("ledger"))  # applied by hand: from no commit
+    courier(realm, merges)
+    assert [one.email for one in realm.origins[0].authors] == ["ann@example.org", "bob@example.org"]
+
+
+def test_a_file_that_was_moved_keeps_its_authors(merges: Merges) -> None:
+    realm = Realm()
+    merges.commit(ANN, {"a.yaml": system("ledger")})
+    merges.commit(BOB, {"a.yaml": None, "folder/b.yaml": system("ledger")})
+    courier(realm, merges, "folder")
+    assert [one.email for one in realm.origins[0].authors] == ["ann@example.org", "bob@example.org"]
+
+
+def test_a_base_that_history_no_longer_has_counts_for_nothing(merges: Merges) -> None:
+    realm = Realm()
+    merges.commit(ANN, {"a.yaml": system("ledger", "New.")})
+    realm.documents = active(system("ledger"), commit="0" * 40)
+    courier(realm, merges)
+    assert [one.email for one in realm.origins[0].authors] == ["ann@example.org"]
+
+
+def test_what_waits_is_not_proposed_again(merges: Merges) -> None:
+    from common.proposals import set_digest  # noqa: PLC0415 - one test needs it
+
+    realm = Realm()
+    merges.commit(ANN, {"a.yaml": system("ledger")})
+    (document,) = load(system("ledger"), "a.yaml").documents
+    whole = set_digest([(document.kind, document.name, document.digest)])
+    realm.waiting = [{"id": "p-9", "status": "proposed", "set_digest": whole}]
+    found = courier(realm, merges)
+    assert (found.said, found.proposal["id"], realm.origins) == ("waits", "p-9", [])
+
+
+def test_a_merge_that_can_not_be_read_is_said_and_not_proposed(merges: Merges) -> None:
+    realm = Realm()
+    merges.commit(ANN, {"a.yaml": "apiVersion: trueup/v1alpha1\nkind: Sytem\n"})
+    found = courier(realm, merges)
+    assert found.said == "invalid" and found.problem is not None
+    assert (found.problem.reason_code, "a.yaml:2" in found.problem.message) == ("invalid_declaration", True)
+
+
+def test_both_sides_are_compared_document_by_document() -> None:
+    files = [GitFile("a.yaml", system("ledger", "New.") + "---" + system("bank")), GitFile("b.yaml", system("same"))]
+    in_force = active(system("ledger"), system("same"), system("byhand"), commit="c1")
+    found = compare(documents_of(files), in_force)
+    assert {(item.name, item.standing) for item in found} == {
+        ("ledger", "changed"), ("bank", "only in Git"), ("same", "same"), ("byhand", "only active"),
+    }  # fmt: skip
+    assert {(row["id"], row["in_git"] == row["active"]) for row in rows(found, "c2", "main")} == {
+        ("System.ledger", False), ("System.bank", False), ("System.same", True), ("System.byhand", False),
+    }  # fmt: skip
+
+
+def test_the_joined_text_has_all_documents_of_all_files() -> None:
+    files = [GitFile("a.yaml", "---" + system("one")), GitFile("b.yaml", system("two") + "\n---" + system("three"))]
+    loaded = load(joined(files), "joined")
+    assert not loaded.problems
+    assert [item.digest for item in loaded.documents] == [item.digest for item in documents_of(files)]
+
+
+@pytest.mark.parametrize(("branch", "code"), [("main", "no_such_file"), ("trunk", "no_such_branch")])
+def test_what_is_not_there_is_said(merges: Merges, branch: str, code: str) -> None:
+    commit = merges.commit(ANN, {"README.md": "Nothing."})
+    with Repository(merges.folder) as repository, pytest.raises(Refused) as refused:
+        repository.files(repository.tip(branch), "")
+    assert refused.value.reason_code == code
+    assert commit
+
+
+def test_a_folder_without_a_repository_is_said(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="no Git repository"):
+        Repository(tmp_path)
