@@ -31,7 +31,7 @@ class Merges:
                 porcelain.add(self.repo, [str(path)])
         when = 1_700_000_000 + self.count * 60
         made = porcelain.commit(
-            self.repo, message=f"Change {self.count}", author=who, committer="Merge Bot <bot@example.org>",
+            self.repo, message=f"Change {self.count}", author=who.encode(), committer=b"Merge Bot <bot@example.org>",
             author_timestamp=when, commit_timestamp=when, sign=False,
         )  # fmt: skip
         return made.decode()

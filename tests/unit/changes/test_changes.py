@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -132,7 +133,7 @@ def test_before_its_day_nothing_is_decided_and_the_preview_says_so() -> None:
 
 def problems(text: str, active: str = TEXT) -> list[tuple[str, str]]:
     loaded = load(text, "findings.yaml")
-    documents: list[Document] = loaded.documents
+    documents: Sequence[Document] = loaded.documents
     found = loaded.problems or check(documents, Catalogue().with_documents(load(active, "findings.yaml").documents))
     return [(problem.reason_code, problem.message) for problem in found]
 

@@ -22,6 +22,7 @@ class Event:
     name: str
     spec: dict[str, Any]
     author: str = "c.adeyemi"
+    authors: tuple[str, ...] = ()
 
 
 def test_a_catalogue_folded_from_events_equals_one_built_from_documents(findings: Catalogue) -> None:

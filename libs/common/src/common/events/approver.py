@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
-
 from common.canonical import digest
 from common.events.model import EventData, Part
 
@@ -100,9 +98,16 @@ class DeclarationProposed(EventData):
     git: GitOrigin | None = None
 
 
+class Wrote(Part):
+    """The people who wrote something, beside the one who proposed it, sorted."""
+
+    people: list[str]
+
+
 class DeclarationActivated(EventData):
-    """Another person activated it: from here on this document counts. `declared_version` counts from 1. `authors` are
-    the people who wrote it beside the one who proposed it: those to whom the directory maps its commits' authors.
+    """Another person activated it: from here on this document counts. `declared_version` counts from 1. `wrote`, of
+    one that comes from Git, are the people to whom the directory mapped the authors of its commits; beside `author`,
+    who proposed it.
     """
 
     TYPE: ClassVar[str] = "trueup.declaration.activated.v1"
@@ -117,7 +122,11 @@ class DeclarationActivated(EventData):
     declared_version: int
     author: str
     decision: Decision
-    authors: list[str] = Field(default_factory=list)
+    wrote: Wrote | None = None
+
+    @property
+    def authors(self) -> list[str]:
+        return [] if self.wrote is None else self.wrote.people
 
 
 class GapConfirmed(EventData):

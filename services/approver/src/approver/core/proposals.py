@@ -12,7 +12,7 @@ from common.declarations.problems import Problem
 from common.directory import Directory
 from common.errors import Refused
 from common.events import Event, Origin, new_event
-from common.events.approver import Decision, DeclarationActivated, DeclarationProposed, GitOrigin
+from common.events.approver import Decision, DeclarationActivated, DeclarationProposed, GitOrigin, Wrote
 from common.events.differ import ChangePreviewed
 from common.ids import declaration_stream
 from common.proposals import proposal_id, set_digest
@@ -195,7 +195,7 @@ def activate(signed: Signed, declarations: Declarations, directory: Directory, w
     _check_fit(documents, declarations.catalogue)
     _check_effective(documents, declarations.catalogue, when)
     _check_preview(decision, declarations)
-    authors = [person for person in writers(proposal, directory).values() if person not in (None, proposal.author)]
+    authors = {person for person in writers(proposal, directory).values() if person} - {proposal.author}
     numbered = []
     for cause, proposed in proposal.proposed:
         if declarations.change(proposed.kind, proposed.name, proposed.digest) == "unchanged":
@@ -211,7 +211,7 @@ def activate(signed: Signed, declarations: Declarations, directory: Directory, w
             declared_version=former.declared_version + 1 if former else 1,
             author=proposal.author,
             decision=decision,
-            authors=sorted({person for person in authors if person is not None}),
+            wrote=None if proposal.git is None else Wrote(people=sorted(authors)),
         )
         stream = declaration_stream(proposed.kind, proposed.name)
         origin = _origin(decision, when, cause)
