@@ -59,9 +59,7 @@ MALFORMED: dict[str, Callable[[], str]] = {
         for attribute in ("actor", "asof", "caseid", "correlationid")
     },
     "an id said again at the end": lambda: an_event("observer").encode().decode()[:-1] + ',"id":5}',
-    "the same id again, as a number": lambda: (
-        an_event("observer", identity="5").encode().decode()[:-1] + ',"id":5}'
-    ),
+    "the same id again, as a number": lambda: an_event("observer", identity="5").encode().decode()[:-1] + ',"id":5}',
     "data that is a list": partial(as_services_write_it, '"data":{', '"data":[],"other":{'),
     "data and then no data": partial(as_services_write_it, ',"datacontenttype"', ',"data":[],"datacontenttype"'),
     **{f"{key} {value!r}": partial(said, **{key: value}) for key, values in WRONG.items() for value in values},
