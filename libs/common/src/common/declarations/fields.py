@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, InstanceOf
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf
 from pydantic.alias_generators import to_camel
 
 from common.declarations import datepatterns, periods
@@ -88,6 +88,8 @@ def _quorum(value: dict[str, int]) -> dict[str, int]:
 
 Name = Annotated[str, AfterValidator(_name)]
 Word = Annotated[str, AfterValidator(_word)]
+Formerly = Annotated[tuple[Name, ...], Field(strict=False, max_length=20)]
+"""What a rule or an objective was called before: its history goes on under the new name."""
 Sentence = Annotated[str, AfterValidator(_sentence)]
 Expression = Annotated[str, BeforeValidator(_expression)]
 PeriodText = Annotated[InstanceOf[periods.Period], BeforeValidator(_period)]

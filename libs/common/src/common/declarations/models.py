@@ -12,6 +12,7 @@ from common.declarations.calendars import Calendar
 from common.declarations.fields import (
     Day,
     Expression,
+    Formerly,
     Level,
     Name,
     PeriodText,
@@ -146,6 +147,7 @@ class Selector(Strict):
 
 class Expectation(Strict):
     name: Name
+    formerly: Formerly = ()
     when: Expression | None = None
     expect: Expression
     says: Sentence
@@ -153,6 +155,7 @@ class Expectation(Strict):
 
 class Deadline(Strict):
     name: Name
+    formerly: Formerly = ()
     when: Expression | None = None
     expect: Expression
     by: str
@@ -222,6 +225,7 @@ class DesiredState(Strict):
                 refuse("bad_name", f"A rule cannot be named {name!r}: there is one already.", "Rename it.", at)
             if name in names[:index]:
                 refuse("duplicate_rule", f"Two rules are named {name!r}.", "Each rule needs its own name.", at)
+        self._check_renames(names)
         if not names:
             refuse("no_rules", "Nothing is expected.", "Add at least one entry under expectations or deadlines.")
         *_, (_, last) = self.severity.items()
@@ -241,6 +245,32 @@ class DesiredState(Strict):
                     ("remediation", "playbook", rule),
                 )
         return self
+
+    @property
+    def renames(self) -> tuple[tuple[Path, str, str], ...]:
+        """(where it stands, name, former name) of every rule and objective that was called otherwise."""
+        sorts: tuple[tuple[str, tuple[Expectation | Deadline | Objective, ...]], ...] = (
+            ("expectations", self.expectations),
+            ("deadlines", self.deadlines),
+            ("objectives", self.objectives),
+        )
+        return tuple(
+            ((sort, index, "formerly"), item.name, former)
+            for sort, items in sorts
+            for index, item in enumerate(items)
+            for former in item.formerly
+        )
+
+    def _check_renames(self, names: list[str]) -> None:
+        """One former name has one successor, and is no name any more."""
+        taken: dict[str, str] = {}
+        for at, name, former in self.renames:
+            if former in names:
+                told = f"{name} was formerly {former!r}, and there is a {former!r} still."
+                refuse("ambiguous_rename", told, "A rule that is still there was not renamed: drop one.", at)
+            if taken.setdefault(former, name) != name:
+                told = f"Both {taken[former]} and {name} were formerly {former!r}."
+                refuse("ambiguous_rename", told, "Its history can go on under one name only: keep one.", at)
 
 
 class Limits(Strict):
