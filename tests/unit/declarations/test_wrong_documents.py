@@ -6,7 +6,8 @@ import pytest
 from common.declarations import sql
 from common.declarations.catalogue import Catalogue
 from common.declarations.checks import check
-from common.declarations.loader import LARGEST_BYTES, load
+from common.declarations.loader import load
+from common.declarations.trees import LARGEST_BYTES
 from pydantic_core import PydanticCustomError
 
 Codes = Callable[..., list[tuple[str, int]]]

@@ -27,6 +27,7 @@ from cli.preview.preview import Preview, previews
 from cli.preview.states import State
 from cli.preview.wording import BAD, GOOD, STRONG, counted, line
 
+TEST_SUFFIX = ".test.yaml"
 _PAGE_WIDTH = 112
 
 
@@ -38,11 +39,11 @@ def validate(
     try:
         documents, problems = read_declarations(path)
     except Refused as refused:
-        raise _failed(refused, as_json) from refused
+        raise failed(refused, as_json) from refused
     if as_json:
-        _print_json({"valid": not problems, "documents": len(documents), "problems": _problems_json(problems)})
+        print_json({"valid": not problems, "documents": len(documents), "problems": _problems_json(problems)})
     else:
-        _say(problem_lines(problems) if problems else [_valid(documents)])
+        say(problem_lines(problems) if problems else [_valid(documents)])
     raise typer.Exit(1 if problems else 0)
 
 
@@ -63,27 +64,31 @@ def diff(
         moment = parse_at(at)
         documents, problems = read_declarations(path)
         if problems:
-            _say_problems(problems, as_json)
+            say_problems(problems, as_json)
             raise typer.Exit(1)
         catalogue = Catalogue().with_documents(documents)
         given = read_states(catalogue, state)
         found = previews(catalogue, given, moment, frozenset(only))
     except Refused as refused:
-        raise _failed(refused, as_json) from refused
+        raise failed(refused, as_json) from refused
     if not found:
-        raise _failed(Refused("no_desired_state", f"{path} declares no desired state.", "Add one."), as_json)
+        raise failed(Refused("no_desired_state", f"{path} declares no desired state.", "Add one."), as_json)
     left_out = any(rows.faults for rows in given.values())
     code = 2 if left_out or any(preview.open_questions for preview in found) else 0
     if as_json:
-        _print_json(report.as_json(found, given, code))
+        print_json(report.as_json(found, given, code))
     else:
         _say_page(found, given, text.Asking(str(path), full, tuple(only), _files(given), _width()), code)
     raise typer.Exit(code)
 
 
 def read_declarations(path: Path) -> tuple[list[Document], list[Problem]]:
-    """All documents of a file or folder (*.yaml, *.yml), checked together. Raises Refused when there is none."""
-    files = sorted(item for item in path.rglob("*") if item.suffix in (".yaml", ".yml")) if path.is_dir() else [path]
+    """All documents of a file or folder (*.yaml, *.yml; tests left out), checked together. Raises Refused when there
+    is none."""
+    files = [path]
+    if path.is_dir():
+        every = (item for item in path.rglob("*") if item.suffix in (".yaml", ".yml"))
+        files = sorted(item for item in every if not item.name.endswith(TEST_SUFFIX))
     if not path.exists() or not files:
         raise Refused("no_such_file", f"There is no declaration at {path}.", "Name a YAML file or a folder of them.")
     documents: list[Document] = []
@@ -143,14 +148,15 @@ def _say_page(found: Sequence[Preview], given: dict[str, State], asking: text.As
         lines += text.page(preview, asking)
     faults = [fault for rows in given.values() for fault in rows.faults]
     lines += text.fault_lines(faults, asking.full)
-    _say([*lines, text.footer(found, asking, len(faults), code)])
+    say([*lines, text.footer(found, asking, len(faults), code)])
 
 
-def _say_problems(problems: Sequence[Problem], as_json: bool) -> None:
+def say_problems(problems: Sequence[Problem], as_json: bool) -> None:
+    """Print what is wrong with declarations, or with a file of tests."""
     if as_json:
-        _print_json({"valid": False, "problems": _problems_json(problems)})
+        print_json({"valid": False, "problems": _problems_json(problems)})
     else:
-        _say(problem_lines(problems))
+        say(problem_lines(problems))
 
 
 def _problems_json(problems: Sequence[Problem]) -> list[dict[str, object]]:
@@ -158,22 +164,25 @@ def _problems_json(problems: Sequence[Problem]) -> list[dict[str, object]]:
     return [{name: getattr(problem, name) for name in names} for problem in problems]
 
 
-def _failed(refused: Refused, as_json: bool) -> typer.Exit:
+def failed(refused: Refused, as_json: bool) -> typer.Exit:
+    """Print why nothing could be done; the exit to raise."""
     if as_json:
-        _print_json({"error": refused.reason_code, "message": refused.message, "what_to_do": refused.what_to_do})
+        print_json({"error": refused.reason_code, "message": refused.message, "what_to_do": refused.what_to_do})
     else:
         told = Text(f"{refused.message} {refused.what_to_do}".strip())
         Console(stderr=True, highlight=False, soft_wrap=True).print(told)
     return typer.Exit(1)
 
 
-def _say(lines: Sequence[Text]) -> None:
+def say(lines: Sequence[Text]) -> None:
+    """Print lines, without wrapping them."""
     console = Console(highlight=False, soft_wrap=True)
     for item in lines:
         console.print(item)
 
 
-def _print_json(value: object) -> None:
+def print_json(value: object) -> None:
+    """Print a value as JSON, for programs."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 

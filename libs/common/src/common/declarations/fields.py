@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, InstanceOf
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, InstanceOf, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from common.declarations import datepatterns, periods
@@ -86,14 +86,33 @@ def _quorum(value: dict[str, int]) -> dict[str, int]:
     return value
 
 
-Name = Annotated[str, AfterValidator(_name)]
-Word = Annotated[str, AfterValidator(_word)]
-Sentence = Annotated[str, AfterValidator(_sentence)]
-Expression = Annotated[str, BeforeValidator(_expression)]
-PeriodText = Annotated[InstanceOf[periods.Period], BeforeValidator(_period)]
-Day = Annotated[str, AfterValidator(_day)]
-Zone = Annotated[str, AfterValidator(_zone)]
-Quorum = Annotated[dict[Name, int], AfterValidator(_quorum)]
+def _shape(word: str, example: Any, **schema: Any) -> WithJsonSchema:
+    """What editors and `trueup explain` are told of a field: the word for what stands there, and an example."""
+    return WithJsonSchema({"type": "string", **schema, "title": word, "examples": [example]})
+
+
+Name = Annotated[str, AfterValidator(_name), _shape("name", "late-payments", pattern=f"^{_NAME.pattern}$")]
+Word = Annotated[str, AfterValidator(_word), _shape("word", "paid_on", pattern=f"^{_WORD.pattern}$")]
+Sentence = Annotated[str, AfterValidator(_sentence), _shape("text", "In a sentence.", minLength=1, maxLength=1000)]
+Expression = Annotated[str, BeforeValidator(_expression), _shape("condition", "status == 'open'", maxLength=2000)]
+PeriodText = Annotated[
+    InstanceOf[periods.Period],
+    BeforeValidator(_period),
+    _shape("period", "30 days", pattern=f"^{periods.PATTERN}$"),
+]
+Day = Annotated[str, AfterValidator(_day), _shape("date", "2023-07-01", pattern=r"^\d{4}-\d{2}-\d{2}$")]
+Zone = Annotated[str, AfterValidator(_zone), _shape("time zone", "America/New_York")]
+Quorum = Annotated[
+    dict[Name, int],
+    AfterValidator(_quorum),
+    _shape(
+        "people by role",
+        {"control-owner": 1},
+        type="object",
+        minProperties=1,
+        additionalProperties={"type": "integer", "minimum": 1, "maximum": 9},
+    ),
+]
 Level = Literal["L0", "L1", "L2", "L3"]
 Risk = Literal["low", "medium", "high"]
 
@@ -150,7 +169,20 @@ def _template(value: object) -> object:
     return tuple(str(item) for item in items) if isinstance(value, list | tuple) else value
 
 
-Template = Annotated[str | int | tuple[str, ...], BeforeValidator(_template)]
-
-
-ReadText = Annotated[Read, BeforeValidator(_read)]
+_CELL = {"type": ["string", "integer", "boolean"]}
+Template = Annotated[
+    str | int | tuple[str, ...],
+    BeforeValidator(_template),
+    _shape("parameter", "{today + 14 days}", type=["string", "integer", "array"], items={"type": "string"}),
+]
+ReadText = Annotated[
+    Read,
+    BeforeValidator(_read),
+    _shape(
+        "way to read",
+        "yyyy-MM-dd",
+        type=["string", "array", "object"],
+        items=_CELL,
+        additionalProperties=_CELL,
+    ),
+]
