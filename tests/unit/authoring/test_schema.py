@@ -71,12 +71,7 @@ WRONG = [
     ("EntityType", "key: id", "kee: id", "$.spec"),
     ("DesiredState", "autonomy: L2", "autonomy: L5", "$.spec.remediation.autonomy"),
     ("DesiredState", "by: received", "bye: received", "$.spec.deadlines[0]"),
-    (
-        "ApprovalPolicy",
-        "confirmGap: {case-worker: 1}",
-        "confirmGap: {case-worker: none}",
-        "$.spec.confirmGap.case-worker",
-    ),
+    ("ApprovalPolicy", "covers: request", "covers: Request", "$.spec.covers"),
     ("System", "kind: System ", "kind: Sistem ", "$.kind"),
     ("ActionType", "risk: low", "risk: none", "$.spec.risk"),
 ]

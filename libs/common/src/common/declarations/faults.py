@@ -31,7 +31,16 @@ class Places:
 
 def problems(error: ValidationError, model: type[BaseModel], at: Path, places: Places) -> list[Problem]:
     """Every fault that reading `model` found; the model stands at `at` in the document."""
-    return [_problem(fault, shapes.of(model), at, places) for fault in error.errors(include_url=False)]
+    found = [_problem(fault, shapes.of(model), at, places) for fault in error.errors(include_url=False)]
+    meant = {(one.path.rpartition(".")[0], name[1]) for one in found if (name := _MEANT.match(one.hint))}
+    return [one for one in found if (one.path, _missing(one)) not in meant]  # misspelt, so not missing as well
+
+
+_MEANT = re.compile(r"Did you mean (\w+)\?")
+
+
+def _missing(problem: Problem) -> str:
+    return problem.message.split("'")[1] if problem.reason_code == "missing" else ""
 
 
 def _problem(fault: Any, schema: Any, at: Path, places: Places) -> Problem:
@@ -53,7 +62,8 @@ def _told(fault: Any, schema: Any, loc: Path) -> tuple[str, str, str]:
     if fault["type"] == "extra_forbidden":
         return _not_known(last, schema, loc)
     if fault["type"] == "literal_error":
-        return _no_choice(last, given, re.findall(r"'([^']+)'", fault["ctx"]["expected"]))
+        known = re.findall(r"'([^']+)'", fault["ctx"]["expected"])
+        return _no_choice(last, given, known, fault["loc"][-1] == "[key]")
     if isinstance(given, str) and given.strip().endswith("%") and fault["type"] == "int_type":
         told = "Limits in percent are known but not offered yet by this version."
         return "not_offered_yet", told, "Write a number."
@@ -69,11 +79,13 @@ def _told(fault: Any, schema: Any, loc: Path) -> tuple[str, str, str]:
     return "bad_value", f"{fault['msg']}.", ""
 
 
-def _no_choice(last: str, given: object, known: list[str]) -> tuple[str, str, str]:
+def _no_choice(last: str, given: object, known: list[str], is_name: bool) -> tuple[str, str, str]:
     if last == "autonomy" and given == "L4":
         return "not_offered_yet", "L4 (acting without approval) is not offered: use L3 at most.", ""
     told = f"{given!r} is not one of: {', '.join(known)}."
-    return "bad_value", told, did_you_mean(str(given), known) or f"Write one of them: {last}: {known[0]}"
+    near = did_you_mean(str(given), known)
+    hint = near if near.startswith("Did") else f"Write {'one of them' if is_name else f'{last}: and one of them'}."
+    return "bad_value", told, hint
 
 
 _EXPECTED = {

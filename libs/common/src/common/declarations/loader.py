@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from common.canonical import digest
 from common.declarations import faults, later, shapes
 from common.declarations.faults import Places
+from common.declarations.fields import like
 from common.declarations.models import API_VERSION, KINDS, Spec
 from common.declarations.problems import Path, Problem, Wrong, did_you_mean
 from common.declarations.trees import Lines, trees
@@ -110,11 +111,12 @@ def _envelope(value: Any) -> tuple[str, str, dict[str, Any]]:
         raise _At((), "not_a_declaration", "This is not a declaration.", f"Start with {', '.join(_OUTER)}.")
     for key in value:
         if key not in _OUTER:
-            raise _At((key,), "unknown_field", f"{key!r} is not known here.", did_you_mean(key, _OUTER))
+            raise _At((key,), "unknown_field", f"{key!r} is not known here.", _outside(value, key))
     if value.get("apiVersion") != API_VERSION:
-        given = value.get("apiVersion")
-        told = "apiVersion is missing." if given is None else f"apiVersion {given!r} is not read here."
-        raise _At(("apiVersion",), "api_version", told, f"Write: apiVersion: {API_VERSION}")
+        given, hint = value.get("apiVersion"), f"Write: apiVersion: {API_VERSION}"
+        if given is None:
+            raise _At((), "api_version", "apiVersion is missing.", hint)
+        raise _At(("apiVersion",), "api_version", f"{given!r} is not read by this version.", hint)
     kind = _kind(value.get("kind"))
     name = _metadata_name(value.get("metadata"))
     spec = value.get("spec")
@@ -131,21 +133,30 @@ def _kind(kind: Any) -> str:
         told = f"{kind} ({later.KINDS[kind]}) is known but not offered yet by this version."
         raise _At(("kind",), "not_offered_yet", told, "Leave it out for now.")
     if kind is None:
-        raise _At(("kind",), "unknown_kind", "kind is missing.", f"Write kind: and one of {', '.join(KINDS)}.")
+        raise _At((), "unknown_kind", "kind is missing.", f"Write kind: and one of {', '.join(KINDS)}.")
     raise _At(("kind",), "unknown_kind", f"{kind!r} is not a kind.", did_you_mean(str(kind), KINDS))
 
 
-def _like(name: Any) -> str:
-    """A name that may stand there, like the one that was written."""
-    words = re.findall("[a-z0-9]+", str(name or "").lower())
-    return "-".join(words)[:63] if words and words[0][0].isalpha() else "late-payments"
+def _outside(value: dict[str, Any], key: str) -> str:
+    """What to do with a field that stands beside spec."""
+    if key == "name":
+        return f"Write: metadata: {{name: {like(str(value[key]), '-')}}}"
+    kind = value.get("kind")
+    if kind in KINDS and key in shapes.names(shapes.of(KINDS[kind])):
+        return "It belongs below spec:, two spaces further in than spec: itself."
+    return did_you_mean(key, _OUTER)
 
 
 def _metadata_name(metadata: Any) -> str:
-    name = metadata.get("name") if isinstance(metadata, dict) else None
-    if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9-]{0,62}", name):
-        hint = f"Write: metadata: {{name: {_like(name)}}}, in lower-case letters, digits and hyphens."
-        raise _At(("metadata",), "bad_name", f"{name!r} is no name." if name else "metadata needs a name.", hint)
+    name = metadata.get("name") if isinstance(metadata, dict) else metadata
+    if not isinstance(metadata, dict) or not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9-]{0,62}", name):
+        hint = f"Write: metadata: {{name: {like(str(name or ''), '-')}}}, in lower-case letters, digits and hyphens."
+        raise _At(
+            ("metadata",),
+            "bad_name",
+            f"{name!r} is not a name." if name and metadata is not name else "metadata needs a name.",
+            hint,
+        )
     for key in metadata:
         if key != "name":
             code = "not_offered_yet" if later.field(key) else "unknown_field"

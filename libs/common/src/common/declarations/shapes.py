@@ -73,12 +73,17 @@ def example(node: Any) -> str:
         return "{" + ", ".join(f"{name}: {example(node['properties'][name])}" for name in needed) + "}"
     if node.get("type") == "array":
         return f"[{example(node.get('items', {}))}]"
+    if own(node):
+        named = node.get("propertyNames", {}).get("examples", ["paid_on"])[0]
+        return f"{{{named}: {example(own(node))}}}"
     return {"integer": "1", "boolean": "true"}.get(str(node.get("type")), "...")
 
 
 def _flow(value: Any) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_flow, value))}]"
     return f'"{value}"' if str(value).startswith("{") else str(value)
 
 

@@ -27,7 +27,12 @@ MOST_NODES = 20_000
 DEEPEST = 20
 
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,15})")
-_BRACES = 'Inside { } put texts that contain , : [ ] { } or # in double quotes: {says: "Late, and nobody knows why."}'
+_BRACES = (
+    "A text that begins with { or [, or stands inside { } and contains , : [ ] { } or #, needs double quotes: "
+    '{says: "Late, and nobody knows why."}'
+)
+_MARKED = 'A text that begins with ! needs double quotes: where: "!paid".'
+_PLACED = 'Begin it below the first letter of its neighbours; each entry of a list begins with "- ".'
 
 
 def trees(data: bytes | str) -> list[tuple[Any, Lines]]:
@@ -98,7 +103,8 @@ class _Tree:
                 "Write it out, or put the text in quotes.",
             )
         if (tag := getattr(event, "tag", None)) is not None:
-            raise placed(line, "tag", f"The tag {tag} is not read.", "Write plain values.")
+            hint = "Write plain values." if str(tag).startswith(("!!", "tag:")) else _MARKED
+            raise placed(line, "tag", f"{tag} is a YAML tag, which is not read.", hint)
         self._nodes += 1
         if self._nodes > MOST_NODES:
             raise placed(line, "too_large", f"The file has more than {MOST_NODES} entries.", "Split it.")
@@ -111,11 +117,15 @@ class _Tree:
         told = f"This is not YAML: {error.problem or error.context or 'it cannot be parsed'}."
         if "\t" in row[: len(row) - len(row.lstrip())] or "\\t" in told:
             return placed(line, "tab", "The line is indented with a tab.", "Indent with spaces.")
+        if re.search(r":\s+!", row):
+            return placed(line, "tag", told, _MARKED)
+        if "mapping values" in told:
+            value = row.partition(":")[2].strip()
+            colon = f'A text that contains ": " needs double quotes: {row.partition(":")[0].strip()}: "{value}"'
+            return placed(line, "not_yaml", told, colon if ": " in value and '"' not in value else _PLACED)
         if "flow" in f"{error.context} {error.problem}" or "{" in row:
             return placed(line, "braces", told, _BRACES)
-        if ": " in row.partition(":")[2]:
-            return placed(line, "not_yaml", told, 'Put a text that contains ": " in double quotes.')
-        return placed(line, "not_yaml", told)
+        return placed(line, "not_yaml", told, _PLACED)
 
     def _value(self, event: Event, events: Iterator[Event], path: Path) -> Any:
         self._lines.setdefault(path, event.start_mark.line + 1)
