@@ -6,7 +6,7 @@ BIN := .venv/bin
 PACKAGES := transparency common cli observer differ planner approver executor auditor bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-laws test-kafka kafka check format lint types contracts isolated bench up down clean
+.PHONY: help setup demo test test-unit test-laws test-kafka kafka check format lint types contracts schema isolated bench up down clean
 
 # Compiled modules halve the time that each of the many processes takes to start; git ignores them.
 unexport PYTHONDONTWRITEBYTECODE
@@ -52,6 +52,9 @@ types: setup
 contracts: setup
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/buf lint proto
+
+schema: setup ## write the JSON Schema of declarations again, from the models and docs/declarations.md
+	@$(BIN)/python -m cli.authoring.schema docs/declarations.md
 
 isolated: setup ## each member imports with only its own dependencies; the executor's have no model library
 	@$(BIN)/python scripts/isolated.py

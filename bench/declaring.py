@@ -18,9 +18,7 @@ from common.ledger import Appended, Ledger, NewEvent
 _AUTHOR, _APPROVER = "c.d", "a.b"
 
 
-async def declare(
-    approver_url: str, realm: str, documents: Iterable[Document], start: str, version: int = 1
-) -> None:
+async def declare(approver_url: str, realm: str, documents: Iterable[Document], start: str, version: int = 1) -> None:
     """Activate `documents` in the realm, as of `start`; each time as another `version`."""
     page = list(documents)
     key = signing.new_key()
@@ -60,7 +58,11 @@ def _decision(kind: Any, realm: str, person: str, start: str) -> Decision:
 
 
 def _event(
-    data: DeclarationProposed | DeclarationActivated, decision: Decision, item: Document, made: tuple[str, int], key: str
+    data: DeclarationProposed | DeclarationActivated,
+    decision: Decision,
+    item: Document,
+    made: tuple[str, int],
+    key: str,
 ) -> Event:
     actor = f"person:{decision.person}"
     origin = Origin(source="approver", actor=actor, time=wall_now(), asof=parse_instant(made[0]))
