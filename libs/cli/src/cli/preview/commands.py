@@ -22,7 +22,8 @@ from common.errors import Refused
 from rich.console import Console
 from rich.text import Text
 
-from cli.preview import changing, report, states, text
+from cli.imports.formats import SAYS
+from cli.preview import changing, report, states, text, unread
 from cli.preview.preview import Preview, previews
 from cli.preview.states import State
 from cli.preview.wording import BAD, GOOD, STRONG, counted, line
@@ -54,7 +55,9 @@ def diff(
             metavar="[OLD] PATH", help="A YAML file or a folder of them; with OLD, what PATH would change beside it."
         ),
     ],
-    state: Annotated[list[str], typer.Option("--state", help="Rows to decide on: type=FILE (CSV or JSONL).")] = (),  # type: ignore[assignment]
+    state: Annotated[
+        list[str], typer.Option("--state", help="Rows to decide on: type=FILE, or type=FILE#SHEET.")
+    ] = (),  # type: ignore[assignment]
     at: Annotated[str, typer.Option("--at", help="The day or instant to decide as of; without it, now.")] = "",
     only: Annotated[list[str], typer.Option("--only", help="Show only the entity with this key.")] = (),  # type: ignore[assignment]
     full: Annotated[bool, typer.Option("--full", help="Show every case.")] = False,
@@ -167,14 +170,15 @@ def read_states(catalogue: Catalogue, options: Sequence[str]) -> dict[str, State
     wanted = {spec.selector.entity for spec in catalogue.desired_states.values()}
     if not wanted & given.keys():
         name = min(wanted, default="TYPE")
-        raise Refused("no_state", f"No {name} records were given.", f"Add: --state {name}=FILE (CSV or JSONL).")
+        raise Refused("no_state", f"No {name} records were given.", f"Add: --state {name}=FILE ({SAYS}).")
     return given
 
 
 def _read_all(catalogue: Catalogue, options: Sequence[str]) -> dict[str, State]:
     given: dict[str, State] = {}
-    for entity_type, path in states.parse_options(options, sorted(catalogue.entity_types)):
-        states.read(given.setdefault(entity_type, State(entity_type)), path, catalogue.readers[entity_type])
+    for entity_type, source in states.parse_options(options, sorted(catalogue.entity_types)):
+        state = given.setdefault(entity_type, State(entity_type))
+        states.read(state, source, catalogue.readers[entity_type], catalogue.entity_types[entity_type])
     return given
 
 
@@ -213,6 +217,7 @@ def _say_page(found: Sequence[Preview], given: dict[str, State], asking: text.As
     for preview in found:
         lines += text.page(preview, asking)
     faults = [fault for rows in given.values() for fault in rows.faults]
+    lines += text.unread_lines(unread.of(found, given), asking.full)
     lines += text.fault_lines(faults, asking.full)
     say([*lines, text.footer(found, asking, len(faults), code)])
 
