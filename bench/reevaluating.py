@@ -181,18 +181,10 @@ async def _fill(realm: Realm, pool: Any, entities: int) -> None:
         ("vendor", one["id"], orjson.dumps(one).decode(), "bench", at, number, f"{number:032x}", number, at, False)
         for number, one in ((number, row(number)) for number in range(entities))
     ]
-    names = [
-        "entity_type",
-        "key",
-        "row",
-        "feed",
-        "source_time",
-        "sequence",
-        "event_id",
-        "position",
-        "as_of",
-        "withdrawn",
-    ]
+    names = (
+        *("entity_type", "key", "row", "feed", "source_time", "sequence"),
+        *("event_id", "position", "as_of", "withdrawn"),
+    )
     async with pool.acquire() as conn:
         await conn.copy_records_to_table("entities", schema_name="differ", columns=names, records=records)
         await conn.execute("ANALYZE differ.entities")

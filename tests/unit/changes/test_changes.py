@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -14,7 +13,7 @@ from cli.preview.states import State, StateRow
 from common.changes.cases import OPEN
 from common.declarations.catalogue import Catalogue
 from common.declarations.checks import check
-from common.declarations.loader import Document, load
+from common.declarations.loader import load
 from hypothesis import given
 from hypothesis import strategies as st
 from support.casework import FINDINGS, ROW
@@ -133,7 +132,7 @@ def test_before_its_day_nothing_is_decided_and_the_preview_says_so() -> None:
 
 def problems(text: str, active: str = TEXT) -> list[tuple[str, str]]:
     loaded = load(text, "findings.yaml")
-    documents: Sequence[Document] = loaded.documents
+    documents = loaded.documents
     found = loaded.problems or check(documents, Catalogue().with_documents(load(active, "findings.yaml").documents))
     return [(problem.reason_code, problem.message) for problem in found]
 

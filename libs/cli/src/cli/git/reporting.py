@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cli.git.comparing import Compared
+from cli.imports.source import Source
 from cli.observe.sending import Import, Observer, Outcome, send
 
 ENTITY_TYPE = "declaration"
@@ -34,4 +35,4 @@ def report(observer: Observer, compared: Sequence[Compared], commit: str, branch
     with tempfile.TemporaryDirectory(prefix="trueup-git-") as folder:
         file = Path(folder) / "declarations.jsonl"
         file.write_text("".join(json.dumps(row) + "\n" for row in rows(compared, commit, branch)))
-        return send(observer, Import(file, ENTITY_TYPE, as_of), lambda _: None)
+        return send(observer, Import(Source(file), ENTITY_TYPE, as_of), lambda _: None)

@@ -48,4 +48,4 @@ def compare(
 
 def _view(world: World, entity_type: str, key: str) -> EntityView | None:
     row = world.row(entity_type, key)
-    return None if row is None else world.view(entity_type, row)[0]
+    return None if row is None else world.view(entity_type, row)

@@ -5,7 +5,7 @@ from functools import partial
 from itertools import product
 from zoneinfo import ZoneInfo
 
-from common.declarations import compiling, sensitivity, templates
+from common.declarations import choices, compiling, sensitivity, templates
 from common.declarations.catalogue import Catalogue, policy_facts
 from common.declarations.expressions import Condition, Language, Scope
 from common.declarations.loader import Document
@@ -63,10 +63,15 @@ def _broken(documents: list[Document], active: Catalogue, after: Catalogue) -> l
             continue
         checker = _Checker(document, after)
         checker.run()
-        for fault in checker.problems[:1]:
+        # What is in force already may compare with what never is: that has not come to be with this.
+        for fault in [one for one in checker.problems if one.reason_code != choices.CODE][:1]:
             told = f"With this, the active {document.kind} {document.name} no longer holds: {fault.message}"
             problems.append(documents[0].problem((), Wrong("breaks_active", told, fault.hint)))
     return problems
+
+
+_FILLED = {"text": "and a text", "date": '"{today + 14 days}"', "list": "[a, b]", "number": "1"}
+"""How a parameter of each type could be filled in."""
 
 
 class _Checker:
@@ -142,7 +147,7 @@ class _Checker:
         for rule, steps in remediation.playbook.items():
             for index, step in enumerate(steps):
                 path: Path = ("remediation", "playbook", rule, index)
-                if self._exists("action under actions", step.action, allowed, (*path, "action")) and state:
+                if self._listed(step.action, allowed, (*path, "action")) and state:
                     self._step(step, path, state.language)
         self._renames(spec)
         if self._all.policy(name) is None:
@@ -150,6 +155,7 @@ class _Checker:
             self._report((), Wrong("no_policy", f"No ApprovalPolicy covers {name}.", hint))
         if state is not None and not self.problems:
             types = self._all.entity_types
+            choices.check(spec, types[spec.selector.entity], types, self._report)
             hidden = sensitivity.sensitive_variables(types[spec.selector.entity], types)
             sensitivity.check_desired_state(state, hidden, self._report)
 
@@ -170,6 +176,16 @@ class _Checker:
                 hint = "Only a rule goes on as a rule, and an objective as an objective: drop formerly."
                 self._report(path, Wrong("ambiguous_rename", told, hint))
 
+    def _listed(self, action: str, allowed: Iterable[str], path: Path) -> bool:
+        names = list(allowed)
+        if action not in names:
+            told = f"There is no action {action!r} under remediation.actions."
+            hint = did_you_mean(action, names)
+            if action in self._all.actions:
+                hint = f"Add it there: actions: [{', '.join([*names, action])}]"
+            self._report(path, Wrong("unknown_name", told, hint))
+        return action in names
+
     def _step(self, step: Step, path: Path, language: Language) -> None:
         action = self._all.actions.get(step.action)
         if action is None:
@@ -186,7 +202,8 @@ class _Checker:
         for name in action.parameters:
             if name not in step.parameters:
                 told = f"{step.action} needs the parameter {name}."
-                self._report((*path, "with"), Wrong("missing_parameter", told, f"Add {name}: ..."))
+                hint = f"Add {name}: {_FILLED[action.parameters[name]]}"
+                self._report((*path, "with"), Wrong("missing_parameter", told, hint))
         if step.why:
             self._filled((*path, "why"), lambda: templates.parse(step.why or "", language.scope))
 

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from cel_expr_python import cel
 
+from common.declarations import habits
 from common.declarations.problems import Wrong, did_you_mean
 from common.declarations.values import Decimal, Sensitive, Slot, Status, Unknown, Value, ValueType
 
@@ -104,6 +105,12 @@ class Language:
         `known(x)` is accepted as a whole condition and only with `may_ask_known` (in `expect`, `done`, `proof`):
         as a `when` it would let missing information excuse an entity. Raises Wrong with what to write instead.
         """
+        try:
+            return self._compiled(source, done, may_ask_known)
+        except Wrong as fault:
+            raise habits.explained(fault, source, self.scope) from fault
+
+    def _compiled(self, source: str, done: Condition | None, may_ask_known: bool) -> Condition:
         if (whole := _KNOWN.fullmatch(source)) is not None:
             if not may_ask_known:
                 raise Wrong("known_not_here", "known(x) is an expectation of its own.", "Use it after expect: alone.")
@@ -119,7 +126,9 @@ class Language:
         except Exception as error:  # the runtime raises RuntimeError and others: all mean that it does not compile
             raise _human(str(error), source) from error
         if program.return_type() != cel.Type.BOOL:
-            raise Wrong("not_a_condition", f"{source!r} is neither true nor false.", "Compare it: ... == 'open'.")
+            raise Wrong(
+                "not_a_condition", f"{source!r} is neither true nor false.", f"Compare it: {source} == 'open'."
+            )
         return Condition(source, reads, program=program)
 
     def bind(self, slots: Mapping[str, Slot], only: tuple[str, ...] | None = None) -> Bound:
@@ -332,6 +341,8 @@ def _goes(operator: str, kinds: list[str]) -> str:
         return "Ask whether it contains one value: 'A' in areas."
     if operator in METHODS:
         return METHODS[operator]
+    if set(kinds) == {"yes/no", "text"}:
+        return "What is yes or no stands alone: paid, or !paid."
     if "date" in kinds and "text" in kinds:
         return "Compare a date with a date attribute, today, or today - days(90)."
     return "Compare values of the same kind."

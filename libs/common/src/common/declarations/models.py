@@ -10,6 +10,8 @@ from pydantic import AfterValidator, Field, model_validator
 from common.declarations import later, sql
 from common.declarations.calendars import Calendar
 from common.declarations.fields import (
+    Column,
+    Dated,
     Day,
     Expression,
     Formerly,
@@ -42,7 +44,7 @@ def _ranked(value: dict[str, str]) -> dict[str, str]:
 
 
 class Attribute(Strict):
-    column: Sentence = Field(alias="from")
+    column: Column = Field(alias="from")
     read: ReadText = Read(type="text")
 
 
@@ -83,7 +85,7 @@ class Relation(Strict):
 class EntityType(Strict):
     about: Sentence
     source: Name
-    key: Sentence
+    key: Column
     fresh_for: PeriodText | None = None
     sensitive: tuple[str, ...] = Field(default=(), strict=False)
     checks: tuple[Expression, ...] = Field(default=(), strict=False, max_length=50)
@@ -158,7 +160,7 @@ class Deadline(Strict):
     formerly: Formerly = ()
     when: Expression | None = None
     expect: Expression
-    by: str
+    by: Dated
     plus: PeriodText | None = None
     lead: PeriodText | None = None
     says: Sentence
@@ -198,7 +200,11 @@ class DesiredState(Strict):
     selector: Selector
     done: Expression
     severity: Annotated[dict[Literal["urgent", "high", "medium", "low"], Expression], AfterValidator(_ranked)] = (
-        Field(min_length=1)
+        Field(
+            min_length=1,
+            title="conditions by severity",
+            examples=[{"high": "amount > 1000.0", "medium": "otherwise"}],
+        )
     )
     expectations: tuple[Expectation, ...] = Field(default=(), strict=False, max_length=100)
     deadlines: tuple[Deadline, ...] = Field(default=(), strict=False, max_length=100)
@@ -323,12 +329,7 @@ class ActionType(Strict):
                 "Write: autonomy: L2.",
                 ("autonomy",),
             )
-        if (self.provider == "sql") != (self.sql is not None):
-            refuse(
-                "bad_sql", "The provider sql needs a statement, and only it.", "Add or drop sql: {statement: ...}."
-            )
-        if self.sql is not None:
-            sql.check(self.sql.statement, self.parameters)
+        sql.check_offered(self.provider, self.sql.statement if self.sql else None, self.parameters)
         return self
 
 
@@ -369,6 +370,9 @@ class System(Strict):
     criticality: Risk = "medium"
 
 
+Apart = tuple[Literal["author", "confirmer", "approver", "releaser", "implementer"], ...]
+
+
 class ApprovePlanLine(Strict):
     when: Expression
     roles: Quorum
@@ -379,7 +383,7 @@ class ApprovalPolicy(Strict):
     confirm_gap: Quorum
     approve_plan: tuple[ApprovePlanLine, ...] = Field(strict=False, min_length=1, max_length=50)
     release_step: Quorum
-    apart: tuple[Literal["author", "confirmer", "approver", "releaser", "implementer"], ...] = Field(strict=False)
+    apart: Apart = Field(strict=False, title="all five parts", examples=[list(ROLES_APART)])
     owners: dict[str, str] = Field(default={})
     expires: PeriodText
 

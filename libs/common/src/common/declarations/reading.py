@@ -57,6 +57,11 @@ class Reader:
         """The column that the key is read from."""
         return self._key
 
+    @property
+    def columns(self) -> frozenset[str]:
+        """Every column that something is read from."""
+        return frozenset((self._key, *(column for _, column, _ in (*self._columns, *self._sensitive))))
+
     def key(self, row: Row) -> str | None:
         """The entity's key, or None when the row has none that can be used."""
         value = row.get(self._key)

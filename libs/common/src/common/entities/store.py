@@ -227,9 +227,8 @@ class EntityStore:
         evaluation's to apply: it depends on its instant. `known`: what is stored of some of them, if that was read in
         this transaction.
         """
-        asked = list(dict.fromkeys(refs))
         stored = dict(known or {})
-        stored |= await self.read(conn, [ref for ref in asked if ref not in stored])
+        stored |= await self.read(conn, [ref for ref in dict.fromkeys(refs) if ref not in stored])
         openers = await self._openers(stored, catalogue)
         views: dict[Ref, EntityView] = {}
         for ref, entity in stored.items():
