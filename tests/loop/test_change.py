@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from cli.client import Client, previewed
@@ -28,14 +30,17 @@ pytestmark = pytest.mark.loop
 TEXT = Path(__file__).with_name("promises.yaml").read_text()
 PEOPLE = (
     Member("a.author", "A. Author", ("declaration-author",)),
-    Member("b.other", "B. Other", ("declaration-approver",)),
+    Member("b.other", "B. Other", ("declaration-approver", "head")),
 )
+
+
+RUN = ("observer", "differ", "planner", "approver")
 
 
 @contextmanager
 def realm(folder: Path, postgres: Postgres, broker: AnyBroker) -> Iterator[tuple[Stack, Client, Client]]:
     folder.mkdir(exist_ok=True)
-    stack = Stack(folder, realm="changes", broker=broker, postgres=postgres, run=("observer", "differ", "approver"))
+    stack = Stack(folder, realm="changes", broker=broker, postgres=postgres, run=RUN)
     keys = cast.enrol(PEOPLE, stack.realm, stack.config, stack.folder / "people")
     cast.secrets_of(stack.config, stack.realm)
     (folder / "token").write_text(cast.feed_tokens(stack.config, ["promises"])["promises"])
@@ -106,6 +111,12 @@ def test_what_was_previewed_and_signed_is_what_happens(tmp_path: Path, postgres:
         done = other.activate(second, page=page)
         assert done["status"] == "active"
         eventually(lambda: counts(stack) == 2)
+        eventually(lambda: len(list(other.cases(stage="to-confirm"))) == 2)
+
+        # It is declared at L1: the gap is reported and confirmed, and nothing is drafted or done.
+        other.decide("confirm", CASE)
+        eventually(lambda: types(stack, CASE)[-1] == "plan.withheld")
+        assert types(stack, CASE) == ["gap.opened", "gap.confirmed", "plan.withheld"]
 
 
 def test_what_is_merged_is_proposed_and_activated_by_somebody_who_wrote_none_of_it(
@@ -158,6 +169,23 @@ def emails(stack: Stack, person: str, address: str) -> None:
     fresh = path.with_suffix(".new")
     fresh.write_text(json.dumps(body))
     fresh.replace(path)
+
+
+CASE = "promises-kept/P-2/1"
+
+
+def types(stack: Stack, case: str) -> list[str]:
+    """The types of all events of a case."""
+
+    async def read() -> list[str]:
+        connection = await asyncpg.connect(stack.database_url("reader"))
+        try:
+            rows = await connection.fetch("SELECT type FROM ledger.events WHERE case_id = $1 ORDER BY position", case)
+        finally:
+            await connection.close()
+        return [row[0].removeprefix("trueup.").removesuffix(".v1") for row in rows]
+
+    return asyncio.run(read())
 
 
 STRICT = """  expectations:

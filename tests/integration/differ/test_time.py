@@ -175,6 +175,29 @@ async def test_by_the_wall_clock_deadlines_fire_without_a_message_and_after_down
     assert await timers.fire_due() == 0
 
 
+async def test_what_was_activated_before_its_day_counts_from_its_day_on_also_after_downtime(
+    walled: DifferRealm,
+) -> None:
+    today = walled.wall.replace(hour=0, minute=0, second=0, microsecond=0)
+    text = FINDINGS.read_text().replace("timezone: America/New_York", "timezone: UTC")
+    text = text[: text.index("  objectives:")] + text[text.index("  verification:") :]
+    begins = today + days(2)
+    await walled.begin(text.replace("effective: 2023-07-01", f"effective: {begins:%Y-%m-%d}"))
+    await walled.deliver(
+        await walled.observe("finding", finding("F-1", completion_date="June 30, 2023"), walled.wall),
+        await walled.observe("finding", finding("F-2"), walled.wall),
+    )
+    assert await walled.said() == []
+    differ = walled.restarted()  # nothing of it is left but its tables
+    now = today + days(1.9)
+    timers = WallTimers(walled.pool, Timers("differ"), differ.fire, lambda: now)
+    assert await timers.fire_due() == 0
+    now = today + days(5)
+    assert await timers.fire_due() > 0
+    opened = {event.data["key"]: event.asof for event in await walled.gap_events()}
+    assert opened == {"F-1": instant(begins), "F-2": instant(begins)}
+
+
 async def test_the_wall_clocks_task_fires_what_another_transaction_sets_while_it_sleeps(walled: DifferRealm) -> None:
     await walled.begin()
     fired: list[str] = []
