@@ -190,6 +190,29 @@ def test_an_author_who_activates_fails(walk: Walk) -> None:
     assert "declarations" in failures(forged(walk, events))
 
 
+@pytest.mark.parametrize(
+    ("person", "check"), [("t.brandt", "declarations"), ("r.osei", "apart"), ("j.moreau", "apart")]
+)
+def test_who_wrote_commits_and_takes_another_part_fails(walk: Walk, person: str, check: str) -> None:
+    """Who activated it, approved a plan or confirmed a gap of it wrote none of the commits that it is made of."""
+    events = [
+        replace(event, data={**event.data, "wrote": {"people": [person]}})
+        if event.type == approver.DeclarationActivated.TYPE
+        else event
+        for event in walk.ledger
+    ]
+    assert check in failures(forged(walk, events))
+
+
+def test_an_origin_that_nobody_signed_fails(walk: Walk) -> None:
+    git = {"repository": "d", "branch": "main", "path": "", "commit": "c" * 40, "authors": []}
+    events = [
+        replace(event, data={**event.data, "git": git}) if event.type == approver.DeclarationProposed.TYPE else event
+        for event in walk.ledger
+    ]
+    assert "declarations" in failures(forged(walk, events))
+
+
 def test_an_approval_after_the_execution_fails_the_order(walk: Walk) -> None:
     events = list(walk.ledger)
     approval = events.pop(index_of(walk, approver.ApprovalGiven.TYPE, 1))
