@@ -14,11 +14,12 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from cli.client import Client, previewed
+from cli.client import Client
 from cli.demo import cast
 from cli.demo.cast import Member
 from cli.git.courier import Look, Watch, look
 from cli.git.repository import Repository
+from cli.shown import previewed
 from cli.stack.postgres import Postgres
 from cli.stack.stack import AnyBroker, Stack
 from common.clock import instant, wall_now

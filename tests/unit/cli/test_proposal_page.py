@@ -6,8 +6,8 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from cli.client import check_proposal
 from cli.people.proposal import proposal_page
+from cli.shown import check_proposal
 from common.declarations.loader import document_digest
 from common.errors import Refused
 from common.events.differ import ChangePreviewed

@@ -27,6 +27,8 @@ from common.ids import erasure_stream
 from common.sealing import Subject
 from common.signing import new_key, public_of, sign, sign_bytes
 
+from cli.shown import check_proposal, differs, previewed
+
 TIMEOUT_S = 30.0
 ADVANCE_TIMEOUT_S = 90.0
 PAGE = 200
@@ -391,7 +393,7 @@ def _offered(page: JSONObject, kind: str, step: int | None, role: str | None) ->
 
 def _check_asked(decision: Decision, kind: str, case: str, person: str, step: int | None) -> None:
     if (decision.kind, decision.case, decision.person) != (kind, case, person) or step not in (None, decision.step):
-        raise _differs("the service asked you to sign another decision than the one you meant")
+        raise differs("the service asked you to sign another decision than the one you meant")
 
 
 def _check_shown(decision: Decision, page: JSONObject) -> None:
@@ -406,35 +408,7 @@ def _check_shown(decision: Decision, page: JSONObject) -> None:
         parts = DigestParts.model_validate(page["ticket"]["data"]["parts"])
         plan = PlanDrafted.model_validate(page["plan"]["data"])
         if parts.plan != plan.recompute_content_digest():
-            raise _differs("the ticket is for another plan than the one shown")
+            raise differs("the ticket is for another plan than the one shown")
         shown = parts.digest
     if shown != decision.subject:
-        raise _differs(f"what you would sign ({decision.subject[:12]}) is not what is shown ({shown[:12]})")
-
-
-def check_proposal(page: JSONObject) -> None:
-    """Raise `Refused` (`shown_differs`) unless the proposal's digests are those of the documents it shows."""
-    from common.declarations.loader import document_digest  # noqa: PLC0415 - slow to import; few commands need it
-    from common.proposals import set_digest  # noqa: PLC0415
-
-    shown = [(item["kind"], item["name"], document_digest(item["kind"], item["name"], item["spec"]))
-             for item in page["documents"]]  # fmt: skip
-    if set_digest(shown) != page["set_digest"] or [item["digest"] for item in page["documents"]] != [
-        content for *_, content in shown
-    ]:
-        raise _differs(f"the documents shown are not those that {page['id']} is about")
-    if (preview := page.get("preview")) is not None:
-        from common.events.differ import ChangePreviewed  # noqa: PLC0415 - slow to import; few commands need it
-
-        said = ChangePreviewed.model_validate(preview["said"])
-        if (said.digest, said.set_digest, said.proposal) != (preview["digest"], page["set_digest"], page["id"]):
-            raise _differs(f"the consequences shown are not those that were worked out for {page['id']}")
-
-
-def previewed(page: JSONObject) -> bool:
-    """Whether the page shows what the proposal would change, beside what is active now."""
-    return page.get("preview") is not None and bool(page["preview"]["current"])
-
-
-def _differs(message: str) -> Refused:
-    return Refused("shown_differs", message, "Look at the case again. If this repeats, tell the realm's operator.")
+        raise differs(f"what you would sign ({decision.subject[:12]}) is not what is shown ({shown[:12]})")

@@ -10,9 +10,10 @@ from typing import Annotated, Any, NoReturn
 import typer
 from common.errors import Refused
 
-from cli.client import Client, previewed
+from cli.client import Client
 from cli.people.lists import documents_changed
 from cli.people.screen import As, Json, acting, cell, print_json, say
+from cli.shown import previewed
 from cli.stack import operations, state
 
 PREVIEW_WAIT_S = 10.0

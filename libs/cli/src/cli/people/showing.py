@@ -8,10 +8,10 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from cli.client import check_proposal
 from cli.people.deciding import case_id
 from cli.people.page import case_page
 from cli.people.screen import As, Json, acting, console, print_json, say
+from cli.shown import check_proposal
 
 
 def show(

@@ -1,6 +1,6 @@
 """Deciding one desired state for one entity at one instant. Pure: the same input gives the same result."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal, Protocol, TypeAlias
@@ -14,7 +14,7 @@ from common.declarations.models import DesiredState
 from common.declarations.objectives import CompiledObjective
 from common.declarations.periods import Period
 from common.declarations.templates import Template
-from common.declarations.values import Sensitive, Slot, Status, Unknown, to_json
+from common.declarations.values import Slot, Status, Unknown, to_json
 
 RuleKind: TypeAlias = Literal["expectation", "deadline", "freshness", "done"]
 
@@ -102,8 +102,6 @@ class Evaluation:
         return "on track" if Status.PENDING in statuses else "met"
 
 
-MOST_ANSWERS = 2_048
-"""Of how many different values the answers of one condition are kept."""
 _FAILING = (Status.MISSED, Status.UNKNOWN, Status.SOON)
 
 
@@ -156,7 +154,7 @@ def evaluate(state: CompiledDesiredState, entity: EntityView, asof: datetime) ->
     if asof < state.effective:
         told = Outcome(Status.MISSED, f"not in force before {state.spec.effective}")
         return Evaluation(told, next_timers=(state.effective,))
-    sight = _Sight(state, entity, asof)
+    sight = Sight(state, entity, asof)
     selected = MET if state.where is None else sight.decide(state.where)
     if selected.status is not Status.MET:
         return Evaluation(selected, next_timers=sight.timers(()), slots=sight.slots)
@@ -177,16 +175,16 @@ def evaluate(state: CompiledDesiredState, entity: EntityView, asof: datetime) ->
 
 def proof(state: CompiledDesiredState, entity: EntityView, asof: datetime) -> RuleResult:
     """Whether what verification asks for (`proof`) holds for the entity: the auditor's question."""
-    return _Sight(state, entity, asof).condition("proof", state.proof)
+    return Sight(state, entity, asof).condition("proof", state.proof)
 
 
 def slots_of(state: CompiledDesiredState, entity: EntityView, asof: datetime) -> Mapping[str, Slot]:
     """Every variable of the entity with its value or the reason why it is Unknown, staleness applied; with `today`
     and `now`. For filling templates."""
-    return _Sight(state, entity, asof).slots
+    return Sight(state, entity, asof).slots
 
 
-class _Sight:
+class Sight:
     """One entity seen at one instant: its variables bound once, and what was read so far."""
 
     def __init__(self, state: CompiledDesiredState, entity: EntityView, asof: datetime) -> None:
@@ -207,10 +205,7 @@ class _Sight:
         if self._bound is None:
             self._bound = self._state.language.bind(slots, self._state.slots_needed)
         outcome = self._state.language.decide(condition, self._bound)
-        if outcome.status is not Status.UNKNOWN and "now" not in reads and _plain(slots[name] for name in reads):
-            if len(condition.answers) >= MOST_ANSWERS:
-                condition.answers.clear()
-            condition.answers[key] = outcome
+        condition.keep(key, outcome, slots)
         return outcome
 
     def condition(self, name: str, condition: Condition) -> RuleResult:
@@ -238,7 +233,7 @@ class _Sight:
         )
 
     def _deadline(self, rule: Rule, by: str, expect: Outcome) -> RuleResult:
-        due, soon = self._due(self.slots[by], rule)
+        due, soon = self.due(self.slots[by], rule)
         reason, status = expect.reason, expect.status
         if status is Status.MET:
             return RuleResult(rule.name, "deadline", status, _instant(due), "", rule.reads, seen=self)
@@ -250,7 +245,7 @@ class _Sight:
         told = rule.says
         return RuleResult(rule.name, "deadline", status, _instant(due), reason, rule.reads, True, told, soon, self)
 
-    def _due(self, by: Slot, rule: Rule) -> tuple[datetime | Unknown | None, datetime | None]:
+    def due(self, by: Slot, rule: Rule) -> tuple[datetime | Unknown | None, datetime | None]:
         """The first instant at which it is too late (the end of a day, or the moment itself), and the one from which
         it is due soon (the beginning of a day, or a moment). None, and the end of the calendar, where it lies
         somewhere after that end, which is still ahead: until then nothing is late."""
@@ -322,11 +317,6 @@ class _Sight:
         if name in ("today", "now") or origin is None or name in self._entity.related:
             return Fact(name, to_json(slot), None, None, unknown)
         return Fact(name, to_json(slot), origin.stream, origin.event_id, unknown)
-
-
-def _plain(slots: Iterable[Slot]) -> bool:
-    """Whether all are values that may be kept in memory: nothing sensitive, nothing Unknown."""
-    return not any(isinstance(slot, Unknown | Sensitive) for slot in slots)
 
 
 def _day(by: Slot, zone: ZoneInfo) -> date:
@@ -401,5 +391,5 @@ def _add_relation(
 
 __all__ = [
     "MET", "MISSED", "CompiledDesiredState", "Counted", "EntityView", "Evaluation", "Fact", "Origin", "Related",
-    "Rule", "RuleKind", "RuleResult", "evaluate", "proof", "slots_of",
+    "Rule", "RuleKind", "RuleResult", "Sight", "evaluate", "proof", "slots_of",
 ]  # fmt: skip

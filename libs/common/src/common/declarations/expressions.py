@@ -33,6 +33,8 @@ METHODS = {
 """What may be asked of a value, and how: of which types, with what."""
 CLOCK: dict[str, ValueType] = {"today": "date", "now": "moment"}
 
+MOST_ANSWERS = 2_048
+"""Of how many different values the answers of one condition are kept."""
 _CEL_TYPES = {
     "text": cel.Type.STRING,
     "yes/no": cel.Type.BOOL,
@@ -76,6 +78,18 @@ class Condition:
     known: str | None = None
     program: Any = None
     answers: dict[Any, Outcome] = field(default_factory=dict, repr=False, compare=False)
+
+    def keep(self, key: Any, outcome: Outcome, slots: Mapping[str, Slot]) -> None:
+        """Keep the answer to the values of `key`, unless it is Unknown, follows the moment or rests on what is
+        sensitive."""
+        read = [slots[name] for name in self.reads]
+        if outcome.status is Status.UNKNOWN or "now" in self.reads:
+            return
+        if any(isinstance(slot, Unknown | Sensitive) for slot in read):
+            return
+        if len(self.answers) >= MOST_ANSWERS:
+            self.answers.clear()
+        self.answers[key] = outcome
 
     @property
     def follows_clock(self) -> tuple[str, ...]:

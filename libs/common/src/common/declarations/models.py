@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from common.declarations import later, sql
+from common.declarations import later, renaming, sql
 from common.declarations.calendars import Calendar
 from common.declarations.fields import (
     Column,
@@ -231,7 +231,7 @@ class DesiredState(Strict):
                 refuse("bad_name", f"A rule cannot be named {name!r}: there is one already.", "Rename it.", at)
             if name in names[:index]:
                 refuse("duplicate_rule", f"Two rules are named {name!r}.", "Each rule needs its own name.", at)
-        self._check_renames(names)
+        renaming.check(names, self.renames)
         if not names:
             refuse("no_rules", "Nothing is expected.", "Add at least one entry under expectations or deadlines.")
         *_, (_, last) = self.severity.items()
@@ -253,30 +253,10 @@ class DesiredState(Strict):
         return self
 
     @property
-    def renames(self) -> tuple[tuple[Path, str, str], ...]:
-        """(where it stands, name, former name) of every rule and objective that was called otherwise."""
-        sorts: tuple[tuple[str, tuple[Expectation | Deadline | Objective, ...]], ...] = (
-            ("expectations", self.expectations),
-            ("deadlines", self.deadlines),
-            ("objectives", self.objectives),
-        )
-        return tuple(
-            ((sort, index, "formerly"), item.name, former)
-            for sort, items in sorts
-            for index, item in enumerate(items)
-            for former in item.formerly
-        )
-
-    def _check_renames(self, names: list[str]) -> None:
-        """One former name has one successor, and is no name any more."""
-        taken: dict[str, str] = {}
-        for at, name, former in self.renames:
-            if former in names:
-                told = f"{name} was formerly {former!r}, and there is a {former!r} still."
-                refuse("ambiguous_rename", told, "A rule that is still there was not renamed: drop one.", at)
-            if taken.setdefault(former, name) != name:
-                told = f"Both {taken[former]} and {name} were formerly {former!r}."
-                refuse("ambiguous_rename", told, "Its history can go on under one name only: keep one.", at)
+    def renames(self) -> tuple[renaming.Renamed, ...]:
+        """Every rule and objective that was called otherwise."""
+        rules = (("expectations", self.expectations), ("deadlines", self.deadlines))
+        return renaming.renamed((*rules, ("objectives", self.objectives)))
 
 
 class Limits(Strict):

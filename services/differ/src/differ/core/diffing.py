@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from common.declarations.evaluation import EntityView
+from common.declarations.evaluation import CompiledDesiredState, EntityView
+from common.declarations.glancing import Quiet, glance
 from common.entities.rows import Ref
 from common.objectives.contributing import Contribution, contribution
 
@@ -39,6 +40,11 @@ def diff(
     parts: list[tuple[Look, str, Contribution | None]] = []
     for look in looks:
         state = declared.states[look.desired_state]
+        case = known.get((look.desired_state, look.ref[1]))
+        if (quiet := _quiet(state, look, views.get(look.ref), case, asof)) is not None:
+            if quiet.look_again is not None:
+                alarms.append((look, quiet.look_again))
+            continue
         finding = find(state, look.ref, views.get(look.ref), asof)
         for objective in state.objectives:
             known_of = finding.evaluation
@@ -46,8 +52,18 @@ def diff(
             parts.append((look, objective.name, part))
         if finding.look_again is not None:
             alarms.append((look, finding.look_again))
-        case = known.get((look.desired_state, look.ref[1])) or CaseState(look.desired_state, look.ref)
+        case = case or CaseState(look.desired_state, look.ref)
         if (decision := decide(case, finding)) is not None:
             known[case.key] = decision.after
             decisions.append(decision)
     return Diff(decisions, alarms, parts)
+
+
+def _quiet(
+    state: CompiledDesiredState, look: Look, view: EntityView | None, case: CaseState | None, asof: datetime
+) -> Quiet | None:
+    """Where nothing was said of it, and nothing is: most entities, most of the time."""
+    said = case is not None and (case.open or case.selector_unknown is not None)
+    if said or view is None or state.objectives or look.ref[0] != state.spec.selector.entity:
+        return None
+    return glance(state, view, asof)

@@ -1,0 +1,87 @@
+"""A glance says of most entities what deciding them whole would: the differ may leave it at that."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import pytest
+from common.declarations.catalogue import Catalogue
+from common.declarations.evaluation import EntityView, Origin, evaluate
+from common.declarations.glancing import glance
+from common.declarations.loader import load
+from common.declarations.values import Unknown
+from hypothesis import given
+from hypothesis import strategies as st
+from support.casework import FINDINGS, ROW
+
+NOW = datetime(2023, 7, 3, 12, tzinfo=UTC)
+TEXT = FINDINGS.read_text()
+PLAIN = TEXT[: TEXT.index("  objectives:")] + TEXT[TEXT.index("  verification:") :]
+EDITS = {
+    "plain": PLAIN,
+    "lead": PLAIN.replace("      by: due\n", "      by: due\n      lead: 10 days\n", 1),
+    "clock": PLAIN.replace("expect: known(due)", "expect: due > today - days(40)"),
+    "moment": PLAIN.replace("expect: known(due)", "expect: due > now - days(3)"),
+    "ahead": PLAIN.replace("effective: 2023-07-01", "effective: 2023-07-20"),
+    "unsure": PLAIN.replace("      by: due\n", "      when: repeat\n      by: due\n", 1),
+}
+
+
+@cache
+def catalogue(edit: str) -> Catalogue:
+    assert edit == "plain" or EDITS[edit] != PLAIN
+    return Catalogue().with_documents(load(EDITS[edit], "findings.yaml").documents)
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> dict[str, Any]:
+    positions = ["Corrective action in progress", "Corrective action complete", "see below", None]
+    return {
+        **ROW,
+        "repeat_finding": draw(st.sampled_from("YN?")),
+        "compliance_requirements": draw(st.sampled_from(["C", "L", None])),
+        "corrective_action_status": draw(st.sampled_from(positions)),
+        "completion_date": draw(st.sampled_from(["June 30, 2023", "July 31, 2023", "July 7, 2023", "soon", None])),
+    }
+
+
+@given(rows(), st.sampled_from(sorted(EDITS)), st.integers(-60, 60), st.integers(-2, 40), st.booleans())
+def test_a_glance_and_a_whole_evaluation_agree(
+    row: dict[str, Any], edit: str, days: int, fresh: int, observed: bool
+) -> None:
+    known, asof = catalogue(edit), NOW + timedelta(days=days)
+    state = known.compiled("money-findings-closed")
+    origin = Origin("entity/finding/F-1", "event", asof + timedelta(days=fresh)) if observed else None
+    related = {"retest": Unknown("absent", "no retest names this one")}
+    view = EntityView("finding", "F-1", known.readers["finding"].read(row).values, origin, related)
+    whole, quiet = evaluate(state, view, asof), glance(state, view, asof)
+    assert (quiet is not None) == (whole.standing in ("not selected", "met", "on track"))
+    if quiet is not None:
+        assert quiet.look_again == min(whole.next_timers, default=None)
+
+
+@pytest.mark.parametrize("edit", sorted(EDITS))
+def test_answers_that_are_kept_are_those_of_the_same_values(edit: str) -> None:
+    """Decided again in another order, after others, each entity comes to the same."""
+    known = catalogue(edit)
+    state, reader = known.compiled("money-findings-closed"), known.readers["finding"]
+    every = [
+        {**ROW, "repeat_finding": repeat, "corrective_action_status": status, "completion_date": due}
+        for repeat in "YN?"
+        for status in ("Corrective action complete", "Corrective action in progress", None)
+        for due in ("June 30, 2023", "July 31, 2023", None)
+    ]
+
+    def decided(row: dict[str, Any]) -> list[Any]:
+        view = EntityView("finding", "F-1", reader.read(row).values, Origin("s", "e", None))
+        found = evaluate(state, view, NOW)
+        return [found.standing, found.severity, [(rule.name, rule.status, rule.reason) for rule in found.rules]]
+
+    first = [decided(row) for row in every]
+    assert [decided(row) for row in reversed(every)] == first[::-1]
+    conditions = [rule.expect for rule in state.rules] + [rule.when for rule in state.rules if rule.when]
+    for condition in conditions:
+        condition.answers.clear()
+    assert [decided(row) for row in every] == first
