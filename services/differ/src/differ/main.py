@@ -67,11 +67,16 @@ async def compose(runtime: Runtime) -> Parts:
         await differ.on_declarations(conn, batch)
         nudge()
 
+    async def attestations(conn: Connection, batch: Sequence[Recorded]) -> None:
+        await differ.on_attestations(conn, batch)
+        if differ.measures:
+            nudge()
+
     return Parts(
         consumers=[
             Consumer(("state",), state),
             Consumer(("declarations",), declarations),
-            Consumer(("attestations",), differ.on_attestations),
+            Consumer(("attestations",), attestations),
             Consumer(("clock",), differ.on_clock),
         ],
         tasks={"lease": lease.keep, "reviews": duties.reviews, "deadlines": duties.deadlines},

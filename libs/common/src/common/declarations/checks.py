@@ -24,6 +24,7 @@ from common.declarations.models import (
 from common.declarations.problems import Path, Problem, Wrong, did_you_mean
 from common.declarations.reading import scope_of
 from common.declarations.values import Status
+from common.objectives.scope import SCOPE
 
 
 def check(documents: Iterable[Document], active: Catalogue | None = None) -> list[Problem]:
@@ -133,17 +134,15 @@ class _Checker:
         name = self._document.name
         state = compiling.desired_state(name, spec, self._all.declared, "", self._report)
         remediation = spec.remediation
-        listed = [
-            self._exists("action", action, self._all.actions, ("remediation", "actions", index))
-            for index, action in enumerate(remediation.actions)
-        ]
-        # Where the list itself is wrong, what it lacks may be what was meant: then any action that there is will do.
-        allowed = remediation.actions if all(listed) else (*remediation.actions, *self._all.actions)
+        actions = self._listed(remediation.actions, "actions")
+        process_actions = self._listed(remediation.process_actions, "processActions")
         for rule, steps in remediation.playbook.items():
+            objective = any(one.name == rule for one in spec.objectives)
+            what, allowed = ("processActions", process_actions) if objective else ("actions", actions)
             for index, step in enumerate(steps):
                 path: Path = ("remediation", "playbook", rule, index)
-                if self._exists("action under actions", step.action, allowed, (*path, "action")) and state:
-                    self._step(step, path, state.language)
+                if self._exists(f"action under {what}", step.action, allowed, (*path, "action")) and state:
+                    self._step(step, path, SCOPE if objective else state.language.scope)
         if self._all.policy(name) is None:
             hint = "Add an ApprovalPolicy with: covers: " + name
             self._report((), Wrong("no_policy", f"No ApprovalPolicy covers {name}.", hint))
@@ -152,7 +151,16 @@ class _Checker:
             hidden = sensitivity.sensitive_variables(types[spec.selector.entity], types)
             sensitivity.check_desired_state(state, hidden, self._report)
 
-    def _step(self, step: Step, path: Path, language: Language) -> None:
+    def _listed(self, names: tuple[str, ...], field: str) -> tuple[str, ...]:
+        """The actions that steps may name. Where the list itself is wrong, what it lacks may be what was meant: then
+        any action that there is will do."""
+        there = [
+            self._exists("action", action, self._all.actions, ("remediation", field, index))
+            for index, action in enumerate(names)
+        ]
+        return names if all(there) else (*names, *self._all.actions)
+
+    def _step(self, step: Step, path: Path, scope: Scope) -> None:
         action = self._all.actions.get(step.action)
         if action is None:
             return
@@ -163,14 +171,14 @@ class _Checker:
                     (*path, "with", name), Wrong("unknown_parameter", told, did_you_mean(name, action.parameters))
                 )
                 continue
-            fill = partial(templates.parameter, template, action.parameters[name], language.scope)
+            fill = partial(templates.parameter, template, action.parameters[name], scope)
             self._filled((*path, "with", name), fill)
         for name in action.parameters:
             if name not in step.parameters:
                 told = f"{step.action} needs the parameter {name}."
                 self._report((*path, "with"), Wrong("missing_parameter", told, f"Add {name}: ..."))
         if step.why:
-            self._filled((*path, "why"), lambda: templates.parse(step.why or "", language.scope))
+            self._filled((*path, "why"), lambda: templates.parse(step.why or "", scope))
 
     def _filled(self, path: Path, parse: Callable[[], object]) -> None:
         try:

@@ -8,7 +8,6 @@ FIELDS = {
     "escalate": "escalation after a silence",
     "formerly": "renaming with history",
     "perPersonPerDay": "limits per person",
-    "processActions": "actions for a missed objective",
     "refer": "referring a decision to another role",
     "referFirst": "a ruling by another role before approval",
     "route": "routing to a queue",

@@ -33,7 +33,7 @@ def guarded(measure: Measure, population: int, baseline: Baseline | None, guard:
     if population >= baseline.population * (1 - guard.shrink):
         return measure
     why = f"the population shrank from {baseline.population:,} to {population:,}"
-    return replace(measure, verdict="undecided", why=why)
+    return replace(measure, verdict="undecided", why=why, shrunk=True)
 
 
 def sampled(measure: Measure, minimum: int) -> Measure:

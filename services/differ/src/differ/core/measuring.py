@@ -18,6 +18,7 @@ from common.events.differ import (
     ObjectiveSnapshot,
     ObjectiveUndecided,
 )
+from common.events.envelope import Event
 from common.objectives import wording
 from common.objectives.contributing import Contribution, Result, measured
 from common.objectives.standing import Baseline
@@ -28,8 +29,12 @@ class Said:
     """What was said last of an objective, as of when, and how often anything was."""
 
     data: ObjectiveSnapshot
-    asof: datetime
+    event: Event
     stream_version: int
+
+    @property
+    def asof(self) -> datetime:
+        return parse_instant(self.event.asof)
 
 
 def stream_of(desired_state: str, objective: str) -> str:
@@ -47,14 +52,17 @@ def measure(
     contributions: Iterable[Contribution],
     before: Said | None,
     asof: datetime,
+    *,
+    daily: bool = False,
 ) -> ObjectiveSnapshot | None:
-    """What is to be said of an objective as of `asof`; None where nothing new is worth an event.
+    """What is to be said of an objective as of `asof`; None where nothing new is worth an event. `daily`: the
+    auditor waits for what is measured anew, so that it is said once a day though nothing of it changed.
 
     The first measure with a value, of no smaller a sample than is needed, is the baseline, until the objective itself
     is declared otherwise.
     """
     known = before.data if before is not None and before.data.definition == definition(objective) else None
-    baseline = _baseline(known.baseline) if known is not None and known.baseline is not None else None
+    baseline = baseline_of(known.baseline) if known is not None and known.baseline is not None else None
     every = list(contributions)
     result = measured(objective, every, asof, state.zone, baseline)
     if baseline is None and result.measure.value is not None and result.measure.sample >= objective.spec.minimum:
@@ -63,10 +71,10 @@ def measure(
     data = _snapshot(state, objective, result, baseline)
     if known is None or before is None:
         return data
-    if (data.standing, data.version) != (known.standing, known.version):
+    if (data.standing, data.version, data.shrunk) != (known.standing, known.version, known.shrunk):
         return data
     another_day = before.asof.astimezone(state.zone).date() < asof.astimezone(state.zone).date()
-    return data if another_day and data != known else None
+    return data if another_day and (daily or data != known) else None
 
 
 def _snapshot(
@@ -89,6 +97,7 @@ def _snapshot(
         population=result.population,
         baseline=None if baseline is None else _said(baseline, objective),
         reason=found.why or None,
+        shrunk=found.shrunk or None,
     )
 
 
@@ -103,5 +112,5 @@ def _said(baseline: Baseline, objective: CompiledObjective) -> ObjectiveBaseline
     return ObjectiveBaseline(at=instant(baseline.at), value=value, says=says, population=baseline.population)
 
 
-def _baseline(said: ObjectiveBaseline) -> Baseline:
+def baseline_of(said: ObjectiveBaseline) -> Baseline:
     return Baseline(parse_instant(said.at), Fraction(said.value), said.population)
