@@ -18,18 +18,22 @@ from common.declarations.catalogue import Catalogue
 from common.errors import Permanent
 from common.events.approver import ClockAdvanced
 from common.events.auditor import CaseClosed
+from common.events.differ import ObjectiveMet, ObjectiveMissed, ObjectiveUndecided
 from common.events.envelope import Event
 from common.events.observer import EntityObserved, EntityWithdrawn
 from common.jobs import JobQueue
 from common.ledger import Connection, Recorded
+from common.objectives.population import POPULATION
 from common.service_keys import ServiceKeys
+from common.standings import standings
 from common.timers import Timer, Timers
 
 from auditor.core import deciding, proving
 from auditor.core.deciding import Dates, Story
-from auditor.core.seeing import Sight, see
+from auditor.core.seeing import Sight, see, see_population
 from auditor.ports import Alarms, Cases, Entities, Records
 
+MEASURES = frozenset({ObjectiveMet.TYPE, ObjectiveMissed.TYPE, ObjectiveUndecided.TYPE})
 CHUNK = 200
 """Cases that are looked at in one transaction when a declaration changes."""
 Said: TypeAlias = dict[str, list[Event]]
@@ -67,8 +71,11 @@ class Auditor:
             await self._look(conn, await self._caught_up(conn), await self._.current.asof(conn))
 
     async def on_cases(self, conn: Connection, batch: Sequence[Recorded]) -> None:
-        """Something happened in these cases."""
-        hinted = {event.caseid for event in (recorded.event for recorded in batch) if event.caseid is not None}
+        """Something happened in these cases, or was measured of these populations."""
+        events = [recorded.event for recorded in batch]
+        hinted = {event.caseid for event in events if event.caseid is not None}
+        measured = {(event.data["entity_type"], POPULATION) for event in events if event.type in MEASURES}
+        hinted.update(await self._.cases.watched(conn, measured))
         await self._look(conn, sorted(hinted), await self._.current.asof(conn))
 
     async def on_declarations(self, conn: Connection, batch: Sequence[Recorded]) -> None:
@@ -167,8 +174,13 @@ class Auditor:
     ) -> tuple[Sight, dict[str, Dates]]:
         gap = story.case.gap
         assert gap is not None
-        known = await self._.entities.known(conn, catalogue, (gap.data.entity_type, gap.data.key))
-        sight = see(catalogue, gap.data.desired_state, known.view, known.stored, asof)
+        if gap.data.key == POPULATION:
+            objectives = [rule.name for rule in gap.data.rules]
+            stood = await standings(conn, gap.data.desired_state)
+            sight = see_population(catalogue, gap.data.desired_state, objectives, stood)
+        else:
+            known = await self._.entities.known(conn, catalogue, (gap.data.entity_type, gap.data.key))
+            sight = see(catalogue, gap.data.desired_state, known.view, known.stored, asof)
         observed = await self._.records.events(conn, sight.observations())
         return sight, {recorded.event.id: _dates(recorded) for recorded in observed}
 
@@ -188,6 +200,9 @@ class Auditor:
 
 
 def _dates(recorded: Recorded) -> Dates:
+    """Of a measure: as of when it was taken."""
     event = recorded.event
+    if event.type in MEASURES:
+        return Dates(recorded.position, event.asof, event)
     observed = EntityObserved.of(event) if event.type == EntityObserved.TYPE else EntityWithdrawn.of(event)
     return Dates(recorded.position, observed.source_time, event)

@@ -30,6 +30,7 @@ from common.events.auditor import (
 from common.events.envelope import Event
 from common.events.executor import ExecutionFinished
 from common.events.model import EventData, Value
+from common.objectives.population import POPULATION
 from common.service_keys import ServiceKeys, check_service_signature
 
 from auditor.core import proving
@@ -179,7 +180,7 @@ def _soaking(story: Story, sight: Sight, dates: Mapping[str, Dates], asof: datet
         reason_code, reason, cause = failed
         data = VerificationFailed(case=case.id, reason_code=reason_code, reason=reason, facts=list(sight.facts))
         return [Finding(data, cause or _latest(proof, sight, dates))]
-    over = asof >= parse_instant(proof.data.soak_until)
+    over = asof >= parse_instant(proof.data.soak_until) and _measured_since(story, sight, dates)
     if not over or case.gap_closed is None or sight.standing not in ("holds", "gone"):
         return []
     passed = VerificationPassed(
@@ -190,6 +191,19 @@ def _soaking(story: Story, sight: Sight, dates: Mapping[str, Dates], asof: datet
         facts=list(sight.facts),
     )
     return [Finding(passed, _latest(proof, sight, dates))]
+
+
+def _measured_since(story: Story, sight: Sight, dates: Mapping[str, Dates]) -> bool:
+    """Of a population: whether its objectives were measured again when the soak was over. The measure is another
+    service's, which may be behind; of an entity the auditor decides everything itself."""
+    case = story.case
+    assert case.gap is not None
+    assert case.proof is not None
+    if case.gap.data.key != POPULATION:
+        return True
+    until = parse_instant(case.proof.data.soak_until)
+    found = [dates.get(event_id) for event_id in sight.observations()]
+    return all(known is not None and parse_instant(known.source_time) >= until for known in found)
 
 
 def _failed(case: Case, sight: Sight) -> tuple[str, str, Event | None] | None:
