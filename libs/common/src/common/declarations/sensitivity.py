@@ -94,8 +94,9 @@ def check_desired_state(state: CompiledDesiredState, hidden: frozenset[str], rep
         dates = [objective.at] if objective.at else []
         dates += [objective.timespan.start, objective.timespan.stop] if objective.timespan else []
         _refuse(dates, hidden, ("objectives", index), "sensitive_date", report)
+    objectives = {objective.name for objective in spec.objectives}  # their steps read measures, and no attribute
     for name, steps in spec.remediation.playbook.items():
-        for index, step in enumerate(steps):
+        for index, step in enumerate(steps if name not in objectives else ()):
             path = ("remediation", "playbook", name, index)
             for parameter, template in step.parameters.items():
                 texts = template if isinstance(template, tuple) else (template,)
