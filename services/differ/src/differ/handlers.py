@@ -192,13 +192,13 @@ class Differ:
         parts: Mapping[str, Sequence[Keyed]],
         asof: datetime,
     ) -> Decision | None:
-        found = population.finding(state, stood, case)
+        found = population.finding(state, stood, case, asof)
         decision = decide(case, found)
         if decision is None or decision.data is None:
             return decision
         if _reopens(decision) and await self._out.records.closed(conn, [case.case]):
             case = ended(case, case.occurrence)  # the message is still on its way
-            found = population.finding(state, stood, case)
+            found = population.finding(state, stood, case, asof)
         worst = population.worst(state, found, parts, asof)
         refs = dict.fromkeys((found.ref[0], key) for entities, _ in worst.values() for key, _ in entities)
         views = await self._out.entities.views(conn, declared.catalogue, refs) if refs else {}

@@ -26,6 +26,11 @@ class Stood:
     event: Event
 
 
+def whole(entity_type: str, key: str) -> str:
+    """What people call the subject of a population's case; empty for one entity's."""
+    return f"Every {entity_type} together" if key == POPULATION else ""
+
+
 def fact_of(stood: Stood) -> Fact:
     """Whether the objective is met, as a fact: what plans for a population rely on.
 

@@ -58,6 +58,20 @@ def standing(
     return "on track" if replace(target, value=expected).holds(measure.value) else "behind"
 
 
+LAG = Fraction(1, 10)
+"""How much of the whole way a measure may lag behind its path before people are called: a straight line is left on
+its second day by whatever comes in steps."""
+
+
+def lags(value: Fraction | None, target: Target, baseline: Baseline | None, reach: datetime, asof: datetime) -> bool:
+    """Whether what is behind is so far behind that it is a gap: by more than `LAG` of the way from the baseline to
+    the target, or by nobody knows how much."""
+    expected = path(target, baseline, reach, asof)
+    if value is None or expected is None or baseline is None or baseline.value is None:
+        return True
+    return abs(value - expected) > LAG * abs(target.value - baseline.value)
+
+
 def path(target: Target, baseline: Baseline | None, reach: datetime, asof: datetime) -> Fraction | None:
     """What the measure should be at `asof` to reach the target in time; None without a baseline."""
     if baseline is None or baseline.value is None:

@@ -10,6 +10,7 @@ from common.events.differ import FailingRule, GapOpened, GapSnapshot
 from common.events.observer import EntityObserved
 from common.events.planner import PlanDrafted, PlanWithheld, Prediction
 from common.objectives import evidence
+from common.objectives.population import whole
 
 from auditor.core.deeds import done
 from auditor.core.evidence import Record
@@ -41,6 +42,8 @@ def headline(record: Record) -> str | None:
     """What the source calls the entity: its attribute named title, name, subject or summary, where it has one."""
     gap = record.wrong
     entity_type = record.entity_type(gap.data.entity_type, gap.position)
+    if together := whole(gap.data.entity_type, gap.data.key):
+        return together
     rows = [said for said in record.all(EntityObserved) if said.data.key == gap.data.key]
     if entity_type is None or not rows:
         return None

@@ -1,8 +1,9 @@
 """The case of a whole population: what its objectives come to. Pure.
 
-An objective opens the case when it is missed, or behind its path; it is a rule of it, by its name. On track opens
-none, and neither does too small a sample: but once open, an objective leaves the case only when it is met. A
-population that shrank by more than its guard allows opens an undecided case: that alarm is nobody's success.
+An objective opens the case when it is missed, or behind its path by more than a tenth of the way; it is a rule of
+it, by its name. On track opens none, and neither does too small a sample: but once open, an objective leaves the case
+only when it is met. A population that shrank by more than its guard allows opens an undecided case: that alarm is
+nobody's success.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from fractions import Fraction
 
-from common.clock import parse_instant
 from common.declarations.evaluation import CompiledDesiredState, EntityView
 from common.declarations.objectives import CompiledObjective
 from common.entities.rows import Ref
@@ -20,28 +21,27 @@ from common.objectives import tracing, wording
 from common.objectives.blaming import MOST_NAMED, Keyed, blamed, named
 from common.objectives.contributing import Against
 from common.objectives.population import POPULATION, Stood, fact_of, population_facts
-from common.objectives.standing import path
+from common.objectives.standing import lags, path
 
 from differ.core.deciding import CaseState
 from differ.core.findings import Finding
 from differ.core.measuring import baseline_of
 
 MOST_TRACED = 500
-OPENS = ("missed", "behind")
 
 
 def ref_of(state: CompiledDesiredState) -> Ref:
     return (state.spec.selector.entity, POPULATION)
 
 
-def finding(state: CompiledDesiredState, stood: Mapping[str, Stood], case: CaseState) -> Finding:
-    """What the objectives, as they were said last, come to for the case as it is. `stood` are those of `state`'s."""
+def finding(state: CompiledDesiredState, stood: Mapping[str, Stood], case: CaseState, asof: datetime) -> Finding:
+    """What the objectives, as they were said last, come to as of `asof` for the case as it is."""
     held = {rule["name"] for rule in case.gap.get("rules", ())} if case.open else set()
     rules = [
         rule
         for objective in state.objectives
         if (known := stood.get(objective.name)) is not None
-        and (rule := _rule(objective, known, objective.name in held)) is not None
+        and (rule := _rule(objective, known, objective.name in held, asof)) is not None
     ]
     missed = any(rule.status == "missed" for rule in rules)
     facts = population_facts([one.name for one in state.objectives if one.name in held], stood, state.version)
@@ -56,9 +56,9 @@ def finding(state: CompiledDesiredState, stood: Mapping[str, Stood], case: CaseS
     )
 
 
-def _rule(objective: CompiledObjective, stood: Stood, held: bool) -> FailingRule | None:
+def _rule(objective: CompiledObjective, stood: Stood, held: bool, asof: datetime) -> FailingRule | None:
     data = stood.data
-    if data.standing == "met" or not (held or data.standing in OPENS or data.shrunk):
+    if data.standing == "met" or not (held or data.shrunk or _opens(objective, stood, asof)):
         return None
     undecided = data.standing == "undecided"
     where = "" if data.standing == "missed" else f": {data.reason or data.standing}"
@@ -71,17 +71,26 @@ def _rule(objective: CompiledObjective, stood: Stood, held: bool) -> FailingRule
         says=f"{data.says}; {data.wanted}{where}.",
         facts=[fact_of(stood)],
         reason=(data.reason or "it is undecided") if undecided else None,
-        measured=_measured(objective, stood),
+        measured=_measured(objective, stood, asof),
     )
 
 
-def _measured(objective: CompiledObjective, stood: Stood) -> Measured:
+def _opens(objective: CompiledObjective, stood: Stood, asof: datetime) -> bool:
+    data = stood.data
+    if data.standing != "behind" or objective.reach is None:
+        return data.standing == "missed"
+    value = None if data.value is None else Fraction(data.value)
+    baseline = baseline_of(data.baseline) if data.baseline is not None else None
+    return lags(value, objective.target, baseline, objective.reach, asof)
+
+
+def _measured(objective: CompiledObjective, stood: Stood, asof: datetime) -> Measured:
     """The measure as evidence, without who contributes."""
     data = stood.data
     baseline = baseline_of(data.baseline) if data.baseline is not None else None
     expected = None
     if objective.reach is not None:
-        expected = path(objective.target, baseline, objective.reach, parse_instant(stood.event.asof))
+        expected = path(objective.target, baseline, objective.reach, asof)
     return Measured(
         standing=data.standing,
         value=data.value,
