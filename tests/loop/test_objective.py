@@ -40,9 +40,11 @@ class Office:
     def __init__(self, stack: Stack, actors: Actors, token: str) -> None:
         self.stack, self.actors, self._token = stack, actors, token
 
-    def report(self, key: str, opened: str, took: int | None = None, checked: int | None = None) -> None:
+    def report(
+        self, key: str, opened: str, took: int | None = None, checked: int | None = None, withdrawn: str = "no"
+    ) -> None:
         day = date.fromisoformat(opened)
-        row = {"id": key, "opened": opened, "withdrawn": "no"}
+        row = {"id": key, "opened": opened, "withdrawn": withdrawn}
         row |= {"activated": (day + timedelta(days=took)).isoformat()} if took is not None else {}
         row |= {"checked": (day + timedelta(days=checked)).isoformat()} if checked is not None else {}
         now = self.actors["h.clock"].realm()["now"]
@@ -118,6 +120,7 @@ def test_a_missed_objective_is_remedied_and_attested(
         here.do("d.owner", "approve")
         here.to("2023-07-05T12:00:00Z")
         here.report("A-5", "2023-07-01", took=2)  # the mean moves, and what was approved still holds
+        here.actors.settle("h.clock")
         here.do("e.ops", "release")
         here.do("f.it", "outcome")
         assert here.case()["stage"] == "to-verify"
@@ -128,7 +131,17 @@ def test_a_missed_objective_is_remedied_and_attested(
         here.actors.settle("h.clock")
         here.to("2023-08-01T12:00:00Z")
         assert here.case()["stage"] == "soaking"
-        here.to("2023-08-08T12:00:00Z")
+        here.report("A-9", "2023-07-28", took=2, withdrawn="yes")
+        here.to("2023-08-02T12:00:00Z")
+        failed = here.case()
+        assert failed["stage"] == "failed-verification", "a customer gave up, more than may"
+        (said,) = [one for one in failed["verification"] if one["type"] == "trueup.verification.failed.v1"]
+        assert said["data"]["reason_code"] == "secondary_effect"
+        assert "More customers give up. share: withdrawn was 0 % of 4 and is 11.1 % of 9" in said["data"]["reason"]
+        here.report("A-9", "2023-07-28", took=2)
+        here.to("2023-08-03T12:00:00Z")
+        assert here.case()["stage"] == "soaking", "the soak begins anew"
+        here.to("2023-08-10T12:00:00Z")
         page = here.case()
         assert page["stage"] == "attested", page["stage"]
 
@@ -139,6 +152,7 @@ def test_a_missed_objective_is_remedied_and_attested(
         told = json.loads(document)["narrative"]
         print(told)
         assert "What keeps it there: A-3 (took 11 days)" in told
+        assert "was 0 % of 4 when the execution began and is 0 % of 9" in " ".join(told.split())
         assert 'measured again, "mean-days" was met' in " ".join(told.split())
 
 

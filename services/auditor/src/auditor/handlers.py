@@ -15,10 +15,12 @@ from typing import TypeAlias
 from common.clock import parse_instant
 from common.current import Current
 from common.declarations.catalogue import Catalogue
+from common.declarations.evaluation import EntityView, slots_of
+from common.entities import Ref
 from common.errors import Permanent
 from common.events.approver import ClockAdvanced
-from common.events.auditor import CaseClosed
-from common.events.differ import ObjectiveMet, ObjectiveMissed, ObjectiveUndecided
+from common.events.auditor import CaseClosed, Effects
+from common.events.differ import GapSnapshot, ObjectiveMet, ObjectiveMissed, ObjectiveUndecided
 from common.events.envelope import Event
 from common.events.observer import EntityObserved, EntityWithdrawn
 from common.jobs import JobQueue
@@ -28,8 +30,8 @@ from common.service_keys import ServiceKeys
 from common.standings import standings
 from common.timers import Timer, Timers
 
-from auditor.core import deciding, proving
-from auditor.core.deciding import Dates, Story
+from auditor.core import deciding, effects, proving
+from auditor.core.deciding import Dates, Finding, Story
 from auditor.core.seeing import Sight, see, see_population
 from auditor.ports import Alarms, Cases, Entities, Records
 
@@ -162,12 +164,36 @@ class Auditor:
         except Permanent as error:
             _log.error("%s can't be decided: %s", case.id, error)
             return []
-        findings = deciding.decide(story, sight, dates, soak_end, within, asof)
+        begun, found = await self._effects(conn, story, catalogue, asof)
+        findings = deciding.decide(story, sight, dates, soak_end, within, asof, found)
         findings = deciding.believed(story, findings, self._.service_keys())
-        events = deciding.recorded(story, findings, self._.wall(), asof)
+        events = deciding.recorded(story, [*begun, *findings], self._.wall(), asof)
         for event in events:
             case.apply(case.position + 1, event)
         return events
+
+    async def _effects(
+        self, conn: Connection, story: Story, catalogue: Catalogue, asof: datetime
+    ) -> tuple[list[Finding], Effects | None]:
+        """What is to be recorded when an execution begins that is watched; else its effects as they are now."""
+        gap = story.case.gap
+        assert gap is not None
+        state = catalogue.compiled(gap.data.desired_state)
+        if story.case.started is None or not (state.watch or state.spec.verification.cohorts):
+            return [], None
+        whole = gap.data.key == POPULATION
+        names = [rule.name for rule in gap.data.rules] if whole and state.spec.verification.cohorts else []
+        wanted = effects.objectives(state, names)
+        parts = await self._.entities.contributions(conn, catalogue, state.name, wanted, asof) if wanted else {}
+        view = None if whole else (await self._.entities.known(conn, catalogue, ref_of(gap.data))).view
+        slots = None if whole else slots_of(state, view or EntityView(*ref_of(gap.data), {}, None), asof)
+        look = effects.Look(parts, slots, asof)
+        begins = deciding.begins(story, state.version, effects.begun(state, look))
+        if begins is not None or story.finished is None:
+            return [] if begins is None else [begins], None
+        watched = effects.now(state, story.begun.watched if story.begun else [], look)
+        finished = parse_instant(story.finished.event.asof)
+        return [], effects.effects(watched, effects.cohorts(state, names, parts, finished, asof))
 
     async def _see(
         self, conn: Connection, story: Story, catalogue: Catalogue, asof: datetime
@@ -197,6 +223,10 @@ class Auditor:
             await self._.records.append(conn, list(said.values()))
         if closed:
             self._.nudge()
+
+
+def ref_of(gap: GapSnapshot) -> Ref:
+    return (gap.entity_type, gap.key)
 
 
 def _dates(recorded: Recorded) -> Dates:

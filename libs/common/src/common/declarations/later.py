@@ -2,7 +2,6 @@
 
 FIELDS = {
     "bulk": "deciding many low-risk plans at once",
-    "cohorts": "comparing groups before and after",
     "computed": "attributes computed from the events of a case",
     "documents": "documents the agent may read",
     "escalate": "escalation after a silence",
@@ -13,7 +12,6 @@ FIELDS = {
     "route": "routing to a queue",
     "sign": "signing by passkey",
     "without": "clocks that stand still",
-    "watch": "watching for secondary effects",
 }
 KINDS = {
     "AcceptedGap": "approved exceptions",

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from common.declarations import later, sql
 from common.declarations.calendars import Calendar
+from common.declarations.effects import Verification
 from common.declarations.fields import (
     Day,
     Expression,
@@ -159,12 +160,6 @@ class Deadline(Strict):
     plus: PeriodText | None = None
     lead: PeriodText | None = None
     says: Sentence
-
-
-class Verification(Strict):
-    proof: Expression
-    soak: PeriodText
-    within: PeriodText
 
 
 class Step(Strict):

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 
 from common.clock import parse_instant
 from common.declarations.models import DesiredState
+from common.events.auditor import WatchBegun
 from common.objectives.population import POPULATION
 
 from auditor.core import proving
 from auditor.core.evidence import Record
 from auditor.core.sentences import Sentence, says
 from auditor.core.telling import described
-from auditor.core.wording import counted, day, listed, moment, plain, quoted, sentence_case
+from auditor.core.wording import counted, day, listed, moment, plain, quoted, sentence_case, unended
 
 
 def checked(record: Record) -> Iterable[Sentence]:
@@ -32,6 +33,7 @@ def checked(record: Record) -> Iterable[Sentence]:
         proof.event.id,
         passed.event.id,
     )
+    yield from _effects(record)
     how = "a plan was carried out" if closed.data.how == "remedied" else "it ended without a plan of Trueup's"
     yield says(
         f"The case was closed on {day(closed.event.asof)} as {closed.data.how}: {how}",
@@ -77,6 +79,28 @@ def _proof(record: Record) -> Iterable[Sentence]:
         proof.event.id,
         record.carried.plan.event.id if record.carried and record.carried.plan else None,
     )
+
+
+def _effects(record: Record) -> Iterable[Sentence]:
+    """What the change did elsewhere, and the same measure on both sides of it."""
+    passed, begun = record.case.verification, record.all(WatchBegun)
+    if passed is None or passed.data.effects is None:
+        return
+    for one in passed.data.effects.watched:
+        became = one.after if one.before is None else f"was {one.before} when the execution began and is {one.after}"
+        told = f"Watched for, and within what is allowed: {plain(one.what, 100)} {plain(became or '', 160)}"
+        yield says(told, begun[-1].event.id if begun else None, passed.event.id)
+    for cohort in passed.data.effects.cohorts:
+        sides = [
+            f"{what} {day(side.until)} {unended(plain(side.says, 120))}"
+            for what, side in (("in the days up to", cohort.before), ("in those up to", cohort.after))
+        ]
+        yield says(
+            f'The objective "{plain(cohort.objective, 60)}" on both sides of the change, of those that began or '
+            f"counted {'; '.join(sides)}; {plain(cohort.wanted, 80)}",
+            passed.event.id,
+            record.finished.event.id if record.finished else None,
+        )
 
 
 def _what(record: Record) -> str:

@@ -6,7 +6,7 @@ from common.cases import Case, Said
 from common.clock import parse_instant
 from common.declarations.values import Status
 from common.errors import Permanent
-from common.events.auditor import ProofSeen, VerificationFailed, VerificationPassed
+from common.events.auditor import ProofSeen, VerificationFailed, VerificationPassed, WatchBegun
 from common.events.differ import GapClosed, GapOpened, GapSnapshot, ObjectiveSnapshot
 from common.events.model import EventData, Fact
 from common.events.observer import EntityWithdrawn
@@ -153,6 +153,32 @@ def soak(record: Record) -> str:
     for said in between:
         demand(not isinstance(said.data, VerificationFailed | GapOpened), "a rule failed again during the soak")
     return f"it held from {seen.event.asof} to {seen.data.soak_until} and was then looked at again"
+
+
+def effects(record: Record) -> str:
+    """After an execution: every secondary effect that the declaration names was looked at before and after it, and
+    stayed within what is allowed. The figures rest on the whole population, which is not among the records: they are
+    the auditor's signed word."""
+    passed = record.case.verification
+    if passed is None:
+        raise Failed("the passed verification is not among the records")
+    state = record.catalogue_at(passed.position).compiled(record.wrong.data.desired_state)
+    whole = record.wrong.data.key == POPULATION
+    begun = record.all(WatchBegun)
+    asked = [one.spec.what for one in state.watch if not (whole and one.objective is None)]
+    if record.finished is None or not asked or not begun:
+        demand(record.finished is None or not asked, "nothing tells how things stood before the execution")
+        return "no secondary effect had to be watched for"
+    before = {one.what: one for one in begun[-1].data.watched}
+    after = {one.what: one for one in passed.data.effects.watched} if passed.data.effects else {}
+    for what in asked:
+        if what not in before:
+            continue  # declared since the execution began
+        demand(what in after, f"{what} was not looked at again")
+        demand(after[what].held is True, f"{what} is not within what is allowed, and the verification passed")
+        same = (after[what].before, after[what].before_value) == (before[what].before, before[what].before_value)
+        demand(same, f"{what} is compared with another figure than that of the beginning")
+    return f"{len(before)} secondary effects stayed within what the declaration allows, by the auditor's own figures"
 
 
 def closed(record: Record) -> str:
