@@ -48,7 +48,7 @@ class Realm:
             order.shuffle(objectives)
         for one in objectives:
             before = self.said.get(one.name)
-            data = measure(STATE, one, [part for _, part in parts[one.name]], before, asof)
+            data = measure(STATE, one, parts[one.name], before, asof)
             if data is not None:
                 version = before.stream_version + 1 if before else 1
                 stream = stream_of(STATE.name, one.name)

@@ -58,7 +58,7 @@ def test_what_lies_ahead_has_not_happened_and_what_is_sensitive_or_unknown_is_no
     zone = ZoneInfo("Europe/Amsterdam")
     slots = [
         ("closed", date(2012, 1, 31)),
-        ("signed", Sensitive("x", date(2012, 1, 1))),
+        ("signed", Sensitive(date(2012, 1, 1), "x")),
         ("seen", Unknown("absent", "none")),
         ("opened", datetime(2012, 1, 3, 12)),
         ("amount", 7),

@@ -165,7 +165,7 @@ class Differ:
         for objective in state.objectives:
             stream = stream_of(state.name, objective.name)
             before = told.get(stream) or await self._out.objectives.said(conn, stream)
-            every = [part for _, part in parts.get(objective.name, ())]
+            every = parts.get(objective.name, ())
             waits = case.condition == "closed" and not case.ended
             data = measure(state, objective, every, before, asof, daily=waits)
             if data is not None:

@@ -162,6 +162,13 @@ class GapClosed(EventData):
     facts: list[Fact]
 
 
+class Against(Part):
+    """Who kept an objective from its target: the keys of at most 200 entities, the worst first, and how many more."""
+
+    keys: list[str]
+    others: int
+
+
 class ObjectiveSnapshot(EventData):
     """One objective measured over its whole population, as of the event's `asof`.
 
@@ -169,7 +176,8 @@ class ObjectiveSnapshot(EventData):
     is an exact fraction as in the baseline, None where there is nothing to measure; `says` and `wanted` say value and
     target in words. `sample` are the entities it rests on, `unknown` those of which something is Unknown.
     `reason` says why it is undecided, or why there is no value; `shrunk` that the population is smaller than its
-    guard allows. Appended when the standing changes, once a day while the value does, and once a day while the
+    guard allows. `against` says who keeps it from its target (also from a better value than the target's).
+    Appended when the standing changes, once a day while anything else does, and once a day while the
     case of the population waits for its proof, or soaks.
     """
 
@@ -190,6 +198,7 @@ class ObjectiveSnapshot(EventData):
     baseline: ObjectiveBaseline | None = None
     reason: str | None = None
     shrunk: bool | None = None
+    against: Against | None = None
 
 
 class ObjectiveMet(ObjectiveSnapshot):

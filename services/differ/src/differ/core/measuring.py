@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from zoneinfo import ZoneInfo
 
 from common.canonical import digest
 from common.clock import instant, parse_instant
 from common.declarations.evaluation import CompiledDesiredState
 from common.declarations.objectives import CompiledObjective
 from common.events.differ import (
+    Against,
     ObjectiveBaseline,
     ObjectiveMet,
     ObjectiveMissed,
@@ -20,8 +22,11 @@ from common.events.differ import (
 )
 from common.events.envelope import Event
 from common.objectives import wording
-from common.objectives.contributing import Contribution, Result, measured
+from common.objectives.blaming import Keyed, blamed
+from common.objectives.contributing import Result, measured
 from common.objectives.standing import Baseline
+
+MOST_KEYS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ def definition(objective: CompiledObjective) -> str:
 def measure(
     state: CompiledDesiredState,
     objective: CompiledObjective,
-    contributions: Iterable[Contribution],
+    contributions: Iterable[Keyed],
     before: Said | None,
     asof: datetime,
     *,
@@ -63,18 +68,29 @@ def measure(
     """
     known = before.data if before is not None and before.data.definition == definition(objective) else None
     baseline = baseline_of(known.baseline) if known is not None and known.baseline is not None else None
-    every = list(contributions)
+    keyed = list(contributions)
+    every = [one for _, one in keyed]
     result = measured(objective, every, asof, state.zone, baseline)
     if baseline is None and result.measure.value is not None and result.measure.sample >= objective.spec.minimum:
         baseline = Baseline(asof, result.measure.value, result.population)
         result = measured(objective, every, asof, state.zone, baseline)
     data = _snapshot(state, objective, result, baseline)
     if known is None or before is None:
-        return data
+        return _with_keys(data, objective, keyed, asof, state.zone)
     if (data.standing, data.version, data.shrunk) != (known.standing, known.version, known.shrunk):
-        return data
+        return _with_keys(data, objective, keyed, asof, state.zone)
     another_day = before.asof.astimezone(state.zone).date() < asof.astimezone(state.zone).date()
-    return data if another_day and (daily or data != known) else None
+    if not another_day:
+        return None
+    data = _with_keys(data, objective, keyed, asof, state.zone)
+    return data if daily or data != known else None
+
+
+def _with_keys(
+    data: ObjectiveSnapshot, objective: CompiledObjective, keyed: Sequence[Keyed], asof: datetime, zone: ZoneInfo
+) -> ObjectiveSnapshot:
+    worst, others = blamed(objective, keyed, asof, zone, MOST_KEYS)
+    return data.model_copy(update={"against": Against(keys=[key for key, _ in worst], others=others)})
 
 
 def _snapshot(
