@@ -14,7 +14,7 @@ from common.clock import parse_instant
 from common.declarations.evaluation import CompiledDesiredState, EntityView
 from common.declarations.periods import end_of
 from common.entities import EntityStore
-from common.entities.rows import Ref
+from common.entities.rows import Ref, StoredEntity
 from common.events import Event, Origin, new_event
 from common.events.approver import ClockAdvanced, RealmCreated
 from common.events.auditor import CaseClosed
@@ -27,11 +27,11 @@ from common.timers import Timer, Timers
 from differ.core import population
 from differ.core.deciding import CaseKey, CaseState, Decision, decide, ended
 from differ.core.diffing import diff
-from differ.core.measuring import Said, definition, measure, stream_of
+from differ.core.measuring import Said, definitions, measure, stream_of
 from differ.core.planning import Declared, Look, to_review
 from differ.ports import Cases, Clock, Objectives, Part, Records, Review, Reviews, StaleCases
 
-REVIEW_BATCH = 500
+REVIEW_BATCH = 1_000
 ACTOR = "service:differ"
 
 
@@ -89,8 +89,8 @@ class Differ:
         if review is None:
             return 0
         declared = await self.declared(conn)
-        refs = await self._out.entities.keys(conn, review.entity_type, review.after_key, REVIEW_BATCH)
-        done = len(refs) < REVIEW_BATCH
+        page = await self._out.entities.page(conn, review.entity_type, review.after_key, REVIEW_BATCH)
+        refs, done = list(page), len(page) < REVIEW_BATCH
         await self._out.reviews.move(conn, review, None if done else refs[-1][1])
         if done:
             refs += await self._out.cases.foreign(conn, review.desired_state, review.entity_type)
@@ -101,7 +101,7 @@ class Differ:
         cause = await self._out.records.at(conn, review.cause)
         looks = [Look(review.desired_state, ref) for ref in refs]
         asof = await self._now(conn)
-        await self._append(conn, await self._look(conn, declared, looks, asof, dict.fromkeys(refs, cause)))
+        await self._append(conn, await self._look(conn, declared, looks, asof, dict.fromkeys(refs, cause), page))
         return 1
 
     async def _remeasure(self, conn: Connection, declared: Declared, desired_state: str) -> None:
@@ -141,9 +141,8 @@ class Differ:
                 midnight = end_of(asof.astimezone(state.zone).date(), state.zone)
                 again = Timer(POPULATION, state.name, max(midnight, state.effective))
                 await self._out.timers.set_earlier(conn, [again])
-            if asof < state.effective:
-                continue
-            events += await self._measure_state(conn, declared, state, asof, cause, told)
+            if asof >= state.effective:
+                events += await self._measure_state(conn, declared, state, asof, cause, told)
         return events
 
     async def _measure_state(
@@ -164,22 +163,22 @@ class Differ:
         stood: dict[str, Stood] = {}
         for objective in state.objectives:
             stream = stream_of(state.name, objective.name)
-            before = told.get(stream) or await self._out.objectives.said(conn, stream)
+            own = told.get(stream) or await self._out.objectives.said(conn, stream)
+            before = own or await self._said_formerly(conn, state.name, objective.spec.formerly)
             every = parts.get(objective.name, ())
             waits = case.condition == "closed" and not case.ended
             data = measure(state, objective, every, before, asof, daily=waits)
             if data is not None:
-                before = self._said(stream, data, asof, before.stream_version + 1 if before else 1, cause)
+                before = self._said(stream, data, asof, own.stream_version + 1 if own else 1, cause)
                 told[stream] = before
                 events.append(NewEvent(before.event, before.stream_version))
-            if before is not None and before.data.definition == definition(objective):
+            if before is not None and before.data.definition in definitions(state, objective):
                 stood[objective.name] = Stood(before.data, before.event)
         decision = await self._population(conn, declared, state, case, stood, parts, asof)
         if decision is None:
             return events
         await self._out.cases.save(conn, [decision.after])
-        newest = population.latest(stood)
-        because = newest.event if newest is not None else cause
+        because = newest.event if (newest := population.latest(stood)) is not None else cause
         return events if decision.data is None else [*events, _event(decision, self._out.wall(), asof, because)]
 
     async def _population(
@@ -207,6 +206,13 @@ class Differ:
     def _said(self, stream: str, data: ObjectiveSnapshot, asof: datetime, version: int, cause: Event | None) -> Said:
         origin = Origin(source="differ", actor=ACTOR, time=self._out.wall(), asof=asof, cause=cause)
         return Said(data, new_event(data, stream, origin, str(version)), version)
+
+    async def _said_formerly(self, conn: Connection, desired_state: str, formerly: Sequence[str]) -> Said | None:
+        """What was said last of an objective under the names that it had, the newest name first."""
+        for name in reversed(formerly):
+            if (said := await self._out.objectives.said(conn, stream_of(desired_state, name))) is not None:
+                return said
+        return None
 
     async def on_attestations(self, conn: Connection, batch: Sequence[Recorded]) -> None:
         """The auditor closed cases: what fails after that is another occurrence."""
@@ -286,12 +292,13 @@ class Differ:
         looks: Sequence[Look],
         asof: datetime,
         causes: Mapping[Ref, Event],
+        known: Mapping[Ref, StoredEntity] | None = None,
     ) -> list[NewEvent]:
         """Decide, note what was decided and when to look again; returns what must be appended."""
         if not looks:
             return []
         refs = dict.fromkeys(look.ref for look in looks)
-        views = await self._out.entities.views(conn, declared.catalogue, refs)
+        views = await self._out.entities.views(conn, declared.catalogue, refs, known)
         keys = {(look.desired_state, look.ref[1]): look.ref for look in looks}
         cases = await self._load(conn, keys, keys)
         result = diff(declared, looks, views, cases, asof)

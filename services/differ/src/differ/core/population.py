@@ -36,7 +36,9 @@ def ref_of(state: CompiledDesiredState) -> Ref:
 
 def finding(state: CompiledDesiredState, stood: Mapping[str, Stood], case: CaseState, asof: datetime) -> Finding:
     """What the objectives, as they were said last, come to as of `asof` for the case as it is."""
-    held = {rule["name"] for rule in case.gap.get("rules", ())} if case.open else set()
+    renamed = {former: one.name for one in state.objectives for former in one.spec.formerly}
+    failed = [rule["name"] for rule in case.gap.get("rules", ())] if case.open else []
+    held = {renamed.get(name, name) for name in failed}
     rules = [
         rule
         for objective in state.objectives
@@ -53,6 +55,7 @@ def finding(state: CompiledDesiredState, stood: Mapping[str, Stood], case: CaseS
         evidence=tuple(facts.values()),
         stated=tuple(rules),
         stated_severity=state.severity[-1][0],
+        renamed=renamed,
     )
 
 
