@@ -171,5 +171,5 @@ def test_two_rules_that_are_active_cannot_go_on_as_one() -> None:
 
 def test_an_objective_does_not_go_on_as_a_rule() -> None:
     text = TEXT.replace("    - name: agreed\n", "    - name: agreed\n      formerly: [on-time]\n")
-    text = text.replace("- name: on-time", "- name: timely")
+    text = text.replace("- name: on-time", "- name: timely").replace("      on-time:", "      timely:")
     assert [code for code, _ in problems(text)] == ["ambiguous_rename"]

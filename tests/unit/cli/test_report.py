@@ -58,3 +58,17 @@ def test_a_month_is_from_its_first_moment_to_that_of_the_next() -> None:
 
 def test_every_standing_has_a_colour() -> None:
     assert set(report._STYLES) == {"met", "on track", "behind", "missed", "undecided"}
+
+
+def against(*keys: str, others: int = 0) -> dict[str, Any]:
+    return {"against": {"keys": list(keys), "others": others}}
+
+
+def test_what_moved_names_who_left_and_who_came() -> None:
+    then, now = objective(**against("F-1", "F-2", "F-3")), objective(**against("F-3", "F-4"))
+    told = "no longer against it: F-1, F-2; newly against it: F-4"
+    assert moved(now["data"], then["data"], "before") == told
+    many = objective(**against(*[f"F-{n}" for n in range(9)], others=1))
+    told = "newly against it among the worst: F-0, F-2, F-3, F-4, F-5 and 3 more"
+    assert moved(many["data"], objective(**against("F-1"))["data"], "before") == told
+    assert moved(now["data"], objective()["data"], "before") == "the same as before", "one release did not say who"

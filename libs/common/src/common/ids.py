@@ -16,8 +16,9 @@ def event_id(event_type: str, stream: str, *cause: str) -> str:
 
 
 def is_key(value: str) -> bool:
-    """Whether `value` may be an entity key: 1 to 200 characters, no white space, no control character, no slash."""
-    return 0 < len(value) <= MAX_KEY and _SAFE.fullmatch(value) is not None
+    """Whether `value` may be an entity key: 1 to 200 characters, no white space, no control character, no slash; and
+    not `*`, which names the whole population."""
+    return 0 < len(value) <= MAX_KEY and value != "*" and _SAFE.fullmatch(value) is not None
 
 
 def entity_stream(entity_type: str, key: str) -> str:

@@ -15,21 +15,27 @@ from typing import TypeAlias
 from common.clock import parse_instant
 from common.current import Current
 from common.declarations.catalogue import Catalogue
+from common.declarations.evaluation import EntityView, slots_of
+from common.entities import Ref
 from common.errors import Permanent
 from common.events.approver import ClockAdvanced
-from common.events.auditor import CaseClosed
+from common.events.auditor import CaseClosed, Effects
+from common.events.differ import GapSnapshot, ObjectiveMet, ObjectiveMissed, ObjectiveUndecided
 from common.events.envelope import Event
 from common.events.observer import EntityObserved, EntityWithdrawn
 from common.jobs import JobQueue
 from common.ledger import Connection, Recorded
+from common.objectives.population import POPULATION
 from common.service_keys import ServiceKeys
+from common.standings import standings
 from common.timers import Timer, Timers
 
-from auditor.core import deciding, proving
-from auditor.core.deciding import Dates, Story
-from auditor.core.seeing import Sight, see
+from auditor.core import deciding, effects, proving
+from auditor.core.deciding import Dates, Finding, Story
+from auditor.core.seeing import Sight, see, see_population
 from auditor.ports import Alarms, Cases, Entities, Records
 
+MEASURES = frozenset({ObjectiveMet.TYPE, ObjectiveMissed.TYPE, ObjectiveUndecided.TYPE})
 CHUNK = 200
 """Cases that are looked at in one transaction when a declaration changes."""
 Said: TypeAlias = dict[str, list[Event]]
@@ -67,8 +73,11 @@ class Auditor:
             await self._look(conn, await self._caught_up(conn), await self._.current.asof(conn))
 
     async def on_cases(self, conn: Connection, batch: Sequence[Recorded]) -> None:
-        """Something happened in these cases."""
-        hinted = {event.caseid for event in (recorded.event for recorded in batch) if event.caseid is not None}
+        """Something happened in these cases, or was measured of these populations."""
+        events = [recorded.event for recorded in batch]
+        hinted = {event.caseid for event in events if event.caseid is not None}
+        measured = {(event.data["entity_type"], POPULATION) for event in events if event.type in MEASURES}
+        hinted.update(await self._.cases.watched(conn, measured))
         await self._look(conn, sorted(hinted), await self._.current.asof(conn))
 
     async def on_declarations(self, conn: Connection, batch: Sequence[Recorded]) -> None:
@@ -155,20 +164,49 @@ class Auditor:
         except Permanent as error:
             _log.error("%s can't be decided: %s", case.id, error)
             return []
-        findings = deciding.decide(story, sight, dates, soak_end, within, asof)
+        begun, found = await self._effects(conn, story, catalogue, asof)
+        findings = deciding.decide(story, sight, dates, soak_end, within, asof, found)
         findings = deciding.believed(story, findings, self._.service_keys())
-        events = deciding.recorded(story, findings, self._.wall(), asof)
+        events = deciding.recorded(story, [*begun, *findings], self._.wall(), asof)
         for event in events:
             case.apply(case.position + 1, event)
         return events
+
+    async def _effects(
+        self, conn: Connection, story: Story, catalogue: Catalogue, asof: datetime
+    ) -> tuple[list[Finding], Effects | None]:
+        """What is to be recorded when an execution begins that is watched; else its effects as they are now."""
+        gap = story.case.gap
+        assert gap is not None
+        state = catalogue.compiled(gap.data.desired_state)
+        if story.case.started is None or not (state.watch or state.spec.verification.cohorts):
+            return [], None
+        whole = gap.data.key == POPULATION
+        names = [rule.name for rule in gap.data.rules] if whole and state.spec.verification.cohorts else []
+        wanted = effects.objectives(state, names)
+        parts = await self._.entities.contributions(conn, catalogue, state.name, wanted, asof) if wanted else {}
+        view = None if whole else (await self._.entities.known(conn, catalogue, ref_of(gap.data))).view
+        slots = None if whole else slots_of(state, view or EntityView(*ref_of(gap.data), {}, None), asof)
+        look = effects.Look(parts, slots, asof)
+        begins = deciding.begins(story, state.version, effects.begun(state, look))
+        if begins is not None or story.finished is None:
+            return [] if begins is None else [begins], None
+        watched = effects.now(state, story.begun.watched if story.begun else [], look)
+        finished = parse_instant(story.finished.event.asof)
+        return [], effects.effects(watched, effects.cohorts(state, names, parts, finished, asof))
 
     async def _see(
         self, conn: Connection, story: Story, catalogue: Catalogue, asof: datetime
     ) -> tuple[Sight, dict[str, Dates]]:
         gap = story.case.gap
         assert gap is not None
-        known = await self._.entities.known(conn, catalogue, (gap.data.entity_type, gap.data.key))
-        sight = see(catalogue, gap.data.desired_state, known.view, known.stored, asof)
+        if gap.data.key == POPULATION:
+            objectives = [rule.name for rule in gap.data.rules]
+            stood = await standings(conn, gap.data.desired_state)
+            sight = see_population(catalogue, gap.data.desired_state, objectives, stood)
+        else:
+            known = await self._.entities.known(conn, catalogue, (gap.data.entity_type, gap.data.key))
+            sight = see(catalogue, gap.data.desired_state, known.view, known.stored, asof)
         observed = await self._.records.events(conn, sight.observations())
         return sight, {recorded.event.id: _dates(recorded) for recorded in observed}
 
@@ -187,7 +225,14 @@ class Auditor:
             self._.nudge()
 
 
+def ref_of(gap: GapSnapshot) -> Ref:
+    return (gap.entity_type, gap.key)
+
+
 def _dates(recorded: Recorded) -> Dates:
+    """Of a measure: as of when it was taken."""
     event = recorded.event
+    if event.type in MEASURES:
+        return Dates(recorded.position, event.asof, event)
     observed = EntityObserved.of(event) if event.type == EntityObserved.TYPE else EntityWithdrawn.of(event)
     return Dates(recorded.position, observed.source_time, event)

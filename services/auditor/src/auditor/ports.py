@@ -9,9 +9,11 @@ from typing import Literal, Protocol
 
 from common.declarations.catalogue import Catalogue
 from common.declarations.evaluation import EntityView
+from common.declarations.objectives import CompiledObjective
 from common.entities import Ref, StoredEntity
 from common.events.envelope import Event
 from common.ledger import Connection, Recorded
+from common.objectives.contributing import Contribution
 from pydantic import BaseModel
 from transparency.checkpoints import Checkpoint
 from transparency.notes import Signature
@@ -40,6 +42,17 @@ class Entities(Protocol):
 
     async def known(self, conn: Connection, catalogue: Catalogue, ref: Ref) -> Known:
         """What is known of an entity now."""
+        ...
+
+    async def contributions(
+        self,
+        conn: Connection,
+        catalogue: Catalogue,
+        desired_state: str,
+        objectives: Mapping[str, CompiledObjective],
+        asof: datetime,
+    ) -> dict[str, list[Contribution]]:
+        """By name: what every entity of a desired state contributes to each of `objectives`, a page at a time."""
         ...
 
 

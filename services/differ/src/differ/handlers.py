@@ -11,25 +11,27 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from common.clock import parse_instant
-from common.declarations.evaluation import EntityView
+from common.declarations.evaluation import CompiledDesiredState, EntityView
 from common.declarations.periods import end_of
 from common.entities import EntityStore
 from common.entities.rows import Ref, StoredEntity
 from common.events import Event, Origin, new_event
 from common.events.approver import ClockAdvanced, RealmCreated
 from common.events.auditor import CaseClosed
+from common.events.differ import ObjectiveSnapshot
 from common.ledger import Connection, NewEvent, Recorded
+from common.objectives.blaming import Keyed
+from common.objectives.population import POPULATION, Stood
 from common.timers import Timer, Timers
 
-from differ.core.deciding import CaseKey, CaseState, Decision, ended
+from differ.core import population
+from differ.core.deciding import CaseKey, CaseState, Decision, decide, ended
 from differ.core.diffing import diff
-from differ.core.measuring import Said, measure, stream_of
+from differ.core.measuring import Said, definitions, measure, stream_of
 from differ.core.planning import Declared, Look, to_review
 from differ.ports import Cases, Clock, Objectives, Part, Records, Review, Reviews, StaleCases
 
 REVIEW_BATCH = 1_000
-POPULATION = "*"
-"""The subject of a timer that is about a whole population."""
 ACTOR = "service:differ"
 
 
@@ -105,7 +107,8 @@ class Differ:
     async def _remeasure(self, conn: Connection, declared: Declared, desired_state: str) -> None:
         objectives = [objective.name for objective in declared.states[desired_state].objectives]
         await self._out.objectives.keep(conn, desired_state, objectives)
-        if objectives:
+        key = (desired_state, population.POPULATION)
+        if objectives or key in await self._out.cases.load(conn, [key]):
             await self._out.objectives.mark(conn, [desired_state])
 
     async def measure(self, conn: Connection) -> int:
@@ -134,23 +137,75 @@ class Differ:
         events: list[NewEvent] = []
         await self._out.objectives.done(conn, names)
         for state in [declared.states[name] for name in sorted(names) if name in declared.states]:
-            if not state.objectives:
-                continue
-            midnight = end_of(asof.astimezone(state.zone).date(), state.zone)
-            again = max(midnight, state.effective)
-            await self._out.timers.set_earlier(conn, [Timer(POPULATION, state.name, again)])
-            if asof < state.effective:
-                continue
-            parts = await self._out.objectives.contributions(conn, state.name)
-            for objective in state.objectives:
-                stream = stream_of(state.name, objective.name)
-                own = told.get(stream) or await self._out.objectives.said(conn, stream)
-                before = own or await self._said_formerly(conn, state.name, objective.spec.formerly)
-                data = measure(state, objective, parts.get(objective.name, ()), before, asof)
-                if data is not None:
-                    told[stream] = Said(data, asof, own.stream_version + 1 if own is not None else 1)
-                    events.append(self._measure_event(stream, told[stream], cause))
+            if state.objectives:
+                midnight = end_of(asof.astimezone(state.zone).date(), state.zone)
+                again = Timer(POPULATION, state.name, max(midnight, state.effective))
+                await self._out.timers.set_earlier(conn, [again])
+            if asof >= state.effective:
+                events += await self._measure_state(conn, declared, state, asof, cause, told)
         return events
+
+    async def _measure_state(
+        self,
+        conn: Connection,
+        declared: Declared,
+        state: CompiledDesiredState,
+        asof: datetime,
+        cause: Event | None,
+        told: dict[str, Said],
+    ) -> list[NewEvent]:
+        """One desired state: its objectives measured, then what they come to for the case of its population."""
+        parts = await self._out.objectives.contributions(conn, state.name)
+        ref = population.ref_of(state)
+        key = (state.name, ref[1])
+        case = (await self._load(conn, [key], {key: ref})).get(key) or CaseState(state.name, ref)
+        events: list[NewEvent] = []
+        stood: dict[str, Stood] = {}
+        for objective in state.objectives:
+            stream = stream_of(state.name, objective.name)
+            own = told.get(stream) or await self._out.objectives.said(conn, stream)
+            before = own or await self._said_formerly(conn, state.name, objective.spec.formerly)
+            every = parts.get(objective.name, ())
+            waits = case.condition == "closed" and not case.ended
+            data = measure(state, objective, every, before, asof, daily=waits)
+            if data is not None:
+                before = self._said(stream, data, asof, own.stream_version + 1 if own else 1, cause)
+                told[stream] = before
+                events.append(NewEvent(before.event, before.stream_version))
+            if before is not None and before.data.definition in definitions(state, objective):
+                stood[objective.name] = Stood(before.data, before.event)
+        decision = await self._population(conn, declared, state, case, stood, parts, asof)
+        if decision is None:
+            return events
+        await self._out.cases.save(conn, [decision.after])
+        because = newest.event if (newest := population.latest(stood)) is not None else cause
+        return events if decision.data is None else [*events, _event(decision, self._out.wall(), asof, because)]
+
+    async def _population(
+        self,
+        conn: Connection,
+        declared: Declared,
+        state: CompiledDesiredState,
+        case: CaseState,
+        stood: Mapping[str, Stood],
+        parts: Mapping[str, Sequence[Keyed]],
+        asof: datetime,
+    ) -> Decision | None:
+        found = population.finding(state, stood, case, asof)
+        decision = decide(case, found)
+        if decision is None or decision.data is None:
+            return decision
+        if _reopens(decision) and await self._out.records.closed(conn, [case.case]):
+            case = ended(case, case.occurrence)  # the message is still on its way
+            found = population.finding(state, stood, case, asof)
+        worst = population.worst(state, found, parts, asof)
+        refs = dict.fromkeys((found.ref[0], key) for entities, _ in worst.values() for key, _ in entities)
+        views = await self._out.entities.views(conn, declared.catalogue, refs) if refs else {}
+        return decide(case, population.with_evidence(state, found, worst, views, asof))
+
+    def _said(self, stream: str, data: ObjectiveSnapshot, asof: datetime, version: int, cause: Event | None) -> Said:
+        origin = Origin(source="differ", actor=ACTOR, time=self._out.wall(), asof=asof, cause=cause)
+        return Said(data, new_event(data, stream, origin, str(version)), version)
 
     async def _said_formerly(self, conn: Connection, desired_state: str, formerly: Sequence[str]) -> Said | None:
         """What was said last of an objective under the names that it had, the newest name first."""
@@ -158,10 +213,6 @@ class Differ:
             if (said := await self._out.objectives.said(conn, stream_of(desired_state, name))) is not None:
                 return said
         return None
-
-    def _measure_event(self, stream: str, said: Said, cause: Event | None) -> NewEvent:
-        origin = Origin(source="differ", actor=ACTOR, time=self._out.wall(), asof=said.asof, cause=cause)
-        return NewEvent(new_event(said.data, stream, origin, str(said.stream_version)), said.stream_version)
 
     async def on_attestations(self, conn: Connection, batch: Sequence[Recorded]) -> None:
         """The auditor closed cases: what fails after that is another occurrence."""
@@ -177,9 +228,9 @@ class Differ:
         known = await self._load(conn, keys, {})
         after = {key: ended(case, keys[key][0]) for key, case in known.items()}
         await self._out.cases.save(conn, [case for key, case in after.items() if case != known[key]])
-        looks = [
-            Look(case.desired_state, case.ref) for case in after.values() if case.desired_state in declared.states
-        ]
+        there = [case for case in after.values() if case.desired_state in declared.states]
+        looks = [Look(case.desired_state, case.ref) for case in there if case.ref[1] != POPULATION]
+        await self._out.objectives.mark(conn, [case.desired_state for case in there if case.ref[1] == POPULATION])
         causes = {case.ref: keys[key][1] for key, case in after.items()}
         asof = await self._now(conn)
         await self._append(conn, await self._look(conn, declared, looks, asof, causes))

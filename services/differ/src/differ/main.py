@@ -80,11 +80,16 @@ async def compose(runtime: Runtime) -> Parts:
         nudge()
         proposed()
 
+    async def attestations(conn: Connection, batch: Sequence[Recorded]) -> None:
+        await differ.on_attestations(conn, batch)
+        if differ.measures:
+            nudge()
+
     return Parts(
         consumers=[
             Consumer(("state",), state),
             Consumer(("declarations",), declarations),
-            Consumer(("attestations",), differ.on_attestations),
+            Consumer(("attestations",), attestations),
             Consumer(("clock",), differ.on_clock),
         ],
         tasks={

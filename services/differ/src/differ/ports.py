@@ -60,8 +60,8 @@ class Objectives(Protocol):
         """Forget what was contributed to objectives that are no longer declared."""
         ...
 
-    async def contributions(self, conn: Connection, desired_state: str) -> dict[str, list[Contribution]]:
-        """By objective: what everybody contributes."""
+    async def contributions(self, conn: Connection, desired_state: str) -> dict[str, list[tuple[str, Contribution]]]:
+        """By objective: what everybody contributes, by key."""
         ...
 
     async def mark(self, conn: Connection, desired_states: Iterable[str]) -> None:

@@ -18,7 +18,6 @@ from common.cases import Attempt, Case, Said
 from common.clock import wall_now
 from common.current import Current
 from common.declarations import sql
-from common.declarations.evaluation import EntityView
 from common.declarations.values import Unknown
 from common.directory import Directory
 from common.entities import EntityStore
@@ -27,11 +26,11 @@ from common.errors import Permanent, Refused, Transient
 from common.events import Event, EventData, Origin, new_event
 from common.events.executor import ActionFailed, ActionIntended, ActionSucceeded, ActionUnknown
 from common.events.planner import Step
-from common.facts import entity_facts
 from common.failpoints import failpoint
 from common.jobs import Job, JobQueue, try_again
 from common.ledger import AppendRefused, Connection, Ledger, NewEvent, append
 from common.service_keys import Signing
+from common.standings import subject_facts
 from common.subject_keys import SubjectKeys
 
 from executor.acting import carried_out
@@ -218,10 +217,10 @@ class Executor:
                 return None
             ref = (case.gap.data.entity_type, case.gap.data.key)
             views = await self._.store.views(conn, catalogue, [ref])
+            state = catalogue.compiled(case.gap.data.desired_state)
+            asof = clock.now(wall_now())
+            facts = await subject_facts(conn, state, ref, views, asof)
             behind = await keys_behind(conn, catalogue, [ref], self._.subject_keys)
-        state = catalogue.compiled(case.gap.data.desired_state)
-        asof = clock.now(wall_now())
-        facts = entity_facts(state, views.get(ref, EntityView(*ref, {}, None)), asof)
         scene = Scene(catalogue, self._.directory(), self._.signing.keys(), facts, asof)
         return Loaded(case, scene, ZoneInfo(clock.timezone), recorded[-1].event, behind.get(ref))
 

@@ -7,8 +7,10 @@ plan's stream, and by the facts, which are compared again when anything about th
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -17,7 +19,8 @@ from common.cases import Case
 from common.clock import wall_now
 from common.current import Current
 from common.declarations.catalogue import Catalogue
-from common.declarations.evaluation import EntityView, evaluate, slots_of
+from common.declarations.evaluation import EntityView, Evaluation, evaluate, slots_of
+from common.declarations.expressions import MET
 from common.directory import Directory
 from common.entities import EntityStore
 from common.errors import Permanent, Refused, Transient
@@ -27,7 +30,9 @@ from common.facts import entity_facts
 from common.failpoints import failpoint
 from common.jobs import MOST_ATTEMPTS, Job, JobQueue, try_again
 from common.ledger import AppendRefused, Ledger, NewEvent, append
+from common.objectives.population import POPULATION, Stood, population_facts, population_slots
 from common.service_keys import ServiceKey
+from common.standings import standings
 
 from planner.core.situation import Situation, gate_one_stands
 from planner.core.standing import NOTHING, Need, cause_of, is_news, need, without_declaration
@@ -105,8 +110,9 @@ class Planner:
             await self._.store.catch_up(conn, self._.ledger, catalogue)
             ref = (case.gap.data.entity_type, case.gap.data.key)
             views = await self._.store.views(conn, catalogue, [ref])
+            stood = await standings(conn, case.gap.data.desired_state) if ref[1] == POPULATION else {}
         view = views.get(ref, EntityView(*ref, {}, None))
-        return _seen(case, catalogue, view, clock.now(wall_now()))
+        return _seen(case, catalogue, view, stood, clock.now(wall_now()))
 
     async def _write(self, job: Job, seen: Seen, draft: PlanDrafted | PlanWithheld | None) -> None:
         """Append what was decided as one request, and end the job, in one transaction."""
@@ -166,20 +172,23 @@ def _believed(case: Case, directory: Directory) -> Case:
     return case
 
 
-def _seen(case: Case, catalogue: Catalogue, view: EntityView, asof: Any) -> Seen:
+def _seen(case: Case, catalogue: Catalogue, view: EntityView, stood: Mapping[str, Stood], asof: datetime) -> Seen:
     assert case.gap is not None
     name = case.gap.data.desired_state
     if name not in catalogue.desired_states or catalogue.missing(name):
         return Seen(case, without_declaration(case, f"The declaration {name} is not in force."))
     state = catalogue.compiled(name)
-    situation = Situation(
-        case=case,
-        catalogue=catalogue,
-        evaluation=evaluate(state, view, asof),
-        slots=slots_of(state, view, asof),
-        facts=entity_facts(state, view, asof),
-        asof=asof,
-    )
+    make = partial(Situation, case=case, catalogue=catalogue, asof=asof)
+    if view.key == POPULATION:
+        # Of a population nothing is for people only: peopleOnly is asked of one entity.
+        facts = population_facts([one.name for one in state.objectives], stood, state.version)
+        situation = make(evaluation=Evaluation(MET), slots=population_slots(facts), facts=facts, stood=stood)
+    else:
+        situation = make(
+            evaluation=evaluate(state, view, asof),
+            slots=slots_of(state, view, asof),
+            facts=entity_facts(state, view, asof),
+        )
     return Seen(case, need(situation), situation)
 
 

@@ -123,9 +123,30 @@ def moved(now: Objective, then: Objective | None, since: str) -> str:
         parts.append(f"{then['says']} → {now['says']}" + (f" ({better})" if better else ""))
     if now["population"] != then["population"]:
         parts.append(f"population {then['population']:,} → {now['population']:,}")
+    parts += _who(now.get("against"), then.get("against"))
     if then.get("standing") not in (None, now["standing"]):
         parts.append(f"{then['standing']} → {now['standing']}")
     return "; ".join(parts) if parts else f"the same as {since}"
+
+
+MOST_NAMED = 5
+
+
+def _who(now: Objective | None, then: Objective | None) -> list[str]:
+    """Which entities keep the objective from its target no longer, and which do now and did not. Where there are too
+    many to be named all, it is said that only the worst were compared."""
+    if now is None or then is None:
+        return []
+    left = [key for key in then["keys"] if key not in set(now["keys"])]
+    came = [key for key in now["keys"] if key not in set(then["keys"])]
+    some = " among the worst" if now["others"] or then["others"] else ""
+    told = [f"no longer against it{some}: {_named(left)}"] if left else []
+    return [*told, f"newly against it{some}: {_named(came)}"] if came else told
+
+
+def _named(keys: list[str]) -> str:
+    more = len(keys) - MOST_NAMED
+    return ", ".join(clean(key) for key in keys[:MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _better(now: Objective, then: Objective) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from common.objectives.population import POPULATION
+
 from cli.demo.actors import Actors
 from cli.demo.cast import Member
 from cli.demo.feeds import Feeds
@@ -105,6 +107,11 @@ class Story:
             f"{stages['to-confirm'] + stages['undecided']} cases opened: {stages['to-confirm']} gaps,"
             f" {stages['undecided']} that can't be decided",
         )
+        together = [line["case"] for line in self.actors["e.weber"].cases() if line["key"] == POPULATION]
+        for case in together:
+            rules = self.actors["e.weber"].case(case)["gap"]["data"]["rules"]
+            told = "; ".join(f"{rule['name']}: {rule['says'].rstrip('.')}" for rule in rules)
+            self.screen.step("diff", f"one of them is for all findings together: {told}")
 
     def confirm(self) -> None:
         def answer(_kind: str, page: dict[str, Any]) -> tuple[str, str] | None:
@@ -132,7 +139,8 @@ class Story:
 
         def answer(kind: str, page: dict[str, Any]) -> tuple[str, str] | None:
             case = page["case"]
-            doubtful = page["plan"]["data"]["risk"] == "medium" and not refused and case != SHOWN
+            together = page["gap"]["data"]["key"] == POPULATION
+            doubtful = page["plan"]["data"]["risk"] == "medium" and not (refused or together) and case != SHOWN
             if kind == "refuse" and (doubtful or case in refused):
                 refused.add(case)
                 return "refuse", "The procedure must name who reviews it; draft it again with the owner."

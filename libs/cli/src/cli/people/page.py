@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from common.events.differ import Measured
+from common.objectives.evidence import sentences
 from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -96,6 +98,8 @@ def _wrong(view: _View) -> Iterator[RenderableType]:
         facts = " · ".join(f"{fact['name']}: {value(fact)}" for fact in rule["facts"])
         marks = view.cited.mark([fact.get("event_id") for fact in rule["facts"]])
         yield _labelled("  The facts", cell(f"{facts} {marks}".strip()))
+        for told in sentences(Measured.model_validate(rule["measured"])) if rule.get("measured") else ():
+            yield _labelled("  The measure", cell(told))
     if about := _about(view):
         yield _labelled(f"  The {gap['entity_type']}", cell(about))
     for what, word in (("confirmation", "Confirmed by"), ("dispute", "Disputed by")):

@@ -28,6 +28,7 @@ from common.declarations.reading import Reader
 from common.declarations.relations import CompiledRelation
 from common.declarations.values import Slot, Status, Unknown
 from common.errors import Permanent
+from common.objectives.scope import SCOPE
 
 _S = TypeVar("_S", EntityType, DesiredState, ActionType, System, HolidayCalendar, ApprovalPolicy)
 
@@ -249,7 +250,8 @@ class Catalogue:
         return tuple([join for join in self._joins if join.reader == reader])
 
     def playbook(self, name: str, rule: str, slots: Mapping[str, Slot]) -> tuple[PlaybookStep, ...]:
-        """The steps declared for a failing rule, filled in from an entity's slots (`evaluation.slots_of`)."""
+        """The steps declared for a failing rule, filled in from an entity's slots (`evaluation.slots_of`), or for an
+        objective from those of its measure (`population.template_slots`)."""
         state = self.compiled(name)
         return tuple(
             self._step(rule, step, state, slots)
@@ -268,7 +270,8 @@ class Catalogue:
         return str(value), ""
 
     def _step(self, rule: str, step: Step, state: CompiledDesiredState, slots: Mapping[str, Slot]) -> PlaybookStep:
-        scope, calendar = state.language.scope, state.calendar
+        objective = any(one.name == rule for one in state.objectives)
+        scope, calendar = SCOPE if objective else state.language.scope, state.calendar
         kinds = self.actions[step.action].parameters
         filled = {
             name: templates.parameter(template, kinds[name], scope, calendar)(slots)
@@ -309,7 +312,8 @@ class Catalogue:
         return tuple(dict.fromkeys((first, *(relation.other for relation in related))))
 
     def _depends_on(self, name: str) -> list[tuple[str, str]]:
-        actions = self.desired_states[name].remediation.actions
+        remediation = self.desired_states[name].remediation
+        actions = dict.fromkeys((*remediation.actions, *remediation.process_actions))
         systems = {self.actions[action].system for action in actions if action in self.actions}
         wanted = [("DesiredState", name), *(("EntityType", item) for item in self._types_read(name))]
         wanted += [("ActionType", item) for item in actions]

@@ -24,6 +24,7 @@ from common.declarations.models import (
 from common.declarations.problems import Path, Problem, Wrong, did_you_mean
 from common.declarations.reading import scope_of
 from common.declarations.values import Status
+from common.objectives.scope import SCOPE
 
 
 def check(documents: Iterable[Document], active: Catalogue | None = None) -> list[Problem]:
@@ -138,17 +139,15 @@ class _Checker:
         name = self._document.name
         state = compiling.desired_state(name, spec, self._all.declared, "", self._report)
         remediation = spec.remediation
-        listed = [
-            self._exists("action", action, self._all.actions, ("remediation", "actions", index))
-            for index, action in enumerate(remediation.actions)
-        ]
-        # Where the list itself is wrong, what it lacks may be what was meant: then any action that there is will do.
-        allowed = remediation.actions if all(listed) else (*remediation.actions, *self._all.actions)
+        actions = self._listed(remediation.actions, "actions")
+        process_actions = self._listed(remediation.process_actions, "processActions")
         for rule, steps in remediation.playbook.items():
+            objective = any(one.name == rule for one in spec.objectives)
+            what, allowed = ("processActions", process_actions) if objective else ("actions", actions)
             for index, step in enumerate(steps):
                 path: Path = ("remediation", "playbook", rule, index)
-                if self._listed(step.action, allowed, (*path, "action")) and state:
-                    self._step(step, path, state.language)
+                if self._allowed(step.action, allowed, (*path, "action"), what) and state:
+                    self._step(step, path, SCOPE if objective else state.language.scope)
         self._renames(spec)
         if self._all.policy(name) is None:
             hint = "Add an ApprovalPolicy with: covers: " + name
@@ -158,6 +157,15 @@ class _Checker:
             choices.check(spec, types[spec.selector.entity], types, self._report)
             hidden = sensitivity.sensitive_variables(types[spec.selector.entity], types)
             sensitivity.check_desired_state(state, hidden, self._report)
+
+    def _listed(self, names: tuple[str, ...], field: str) -> tuple[str, ...]:
+        """The actions that steps may name. Where the list itself is wrong, what it lacks may be what was meant: then
+        any action that there is will do."""
+        there = [
+            self._exists("action", action, self._all.actions, ("remediation", field, index))
+            for index, action in enumerate(names)
+        ]
+        return names if all(there) else (*names, *self._all.actions)
 
     def _renames(self, spec: DesiredState) -> None:
         """What goes on under another name must be one thing: of one sort, and not two that are active."""
@@ -176,17 +184,17 @@ class _Checker:
                 hint = "Only a rule goes on as a rule, and an objective as an objective: drop formerly."
                 self._report(path, Wrong("ambiguous_rename", told, hint))
 
-    def _listed(self, action: str, allowed: Iterable[str], path: Path) -> bool:
+    def _allowed(self, action: str, allowed: Iterable[str], path: Path, field: str) -> bool:
         names = list(allowed)
         if action not in names:
-            told = f"There is no action {action!r} under remediation.actions."
+            told = f"There is no action {action!r} under remediation.{field}."
             hint = did_you_mean(action, names)
             if action in self._all.actions:
-                hint = f"Add it there: actions: [{', '.join([*names, action])}]"
+                hint = f"Add it there: {field}: [{', '.join([*names, action])}]"
             self._report(path, Wrong("unknown_name", told, hint))
         return action in names
 
-    def _step(self, step: Step, path: Path, language: Language) -> None:
+    def _step(self, step: Step, path: Path, scope: Scope) -> None:
         action = self._all.actions.get(step.action)
         if action is None:
             return
@@ -197,7 +205,7 @@ class _Checker:
                     (*path, "with", name), Wrong("unknown_parameter", told, did_you_mean(name, action.parameters))
                 )
                 continue
-            fill = partial(templates.parameter, template, action.parameters[name], language.scope)
+            fill = partial(templates.parameter, template, action.parameters[name], scope)
             self._filled((*path, "with", name), fill)
         for name in action.parameters:
             if name not in step.parameters:
@@ -205,7 +213,7 @@ class _Checker:
                 hint = f"Add {name}: {_FILLED[action.parameters[name]]}"
                 self._report((*path, "with"), Wrong("missing_parameter", told, hint))
         if step.why:
-            self._filled((*path, "why"), lambda: templates.parse(step.why or "", language.scope))
+            self._filled((*path, "why"), lambda: templates.parse(step.why or "", scope))
 
     def _filled(self, path: Path, parse: Callable[[], object]) -> None:
         try:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from common.declarations import periods, templates
 from common.declarations.calendars import WEEKDAYS, Calendar
+from common.declarations.effects import CompiledWatch, Watch
 from common.declarations.evaluation import CompiledDesiredState, Rule
 from common.declarations.expressions import CLOCK, Condition, Language, Scope, compared
 from common.declarations.models import (
@@ -145,14 +146,20 @@ class _Compiler:
         rules = [self._rule(rule, ("expectations", index)) for index, rule in enumerate(spec.expectations)]
         rules += [self._rule(rule, ("deadlines", index)) for index, rule in enumerate(spec.deadlines)]
         objectives = tuple(self._objective(one, rules, ("objectives", at)) for at, one in enumerate(spec.objectives))
+        watch = tuple(
+            self._watch(one, rules, ("verification", "watch", at)) for at, one in enumerate(spec.verification.watch)
+        )
+        measured = (*objectives, *(one.objective for one in watch if one.objective is not None))
         proof = self._condition(spec.verification.proof, ("verification", "proof"), may_ask_known=True)
         people_only = self._optional(spec.remediation.people_only, ("remediation", "peopleOnly"))
         every = [done, proof, where, people_only, *(condition for _, condition in severity)]
         every += [condition for rule in rules for condition in (rule.when, rule.expect)]
-        every += [condition for one in objectives for condition in (one.of, one.condition)]
+        every += [condition for one in measured for condition in (one.of, one.condition)]
+        every += [one.expect for one in watch]
         reads = {name: None for condition in every if condition for name in condition.reads}
         reads.update({name: None for rule in rules for name in (*rule.says.reads, *rule.reads)})
-        reads.update({name: None for one in objectives for name in one.reads})
+        reads.update({name: None for one in measured for name in one.reads})
+        reads.update({one.unchanged: None for one in watch if one.unchanged is not None})
         programs = {name: None for condition in every if condition and condition.program for name in condition.reads}
         related = tuple(item for item in entity_type.related if item in {name.partition(".")[0] for name in reads})
         return CompiledDesiredState(
@@ -174,6 +181,7 @@ class _Compiler:
             clock=tuple(dict.fromkeys(item for condition in every if condition for item in condition.follows_clock)),
             calendar=self._calendar,
             objectives=objectives,
+            watch=watch,
             renamed={former: rule.name for rule in spec.rules for former in rule.formerly},
         )
 
@@ -220,6 +228,17 @@ class _Compiler:
         return CompiledObjective(
             spec.name, spec, spec.target, of, condition, window(spec.window or ""), reach, tuple(reads)
         )
+
+    def _watch(self, spec: Watch, rules: list[Rule], path: Path) -> CompiledWatch:
+        if (objective := spec.objective) is not None:
+            return CompiledWatch(spec, self._objective(objective, rules, path))
+        if (name := spec.unchanged) is not None:
+            with self._told((*path, "expect")):
+                if name not in self._language.scope:
+                    hint = did_you_mean(name, self._language.scope)
+                    raise Wrong("unknown_attribute", f"There is no attribute {name!r}.", hint)
+            return CompiledWatch(spec, unchanged=name)
+        return CompiledWatch(spec, expect=self._condition(spec.expect or "", (*path, "expect")))
 
     def _ruled(self, spec: Objective, rules: list[Rule]) -> None:
         """Check what a measure asks of a rule, and that its window knows when."""

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from common.declarations import periods
 from common.declarations.calendars import BeyondCalendar, Calendar
+from common.declarations.effects import CompiledWatch
 from common.declarations.expressions import MET, MISSED, Bound, Condition, Language, Outcome
 from common.declarations.known import Counted, EntityView, Fact, Origin, Related
 from common.declarations.models import DesiredState
@@ -142,6 +143,7 @@ class CompiledDesiredState:
     clock: tuple[str, ...]
     calendar: Calendar
     objectives: tuple[CompiledObjective, ...] = ()
+    watch: tuple[CompiledWatch, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
 
     @property

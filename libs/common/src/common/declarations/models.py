@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from common.declarations import later, renaming, sql
 from common.declarations.calendars import Calendar
+from common.declarations.effects import Verification
 from common.declarations.fields import (
     Column,
     Dated,
@@ -166,12 +167,6 @@ class Deadline(Strict):
     says: Sentence
 
 
-class Verification(Strict):
-    proof: Expression
-    soak: PeriodText
-    within: PeriodText
-
-
 class Step(Strict):
     """One step of the playbook: an action and its parameters, with `{attribute}` filled in from the entity."""
 
@@ -186,8 +181,13 @@ Steps = Annotated[tuple[Step, ...], Field(strict=False, min_length=1, max_length
 class Remediation(Strict):
     autonomy: Level
     actions: tuple[Name, ...] = Field(default=(), strict=False, max_length=50)
+    process_actions: tuple[Name, ...] = Field(default=(), strict=False, max_length=50)
     playbook: dict[Name, Steps] = Field(default={})
     people_only: Expression | None = None
+
+    def allowed(self, key: str) -> tuple[str, ...]:
+        """The actions for a case by its entity's key: those for one entity, or for the whole population (`*`)."""
+        return self.process_actions if key == "*" else self.actions
 
 
 class DesiredState(Strict):
@@ -243,11 +243,11 @@ class DesiredState(Strict):
                 ("severity",),
             )
         for rule in self.remediation.playbook:
-            if rule not in names[:rules]:
+            if rule not in names:
                 raise wrong(
                     "unknown_rule",
                     f"The playbook names the rule {rule!r}.",
-                    did_you_mean(rule, names[:rules]),
+                    did_you_mean(rule, names),
                     ("remediation", "playbook", rule),
                 )
         return self

@@ -129,7 +129,7 @@ class Objective(Strict):
     @property
     def target(self) -> Target:
         side: Side = "at most" if self.at_most is not None else "at least"
-        value = _number(self.measure, self.at_most if self.at_most is not None else self.at_least)
+        value = number_of(self.measure, self.at_most if self.at_most is not None else self.at_least)
         assert value is not None, "checked when it was read"
         return Target(side, value)
 
@@ -142,7 +142,7 @@ class Objective(Strict):
             refuse("bad_objective", "An objective is at most something, or at least.",
                    "Write atMost: or atLeast:, and one of them.")  # fmt: skip
         given = self.at_most if self.at_most is not None else self.at_least
-        if _number(self.measure, given) is None:
+        if number_of(self.measure, given) is None:
             hint = {"count": "Write a whole number: atMost: 0.", "share": "Write a share: atLeast: 90 %."}
             refuse("bad_target", f"{given!r} is no target for {self.measure}.",
                    hint.get(self.measure, "Write a duration: atMost: 3 days."),
@@ -165,7 +165,8 @@ class Objective(Strict):
                    "Name the date from which an entity counts: at: closed_on.")  # fmt: skip
 
 
-def _number(measure: str, given: str | int | None) -> Fraction | None:
+def number_of(measure: str, given: str | int | None) -> Fraction | None:
+    """A count, a share from 0 to 1, or seconds; None where the text is none of that measure."""
     if measure == "count":
         return Fraction(given) if isinstance(given, int) and given >= 0 else None
     text = str(given)

@@ -86,6 +86,9 @@ def check_desired_state(state: CompiledDesiredState, hidden: frozenset[str], rep
     if state.where is not None:
         _refuse(state.where.reads, hidden, ("selector", "where"), "sensitive_proof", report)
     _refuse(state.proof.reads, hidden, ("verification", "proof"), "sensitive_proof", report)
+    for index, watch in enumerate(state.watch):
+        if watch.unchanged is not None:
+            _refuse([watch.unchanged], hidden, ("verification", "watch", index), "sensitive_text", report)
     for index, rule in enumerate(state.rules):
         path: Path = ("expectations", index) if index < expectations else ("deadlines", index - expectations)
         _refuse(rule.says.reads, hidden, (*path, "says"), "sensitive_text", report)
@@ -94,8 +97,9 @@ def check_desired_state(state: CompiledDesiredState, hidden: frozenset[str], rep
         dates = [objective.at] if objective.at else []
         dates += [objective.timespan.start, objective.timespan.stop] if objective.timespan else []
         _refuse(dates, hidden, ("objectives", index), "sensitive_date", report)
+    objectives = {objective.name for objective in spec.objectives}  # their steps read measures, and no attribute
     for name, steps in spec.remediation.playbook.items():
-        for index, step in enumerate(steps):
+        for index, step in enumerate(steps if name not in objectives else ()):
             path = ("remediation", "playbook", name, index)
             for parameter, template in step.parameters.items():
                 texts = template if isinstance(template, tuple) else (template,)

@@ -54,6 +54,7 @@ BY_SERVICE: dict[str, tuple[type[EventData], ...]] = {
         executor.ExecutionHalted,
     ),
     "auditor": (
+        auditor.WatchBegun,
         auditor.ProofSeen,
         auditor.VerificationPassed,
         auditor.VerificationFailed,

@@ -8,20 +8,97 @@ from common.canonical import digest
 from common.events.model import EventData, Fact, Part
 
 
+class ObjectiveBaseline(Part):
+    """What was measured first since the objective was put in force as it is. `value` is an exact fraction (`47/1`):
+    entities, a share from 0 to 1, or seconds; `says` the same for people. `population` is how many belonged to it."""
+
+    at: str
+    value: str
+    says: str
+    population: int
+
+
+class Contributor(Part):
+    """One entity that keeps an objective from being met, by its key (or what stands for it), and how, in words."""
+
+    key: str
+    says: str
+
+
+class TraceStep(Part):
+    """From one dated moment of an entity to its next: how many went that way, and how long it took, in seconds."""
+
+    begin: str
+    end: str
+    entities: int
+    median_s: int
+    longest_s: int
+
+
+class TraceLoop(Part):
+    """A moment that was come to again, or an interval that began again: of how many entities, how often in all."""
+
+    step: str
+    entities: int
+    times: int
+
+
+class TraceWait(Part):
+    """What is not over, by the moment that came last: of how many entities, whose move it is, the longest so far."""
+
+    after: str
+    whose: Literal["ours", "theirs"]
+    entities: int
+    longest_s: int
+
+
+class ProcessTrace(Part):
+    """Where the time goes, over `entities` of those that contribute."""
+
+    entities: int
+    steps: list[TraceStep]
+    loops: list[TraceLoop]
+    waits: list[TraceWait]
+
+
+class Measured(Part):
+    """An objective as the evidence of its case: the measure said last, and who keeps it from its target.
+
+    `value`, `says`, `wanted`, `sample`, `unknown`, `population` and `baseline` are those of the measure. `path` says
+    what it should be by now to be on the way from baseline to target. `contributors` are the worst first; `others`
+    is how many more there are. `trace` is there where the entities have dates that a process leaves behind.
+    """
+
+    standing: Literal["met", "on track", "behind", "missed", "undecided"]
+    value: str | None = None
+    says: str
+    wanted: str
+    sample: int
+    unknown: int
+    population: int
+    baseline: ObjectiveBaseline | None = None
+    path: str | None = None
+    contributors: list[Contributor]
+    others: int
+    trace: ProcessTrace | None = None
+
+
 class FailingRule(Part):
-    """One rule that is missed, can't be decided, or is due soon (its lead has begun), for one entity.
+    """One rule that is missed, can't be decided, or is due soon (its lead has begun), for one entity; or one
+    objective, for the whole population.
 
     `says` is the declaration's sentence with the facts filled in. `due` is the instant a deadline passes.
-    `reason` says why an Unknown is unknown.
+    `reason` says why an Unknown is unknown. `measured` is an objective's evidence.
     """
 
     name: str
-    kind: Literal["expectation", "deadline", "freshness"]
+    kind: Literal["expectation", "deadline", "freshness", "objective"]
     status: Literal["missed", "unknown", "due_soon"]
     says: str
     facts: list[Fact]
     due: str | None = None
     reason: str | None = None
+    measured: Measured | None = None
 
 
 class GapSnapshot(EventData):
@@ -85,14 +162,11 @@ class GapClosed(EventData):
     facts: list[Fact]
 
 
-class ObjectiveBaseline(Part):
-    """What was measured first since the objective was put in force as it is. `value` is an exact fraction (`47/1`):
-    entities, a share from 0 to 1, or seconds; `says` the same for people. `population` is how many belonged to it."""
+class Against(Part):
+    """Who kept an objective from its target: the keys of at most 200 entities, the worst first, and how many more."""
 
-    at: str
-    value: str
-    says: str
-    population: int
+    keys: list[str]
+    others: int
 
 
 class ObjectiveSnapshot(EventData):
@@ -101,9 +175,10 @@ class ObjectiveSnapshot(EventData):
     `definition` is the digest of the objective as it was declared: while it is the same, so is the baseline. `value`
     is an exact fraction as in the baseline, None where there is nothing to measure; `says` and `wanted` say value and
     target in words. `sample` are the entities it rests on, `unknown` those of which something is Unknown.
-    `reason` says why it is undecided, or why there is no value. `formerly` is the
-    name under which its history was recorded before. Appended when the standing changes, and once a day
-    while the value does.
+    `reason` says why it is undecided, or why there is no value; `shrunk` that the population is smaller than its
+    guard allows. `against` says who keeps it from its target (also from a better value than the target's). `formerly`
+    is the name under which its history was recorded before. Appended when the standing changes, once a day while
+    anything else does, and once a day while the case of the population waits for its proof, or soaks.
     """
 
     CATEGORY: ClassVar[str] = "objective"
@@ -123,6 +198,8 @@ class ObjectiveSnapshot(EventData):
     baseline: ObjectiveBaseline | None = None
     reason: str | None = None
     formerly: str | None = None
+    shrunk: bool | None = None
+    against: Against | None = None
 
 
 class ObjectiveMet(ObjectiveSnapshot):

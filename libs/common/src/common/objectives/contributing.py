@@ -154,6 +154,44 @@ def measured(
     return Result(objective, measure, where, population, baseline)
 
 
+@dataclass(frozen=True, slots=True)
+class Against:
+    """One contribution that keeps an objective from its target. `seconds` is its clock (None: no duration is
+    measured, or when it began is Unknown), `since` when its answer began to count."""
+
+    unknown: bool
+    seconds: Fraction | None = None
+    running: bool = False
+    since: datetime | None = None
+
+    @property
+    def order(self) -> tuple[bool, Fraction, bool, datetime]:
+        """The worst first: known before Unknown, the longest first, then what has counted longest."""
+        return (self.unknown, -(self.seconds or Fraction(0)), self.since is None, self.since or _ALWAYS)
+
+
+_ALWAYS = datetime.max.replace(tzinfo=UTC)
+
+
+def against(objective: CompiledObjective, one: Contribution, asof: datetime, zone: ZoneInfo) -> Against | None:
+    """How a contribution keeps the objective from its target as of `asof`; None where it does not.
+
+    It does with a clock that is past the target, and with the answer that the target wants less of; what is Unknown
+    does too, because it is counted as the worse.
+    """
+    begin = objective.window.begin(asof, zone) if objective.window is not None else None
+    if objective.spec.timespan is not None:
+        clock = _clock(one, begin, asof)
+        if clock is None or clock.seconds <= objective.target.value:
+            return None
+        return Against(clock.unknown, None if clock.seconds == ENDLESS else clock.seconds, clock.running)
+    if not _counts_now(one, begin, asof):
+        return None
+    unknown = one.answer is None or not one.surely or not one.dated
+    wanted_less = objective.target.side == "at most"
+    return Against(unknown, since=one.at) if unknown or one.answer is wanted_less else None
+
+
 def _mean(clocks: Sequence[Clock], target: Target) -> Measure:
     """The mean of clocks whose beginning is known; of the others nobody can say how much longer they make it."""
     endless = sum(clock.seconds == ENDLESS for clock in clocks)
@@ -178,10 +216,15 @@ def _clock(one: Contribution, begin: datetime | None, asof: datetime) -> Clock |
     return Clock(age, running=True, unknown=one.stop_unknown or not one.surely)
 
 
+def _counts_now(one: Contribution, begin: datetime | None, asof: datetime) -> bool:
+    """Whether an answer falls into the window, or may."""
+    return one.at is None or (one.at <= asof and (begin is None or one.at > begin))
+
+
 def _ayes(every: Iterable[Contribution], begin: datetime | None, asof: datetime) -> Ayes:
     yes = no = unknown = maybe = 0
     for one in every:
-        if one.at is not None and (one.at > asof or (begin is not None and one.at <= begin)):
+        if not _counts_now(one, begin, asof):
             continue
         if not one.surely or not one.dated:
             maybe += 1

@@ -39,13 +39,15 @@ class Target:
 class Measure:
     """What was measured. `value` is the worse of what is possible, None where there is nothing to measure, and for a
     percentile that too many running clocks have not reached; `sample` are the entities that it rests on, `unknown`
-    those of them (or beside them) of which something that matters is Unknown. `why` says why it is undecided."""
+    those of them (or beside them) of which something that matters is Unknown. `why` says why it is undecided,
+    `shrunk` that the population is smaller than it may be."""
 
     verdict: Verdict
     value: Fraction | None
     sample: int
     unknown: int = 0
     why: str = ""
+    shrunk: bool = False
 
 
 @dataclass(frozen=True, slots=True)

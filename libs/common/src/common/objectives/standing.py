@@ -33,7 +33,7 @@ def guarded(measure: Measure, population: int, baseline: Baseline | None, guard:
     if population >= baseline.population * (1 - guard.shrink):
         return measure
     why = f"the population shrank from {baseline.population:,} to {population:,}"
-    return replace(measure, verdict="undecided", why=why)
+    return replace(measure, verdict="undecided", why=why, shrunk=True)
 
 
 def sampled(measure: Measure, minimum: int) -> Measure:
@@ -56,6 +56,20 @@ def standing(
     if measure.value is None or expected is None:
         return "behind"
     return "on track" if replace(target, value=expected).holds(measure.value) else "behind"
+
+
+LAG = Fraction(1, 10)
+"""How much of the whole way a measure may lag behind its path before people are called: a straight line is left on
+its second day by whatever comes in steps."""
+
+
+def lags(value: Fraction | None, target: Target, baseline: Baseline | None, reach: datetime, asof: datetime) -> bool:
+    """Whether what is behind is so far behind that it is a gap: by more than `LAG` of the way from the baseline to
+    the target, or by nobody knows how much."""
+    expected = path(target, baseline, reach, asof)
+    if value is None or expected is None or baseline is None or baseline.value is None:
+        return True
+    return abs(value - expected) > LAG * abs(target.value - baseline.value)
 
 
 def path(target: Target, baseline: Baseline | None, reach: datetime, asof: datetime) -> Fraction | None:

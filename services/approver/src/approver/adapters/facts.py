@@ -14,6 +14,8 @@ from common.errors import Permanent
 from common.facts import entity_facts, last_told
 from common.ids import entity_stream
 from common.ledger import Connection, Ledger, Recorded
+from common.objectives.population import POPULATION, population_facts
+from common.standings import standings
 
 from approver.ports import Known, Subject
 
@@ -34,8 +36,10 @@ class StoredFacts:
     async def read(
         self, conn: Connection, catalogue: Catalogue, subjects: Iterable[Subject], asof: datetime
     ) -> Mapping[Subject, Known]:
-        refs = list(dict.fromkeys((subject.entity_type, subject.key) for subject in subjects))
-        return _facts(catalogue, subjects, await self._store.views(conn, catalogue, refs), asof)
+        wanted = list(dict.fromkeys(subjects))
+        refs = list(dict.fromkeys((subject.entity_type, subject.key) for subject in wanted))
+        views = await self._store.views(conn, catalogue, refs)
+        return {**_facts(catalogue, wanted, views, asof), **await _populations(conn, catalogue, wanted)}
 
     async def reported(
         self, conn: Connection, catalogue: Catalogue, subjects: Iterable[Subject], asof: datetime
@@ -51,7 +55,19 @@ class StoredFacts:
             observed = read_observation(Recorded(position, None, event.encode()))
             if observed is not None and observed.row is not None and observed.ref[0] in catalogue.entity_types:
                 views[observed.ref] = _own_view(catalogue, observed, observed.row)
-        return _facts(catalogue, subjects, views, asof)
+        return {**_facts(catalogue, subjects, views, asof), **await _populations(conn, catalogue, subjects)}
+
+
+async def _populations(conn: Connection, catalogue: Catalogue, subjects: Iterable[Subject]) -> dict[Subject, Known]:
+    """Of whole populations: whether their objectives are met."""
+    found: dict[Subject, Known] = {}
+    for subject in dict.fromkeys(subjects):
+        state = _state(catalogue, subject.desired_state) if subject.key == POPULATION else None
+        if state is not None:
+            stood = await standings(conn, state.name)
+            facts = population_facts([one.name for one in state.objectives], stood, state.version)
+            found[subject] = Known(facts, facts)
+    return found
 
 
 def _own_view(catalogue: Catalogue, observed: Observation, row: dict[str, Any]) -> EntityView:

@@ -10,6 +10,7 @@ from common.clock import RealmClock, instant
 from common.events import Event
 from common.events.approver import ApprovalVoided, Decision
 from common.facts import title_of
+from common.objectives.population import whole
 
 from approver.api.models import Action, CasePage, DecisionRecorded, Need, Recorded
 from approver.core.asking import Asked, asked, blank, options
@@ -45,7 +46,7 @@ def page(opened: Opened, person: str, clock: RealmClock) -> CasePage:
     return CasePage(
         case=case.id,
         stage=case.stage,
-        title=title_of(around.told),
+        title=title_of(around.told) or (whole(case.gap.data.entity_type, case.gap.data.key) if case.gap else ""),
         facts=[fact.model_dump(mode="json") for fact in around.told.values()],
         timezone=around.timezone_of(case.gap.data.desired_state if case.gap else ""),
         now=instant(opened.draft.when.asof),

@@ -9,6 +9,7 @@ from typing import Any
 
 from common.cases import Case
 from common.facts import title_of
+from common.objectives.population import whole
 
 from approver.core.asking import Asked, asked, may
 from approver.core.surroundings import Surroundings
@@ -85,7 +86,7 @@ def line(case: Case, opened: str, around: Surroundings, blocked: str = "") -> Ca
         key=gap.key,
         occurrence=gap.occurrence,
         severity=gap.severity,
-        title=title_of(around.told),
+        title=title_of(around.told) or whole(gap.entity_type, gap.key),
         headline=gap.rules[0].says if gap.rules else "",
         rules=tuple(rule.name for rule in gap.rules),
         undecided=all(rule.status == "unknown" for rule in gap.rules),

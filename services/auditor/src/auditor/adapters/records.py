@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 
 from common.declarations.catalogue import Catalogue
+from common.declarations.evaluation import evaluate
+from common.declarations.objectives import CompiledObjective
 from common.entities import EntityStore, Ref
 from common.errors import Permanent
 from common.events.envelope import Event
 from common.ids import REALM_STREAM
 from common.ledger import AppendRefused, Connection, Ledger, NewEvent, Recorded, append
+from common.objectives.contributing import Contribution, contribution
 from common.service_keys import ServiceKey
 from common.topics import SERVICES
 
 from auditor.ports import Known
 
 _PAGE = 10_000
+_PEOPLED = 1_000
 
 
 class LedgerRecords:
@@ -81,6 +86,26 @@ class ReadEntities:
 
     async def catch_up(self, conn: Connection, catalogue: Catalogue) -> set[Ref]:
         return set(await self._store.catch_up(conn, self._ledger, catalogue))
+
+    async def contributions(
+        self,
+        conn: Connection,
+        catalogue: Catalogue,
+        desired_state: str,
+        objectives: Mapping[str, CompiledObjective],
+        asof: datetime,
+    ) -> dict[str, list[Contribution]]:
+        state = catalogue.compiled(desired_state)
+        found: dict[str, list[Contribution]] = {name: [] for name in objectives}
+        after = ""
+        while refs := await self._store.keys(conn, state.spec.selector.entity, after, _PEOPLED):
+            views = await self._store.views(conn, catalogue, refs)
+            for evaluation in (evaluate(state, view, asof) for view in views.values()):
+                for name, objective in objectives.items():
+                    part = contribution(objective, state, evaluation)
+                    found[name] += [part] if part is not None else []
+            after = refs[-1][1]
+        return found
 
     async def known(self, conn: Connection, catalogue: Catalogue, ref: Ref) -> Known:
         views = await self._store.views(conn, catalogue, [ref])

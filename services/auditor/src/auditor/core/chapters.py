@@ -9,6 +9,8 @@ from common.events.approver import Decision
 from common.events.differ import FailingRule, GapOpened, GapSnapshot
 from common.events.observer import EntityObserved
 from common.events.planner import PlanDrafted, PlanWithheld, Prediction
+from common.objectives import evidence
+from common.objectives.population import whole
 
 from auditor.core.deeds import done
 from auditor.core.evidence import Record
@@ -40,6 +42,8 @@ def headline(record: Record) -> str | None:
     """What the source calls the entity: its attribute named title, name, subject or summary, where it has one."""
     gap = record.wrong
     entity_type = record.entity_type(gap.data.entity_type, gap.position)
+    if together := whole(gap.data.entity_type, gap.data.key):
+        return together
     rows = [said for said in record.all(EntityObserved) if said.data.key == gap.data.key]
     if entity_type is None or not rows:
         return None
@@ -58,6 +62,8 @@ def wrong(record: Record) -> Iterable[Sentence]:
     yield from described(record, facts)
     for rule in gap.data.rules[:MOST_RULES]:
         yield says(_broken(rule), gap.event.id)
+        if rule.measured is not None:
+            yield from (says(unended(plain(told, 500)), gap.event.id) for told in evidence.sentences(rule.measured))
     if len(gap.data.rules) > MOST_RULES:
         yield says(f"{counted(len(gap.data.rules) - MOST_RULES, 'more rule')} failed as well", gap.event.id)
     yield from _declared(record, gap)
@@ -74,6 +80,8 @@ def _broken(rule: FailingRule) -> str:
     if rule.status == "unknown":
         reason = unended(plain(rule.reason or "the reason was not recorded", 160))
         return f'The rule "{plain(rule.name, 60)}" could not be decided: {reason}'
+    if rule.kind == "objective":
+        return f'The objective "{plain(rule.name, 60)}" was missed: {unended(plain(rule.says))}'
     due = f" (missed since {moment(rule.due)})" if rule.due else ""
     return f'That broke the rule "{plain(rule.name, 60)}"{due}: {unended(plain(rule.says))}'
 

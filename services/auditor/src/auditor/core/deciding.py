@@ -22,17 +22,21 @@ from common.errors import Refused
 from common.events import Origin, new_event, typed
 from common.events.auditor import (
     CaseClosed,
+    Effects,
     ProofSeen,
     VerificationFailed,
     VerificationInconclusive,
     VerificationPassed,
+    WatchBegun,
+    Watched,
 )
 from common.events.envelope import Event
 from common.events.executor import ExecutionFinished
 from common.events.model import EventData, Value
+from common.objectives.population import POPULATION
 from common.service_keys import ServiceKeys, check_service_signature
 
-from auditor.core import proving
+from auditor.core import effects, proving
 from auditor.core.seeing import Sight
 
 SOAK, WITHIN = "soak", "within"
@@ -51,13 +55,15 @@ class Dates:
 @dataclass(frozen=True, slots=True)
 class Story:
     """A case and what its fold forgets: the end of its last execution, what was known before that, all that the
-    executor has `executed`, and by the realm clock when it was `opened`: the `asof` of its first event."""
+    executor has `executed`, by the realm clock when it was `opened` (the `asof` of its first event), and how things
+    stood when its last execution had `begun`, where that is watched."""
 
     case: Case
     finished: Said[ExecutionFinished] | None = None
     known: Mapping[str, Value] = field(default_factory=dict)
     executed: tuple[Said[EventData], ...] = ()
     opened: str = ""
+    begun: WatchBegun | None = None
 
     @classmethod
     def fold(cls, case_id: str, events: Iterable[tuple[int, Event]]) -> Story:
@@ -67,12 +73,19 @@ class Story:
         executed = tuple(Said(at, event, typed(event)) for at, event in listed if event.source == "executor")
         ends = [(position, event) for position, event in listed if event.type == ExecutionFinished.TYPE]
         opened = listed[0][1].asof if listed else ""
+        watches = [WatchBegun.of(event) for _, event in listed if event.type == WatchBegun.TYPE]
+        begun = watches[-1] if watches else None
         if not ends:
-            return cls(case, executed=executed, opened=opened)
+            return cls(case, executed=executed, opened=opened, begun=begun)
         position, event = ends[-1]
         before = (typed(other) for at, other in listed if at < position)
         return cls(
-            case, Said(position, event, ExecutionFinished.of(event)), proving.known_before(before), executed, opened
+            case,
+            Said(position, event, ExecutionFinished.of(event)),
+            proving.known_before(before),
+            executed,
+            opened,
+            begun,
         )
 
 
@@ -91,7 +104,18 @@ def watched(case: Case) -> bool:
 
 def needs_sight(case: Case) -> bool:
     """Whether deciding about the case takes what is observed of its entity."""
-    return watched(case) or (case.closed is None and case.finished is not None)
+    return watched(case) or (case.closed is None and case.started is not None)
+
+
+def begins(story: Story, version: str, watched: Sequence[Watched]) -> Finding | None:
+    """What is recorded when an execution has begun whose effects are watched for, once."""
+    started = story.case.started
+    if started is None or story.case.closed is not None or not watched:
+        return None
+    if story.begun is not None and story.begun.execution == started.event.id:
+        return None
+    data = WatchBegun(case=story.case.id, version=version, execution=started.event.id, watched=list(watched))
+    return Finding(data, started.event)
 
 
 def decide(
@@ -101,8 +125,10 @@ def decide(
     soak_end: datetime,
     within_end: datetime | None,
     asof: datetime,
+    found: Effects | None = None,
 ) -> list[Finding]:
-    """What is to be recorded now, in order; nothing when nothing new is to be said.
+    """What is to be recorded now, in order; nothing when nothing new is to be said. `found` are the effects of an
+    execution, as they are now: while one is worse than it may be, or can't be told, nothing is proven.
 
     `dates` are those of the observations that `sight` rests on. `soak_end` is when a proof first seen at `asof` has
     held long enough, `within_end` until when the proof must come after the last execution.
@@ -111,11 +137,13 @@ def decide(
     if case.gap is None or case.closed is not None or case.executing:
         return []
     if case.proof is not None:
-        return _soaking(story, sight, dates, asof)
-    if case.gap_closed is not None and sight.standing in ("holds", "gone") and _fresh(story, sight, dates):
+        return _soaking(story, sight, dates, asof, found)
+    harmless = found is None or all(one.held for one in found.watched)
+    seen = case.gap_closed is not None and sight.standing in ("holds", "gone")
+    if case.gap_closed is not None and seen and harmless and _fresh(story, sight, dates):
         data = ProofSeen(case=case.id, version=sight.version, facts=list(sight.facts), soak_until=instant(soak_end))
         return [Finding(data, _latest(case.gap_closed, sight, dates))]
-    return _late(story, sight, within_end, asof)
+    return _late(story, sight, within_end, asof, found)
 
 
 def _fresh(story: Story, sight: Sight, dates: Mapping[str, Dates]) -> bool:
@@ -154,7 +182,9 @@ def _unsigned(story: Story, said: Said[EventData], refusal: Refused) -> list[Fin
     return [Finding(data, said.event)]
 
 
-def _late(story: Story, sight: Sight, within_end: datetime | None, asof: datetime) -> list[Finding]:
+def _late(
+    story: Story, sight: Sight, within_end: datetime | None, asof: datetime, found: Effects | None
+) -> list[Finding]:
     finished = story.case.finished
     if finished is None or within_end is None or asof < within_end:
         return []
@@ -162,6 +192,8 @@ def _late(story: Story, sight: Sight, within_end: datetime | None, asof: datetim
         return []
     unknown = sight.standing == "unknown"
     told = f"the proof can't be decided: {sight.reason}" if unknown else "the proof was not seen"
+    if found is not None and (worse := effects.breaches(found.watched)):
+        told += f", and something else is worse than it may be: {' '.join(worse)}"
     data = VerificationInconclusive(
         case=story.case.id,
         reason_code="proof_unknown" if unknown else "no_proof_in_time",
@@ -171,7 +203,9 @@ def _late(story: Story, sight: Sight, within_end: datetime | None, asof: datetim
     return [Finding(data, finished.event)]
 
 
-def _soaking(story: Story, sight: Sight, dates: Mapping[str, Dates], asof: datetime) -> list[Finding]:
+def _soaking(
+    story: Story, sight: Sight, dates: Mapping[str, Dates], asof: datetime, found: Effects | None
+) -> list[Finding]:
     case, proof = story.case, story.case.proof
     assert proof is not None
     failed = _failed(case, sight)
@@ -179,7 +213,15 @@ def _soaking(story: Story, sight: Sight, dates: Mapping[str, Dates], asof: datet
         reason_code, reason, cause = failed
         data = VerificationFailed(case=case.id, reason_code=reason_code, reason=reason, facts=list(sight.facts))
         return [Finding(data, cause or _latest(proof, sight, dates))]
-    over = asof >= parse_instant(proof.data.soak_until)
+    if found is not None and (worse := effects.breaches(found.watched)):
+        reason = f"Something else became worse than it may: {' '.join(worse)}"
+        data = VerificationFailed(
+            case=case.id, reason_code="secondary_effect", reason=reason, facts=list(sight.facts)
+        )
+        return [Finding(data, _latest(proof, sight, dates))]
+    if found is not None and effects.untold(found.watched):
+        return []
+    over = asof >= parse_instant(proof.data.soak_until) and _measured_since(story, sight, dates)
     if not over or case.gap_closed is None or sight.standing not in ("holds", "gone"):
         return []
     passed = VerificationPassed(
@@ -188,8 +230,22 @@ def _soaking(story: Story, sight: Sight, dates: Mapping[str, Dates], asof: datet
         soak_from=proof.event.asof,
         soak_until=proof.data.soak_until,
         facts=list(sight.facts),
+        effects=found,
     )
     return [Finding(passed, _latest(proof, sight, dates))]
+
+
+def _measured_since(story: Story, sight: Sight, dates: Mapping[str, Dates]) -> bool:
+    """Of a population: whether its objectives were measured again when the soak was over. The measure is another
+    service's, which may be behind; of an entity the auditor decides everything itself."""
+    case = story.case
+    assert case.gap is not None
+    assert case.proof is not None
+    if case.gap.data.key != POPULATION:
+        return True
+    until = parse_instant(case.proof.data.soak_until)
+    found = [dates.get(event_id) for event_id in sight.observations()]
+    return all(known is not None and parse_instant(known.source_time) >= until for known in found)
 
 
 def _failed(case: Case, sight: Sight) -> tuple[str, str, Event | None] | None:

@@ -17,7 +17,7 @@ from common.declarations.models import DesiredState, EntityType, Spec
 from common.directory import Person
 from common.events import typed
 from common.events.approver import DeclarationActivated, DeclarationProposed, PlanReturned, RealmCreated
-from common.events.differ import GapSnapshot
+from common.events.differ import GapSnapshot, ObjectiveSnapshot
 from common.events.envelope import Event
 from common.events.executor import ExecutionFinished, ExecutionStarted
 from common.events.model import EventData, Fact
@@ -79,6 +79,19 @@ class Record:
         """The observation with this id, when it is in evidence."""
         said = self.by_id.get(event_id or "")
         return said if said is not None and isinstance(said.data, EntityObserved | EntityWithdrawn) else None
+
+    def measure(self, event_id: str | None) -> Said[ObjectiveSnapshot] | None:
+        """The measure of an objective with this id, when it is in evidence."""
+        said = self.by_id.get(event_id or "")
+        return said if said is not None and isinstance(said.data, ObjectiveSnapshot) else None
+
+    def dated(self, event_id: str) -> tuple[int, str] | None:
+        """(position, when) of what a fact was read from: the source's time of an observation, or as of when an
+        objective was measured."""
+        if (measure := self.measure(event_id)) is not None:
+            return measure.position, measure.event.asof
+        observed = self.observation(event_id)
+        return None if observed is None else (observed.position, observed.data.source_time)
 
     @cached_property
     def activations(self) -> list[Said[DeclarationActivated]]:

@@ -6,12 +6,14 @@ from collections.abc import Iterable
 
 from common.clock import parse_instant
 from common.declarations.models import DesiredState
+from common.events.auditor import WatchBegun
+from common.objectives.population import POPULATION
 
 from auditor.core import proving
 from auditor.core.evidence import Record
 from auditor.core.sentences import Sentence, says
 from auditor.core.telling import described
-from auditor.core.wording import counted, day, moment, quoted, sentence_case
+from auditor.core.wording import counted, day, listed, moment, plain, quoted, sentence_case, unended
 
 
 def checked(record: Record) -> Iterable[Sentence]:
@@ -31,6 +33,7 @@ def checked(record: Record) -> Iterable[Sentence]:
         proof.event.id,
         passed.event.id,
     )
+    yield from _effects(record)
     how = "a plan was carried out" if closed.data.how == "remedied" else "it ended without a plan of Trueup's"
     yield says(
         f"The case was closed on {day(closed.event.asof)} as {closed.data.how}: {how}",
@@ -54,7 +57,13 @@ def _proof(record: Record) -> Iterable[Sentence]:
     assert proof is not None
     state = record.spec("DesiredState", gap.desired_state, proof.position)
     activation = record.activation("DesiredState", gap.desired_state, proof.position)
-    if isinstance(state, DesiredState) and activation is not None:
+    if gap.key == POPULATION and activation is not None:
+        met = listed(f'"{plain(fact.name, 60)}"' for fact in proof.data.facts)
+        told = f"That is the proof of an objective: measured again, {met} was met"
+        if not proof.data.facts:
+            told = "The declaration no longer has the objectives of this case: no proof had to be given"
+        yield says(told, activation.event.id, proof.event.id)
+    elif isinstance(state, DesiredState) and activation is not None:
         expression = state.verification.proof
         wanted = state.done if expression == "done" else expression
         catalogue = record.catalogue_at(proof.position)
@@ -65,11 +74,41 @@ def _proof(record: Record) -> Iterable[Sentence]:
         )
         yield says(f"{told}: {quoted(wanted)}", activation.event.id, proof.event.id)
     yield says(
-        "The auditor, a service that decides from the observations and had no part in the execution, saw it on "
+        f"The auditor, a service that decides from the {_what(record)} and had no part in the execution, saw it on "
         f"{day(proof.event.asof)}{_predicted(record)}",
         proof.event.id,
         record.carried.plan.event.id if record.carried and record.carried.plan else None,
     )
+
+
+def _effects(record: Record) -> Iterable[Sentence]:
+    """What the change did elsewhere, and the same measure on both sides of it."""
+    passed, begun = record.case.verification, record.all(WatchBegun)
+    if passed is None or passed.data.effects is None:
+        return
+    for one in passed.data.effects.watched:
+        became = one.after if one.before is None else f"was {one.before} when the execution began and is {one.after}"
+        told = f"Watched for, and within what is allowed: {plain(one.what, 100)} {plain(became or '', 160)}"
+        yield says(told, begun[-1].event.id if begun else None, passed.event.id)
+    for cohort in passed.data.effects.cohorts:
+        sides = [
+            f"{what} {day(side.until)} {unended(plain(side.says, 120))}"
+            for what, side in (("in the days up to", cohort.before), ("in those up to", cohort.after))
+        ]
+        yield says(
+            f'The objective "{plain(cohort.objective, 60)}" on both sides of the change, of those that began or '
+            f"counted {'; '.join(sides)}; {plain(cohort.wanted, 80)}",
+            passed.event.id,
+            record.finished.event.id if record.finished else None,
+        )
+
+
+def _what(record: Record) -> str:
+    return "measures" if record.wrong.data.key == POPULATION else "observations"
+
+
+def _clock(record: Record) -> str:
+    return "the realm's clock" if record.wrong.data.key == POPULATION else "the source's clock"
 
 
 def _predicted(record: Record) -> str:
@@ -86,7 +125,7 @@ def _newer(record: Record) -> Iterable[Sentence]:
         return
     newer = proving.newer(record)
     if newer:
-        number = sentence_case(counted(len(newer), "observation"))
+        number = sentence_case(counted(len(newer), _what(record).removesuffix("s")))
         was = "was" if len(newer) == 1 else "were"
-        told = f"{number} behind it {was} made after the execution, by the ledger's order and by the source's clock"
+        told = f"{number} behind it {was} made after the execution, by the ledger's order and by {_clock(record)}"
         yield says(told, finished.event.id, *newer)

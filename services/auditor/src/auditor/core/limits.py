@@ -49,8 +49,10 @@ def unknown(record: Record) -> Iterable[Sentence]:
     if by_hand:
         told = "That the work by hand was done rests on the word of the person who did it, and on what was seen later"
         yield says(told, *by_hand)
-    if record.executions:
-        told = "Whether the change had effects elsewhere was not looked for: this version does not watch for them"
+    passed = record.case.verification
+    watched = passed is not None and passed.data.effects is not None and passed.data.effects.watched
+    if record.executions and not watched:
+        told = "Whether the change had effects elsewhere was not looked for: the declaration names none to watch"
         yield says(told, closed.event.id)
 
 

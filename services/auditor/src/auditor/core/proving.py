@@ -14,6 +14,7 @@ from common.events.differ import GapSnapshot
 from common.events.model import Fact, Value
 from common.events.observer import EntityObserved
 from common.events.planner import PlanDrafted
+from common.objectives import population
 from common.sealing import is_sealed
 
 from auditor.core.evidence import Record
@@ -75,6 +76,18 @@ def _slot(fact: Fact, kind: str) -> Slot:
     return from_json(fact.value, kind)  # type: ignore[arg-type]  # list[str] is JSON; kind is a ValueType
 
 
+def population_again(
+    catalogue: Catalogue, desired_state: str, rules: Iterable[str], facts: Sequence[Fact]
+) -> tuple[Outcome, bool]:
+    """Whether every objective among a case's `rules` is met by these facts, and whether any is still declared."""
+    declared = {objective.name for objective in catalogue.compiled(desired_state).objectives}
+    asked = [name for name in rules if name in declared]
+    met = {fact.name for fact in facts if fact.value == population.MET}
+    missing = [name for name in asked if name not in met]
+    outcome = Outcome(Status.MISSED, f"{', '.join(missing)} is not met") if missing else MET
+    return outcome, bool(asked)
+
+
 def soak_end(catalogue: Catalogue, desired_state: str, proven: datetime) -> datetime:
     """When a proof first seen at `proven` has held for the declared soak (days of the declared zone and calendar)."""
     state = catalogue.compiled(desired_state)
@@ -127,14 +140,14 @@ def unchanged_only(record: Record) -> list[str]:
 
 
 def newer(record: Record) -> list[str]:
-    """The ids of the proof's observations that are later than the execution."""
+    """The ids of the proof's observations and measures that are later than the execution."""
     finished, proof = record.finished, record.case.proof
     if finished is None or proof is None:
         return []
     ids = dict.fromkeys(fact.event_id for fact in proof.data.facts if fact.event_id)
-    found = [record.observation(event_id) for event_id in ids]
+    found = [(event_id, dated) for event_id in ids if (dated := record.dated(event_id)) is not None]
     return [
-        said.event.id
-        for said in found
-        if said is not None and is_newer(said.position, said.data.source_time, finished.position, finished.event.asof)
+        event_id
+        for event_id, (position, source_time) in found
+        if is_newer(position, source_time, finished.position, finished.event.asof)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, cast
@@ -14,6 +15,7 @@ from common.entities import StoredEntity
 from common.events.model import Fact, Value
 from common.facts import entity_facts, facts_named
 from common.ids import entity_stream
+from common.objectives.population import NOT_MET, Stood, population_facts
 
 from auditor.core.proving import WITHDRAWN
 
@@ -68,6 +70,27 @@ def see(
     reason = "; ".join(dict.fromkeys(filter(None, (found.selected.reason, *unknown))))
     holds = found.selected.status is Status.MET and not unknown
     return Sight("holds" if holds else "unknown", state.version, facts, reason=reason)
+
+
+def see_population(
+    catalogue: Catalogue, desired_state: str, objectives: Iterable[str], stood: Mapping[str, Stood]
+) -> Sight:
+    """What holds for a whole population: of the `objectives` of its case, those still declared. What was said of them
+    last is `stood`.
+
+    `holds` when all are met, `gone` when none is declared any more. Raises what `see` raises.
+    """
+    state = catalogue.compiled(desired_state)
+    declared = {objective.name for objective in state.objectives}
+    facts = population_facts([name for name in objectives if name in declared], stood, state.version)
+    told = tuple(facts.values())
+    if not told:
+        return Sight("gone", state.version, ())
+    failing = [stood[name].data for name, fact in facts.items() if fact.value == NOT_MET]
+    if failing:
+        return Sight("fails", state.version, told, tuple(f"{one.says}; {one.wanted}." for one in failing))
+    unknown = [f"{fact.name}: {fact.unknown}" for fact in told if fact.unknown is not None]
+    return Sight("unknown" if unknown else "holds", state.version, told, reason="; ".join(unknown))
 
 
 def _fact(read: Read) -> Fact:

@@ -97,7 +97,8 @@ def _references(kind: str, spec: Mapping[str, Any]) -> Iterable[Name]:
     if kind == "DesiredState":
         yield "EntityType", spec["selector"]["entity"]
         yield "HolidayCalendar", spec.get("holidays", "")
-        yield from (("ActionType", action) for action in spec["remediation"].get("actions", ()))
+        for field in ("actions", "processActions"):
+            yield from (("ActionType", action) for action in spec["remediation"].get(field, ()))
     elif kind == "EntityType":
         for relation in spec.get("related", {}).values():
             yield "EntityType", next(relation[word] for word in ("latest", "earliest", "count") if word in relation)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from common.cases import Said
 from common.events.approver import Decision
+from common.events.differ import ObjectiveSnapshot
 from common.events.model import Fact
 from common.events.observer import EntityWithdrawn
 from common.events.planner import PlanDrafted
@@ -24,6 +26,9 @@ def described(record: Record, facts: Iterable[Fact]) -> Iterable[Sentence]:
         if item.name not in {other.name for other in known}:
             known.append(item)
     for event_id, read in by_event.items():
+        if (measure := record.measure(event_id)) is not None:
+            yield says(_measured(measure), event_id)
+            continue
         said = record.observation(event_id)
         if said is None:
             continue
@@ -34,6 +39,14 @@ def described(record: Record, facts: Iterable[Fact]) -> Iterable[Sentence]:
         else:
             told = f"reported {data.entity_type} {plain(data.key, 80)}: {_facts(read)}"
         yield says(f"As of {day(data.source_time)}, the source {plain(data.feed, 60)}{label} {told}", event_id)
+
+
+def _measured(said: Said[ObjectiveSnapshot]) -> str:
+    data = said.data
+    return (
+        f"As of {day(said.event.asof)}, the objective {plain(data.objective, 60)} was measured over a population of "
+        f"{data.population:,}: {plain(data.says, 160)}; {plain(data.wanted, 80)}; {data.standing}"
+    )
 
 
 def _facts(read: Sequence[Fact]) -> str:

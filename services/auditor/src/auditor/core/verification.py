@@ -34,6 +34,7 @@ _OF_RECORDS: tuple[tuple[str, Callable[[Record], str]], ...] = (
     ("facts", outcome.facts),
     ("proof", outcome.proof),
     ("soak", outcome.soak),
+    ("effects", outcome.effects),
     ("closed", outcome.closed),
 )
 

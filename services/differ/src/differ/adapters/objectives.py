@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from common.clock import parse_instant
 from common.events import Event, typed
 from common.events.differ import ObjectiveSnapshot
 from common.ledger import Connection
@@ -58,15 +57,15 @@ class ObjectiveTable:
             list(objectives),
         )
 
-    async def contributions(self, conn: Connection, desired_state: str) -> dict[str, list[Contribution]]:
-        """By objective: what everybody contributes."""
+    async def contributions(self, conn: Connection, desired_state: str) -> dict[str, list[tuple[str, Contribution]]]:
+        """By objective: what everybody contributes, by key."""
         rows = await conn.fetch(
-            f"SELECT objective, {_COLUMNS} FROM differ.contributions WHERE desired_state = $1",  # noqa: S608
+            f"SELECT objective, key, {_COLUMNS} FROM differ.contributions WHERE desired_state = $1",  # noqa: S608
             desired_state,
         )
-        found: dict[str, list[Contribution]] = {}
-        for objective, *values in rows:
-            found.setdefault(objective, []).append(Contribution(*values))
+        found: dict[str, list[tuple[str, Contribution]]] = {}
+        for objective, key, *values in rows:
+            found.setdefault(objective, []).append((key, Contribution(*values)))
         return found
 
     async def mark(self, conn: Connection, desired_states: Iterable[str]) -> None:
@@ -106,4 +105,4 @@ class ObjectiveTable:
         event = Event.decode(row["event"].encode())
         data = typed(event)
         assert isinstance(data, ObjectiveSnapshot)
-        return Said(data, parse_instant(event.asof), row["version"])
+        return Said(data, event, row["version"])

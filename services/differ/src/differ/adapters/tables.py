@@ -12,6 +12,7 @@ from common.entities.rows import Ref
 from common.ids import REALM_STREAM
 from common.ledger import Connection, Ledger
 from common.ledger.progress import set_pending
+from common.objectives.population import POPULATION
 from common.realm import fold_clock
 
 from differ.core.deciding import CaseKey, CaseState
@@ -69,9 +70,10 @@ class CaseTable:
     async def foreign(self, conn: Connection, desired_state: str, entity_type: str) -> list[Ref]:
         rows = await conn.fetch(
             f"SELECT entity_type, key FROM {self._table} WHERE desired_state = $1 AND entity_type <> $2 "  # noqa: S608
-            "AND condition IN ('gap', 'undecided') ORDER BY key",
+            "AND condition IN ('gap', 'undecided') AND key <> $3 ORDER BY key",
             desired_state,
             entity_type,
+            POPULATION,
         )
         return [(row[0], row[1]) for row in rows]
 

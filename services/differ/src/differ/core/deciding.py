@@ -20,7 +20,7 @@ from common.events.differ import GapChanged, GapClosed, GapOpened, GapSnapshot, 
 from common.events.model import EventData, Fact
 from common.ids import case_id
 
-from differ.core.findings import Finding, changes, facts_of, failed_before, failing_rule, fingerprint
+from differ.core.findings import Finding, changes, facts_of, failed_before, fingerprint
 
 Condition: TypeAlias = Literal["none", "gap", "undecided", "closed"]
 CaseKey: TypeAlias = tuple[str, str]
@@ -107,7 +107,7 @@ def _snapshot(after: CaseState, finding: Finding, before: CaseState) -> GapSnaps
         "key": finding.ref[1],
         "occurrence": after.occurrence,
         "severity": finding.severity,
-        "rules": [failing_rule(rule) for rule in finding.failing],
+        "rules": finding.told,
     }
     if before.condition == after.condition:
         return GapChanged(changed=changes(before.gap, finding), **fields)

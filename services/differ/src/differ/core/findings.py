@@ -20,7 +20,7 @@ from common.declarations.evaluation import (
 from common.declarations.evaluation import Fact as ReadFact
 from common.declarations.values import Status
 from common.entities.rows import Ref
-from common.events.differ import FailingRule
+from common.events.differ import FailingRule, Measured
 from common.events.model import Fact
 from common.facts import entity_facts, facts_named
 from common.sealing import SHOWN, is_sealed
@@ -35,7 +35,8 @@ class Finding:
     """`standing` in one word; `evaluation` is None where there was nothing to evaluate (withdrawn).
 
     `look_again` is the next instant at which the result may change without any message. `renamed` has rules by their
-    former names.
+    former names. `stated` are the failing rules where no evaluation led to them: those of a whole population, at
+    `stated_severity`.
     """
 
     desired_state: str
@@ -47,6 +48,8 @@ class Finding:
     evidence: tuple[Fact, ...] = ()
     look_again: datetime | None = None
     renamed: Mapping[str, str] = field(default_factory=dict)
+    stated: tuple[FailingRule, ...] = ()
+    stated_severity: str = ""
 
     @property
     def failing(self) -> tuple[RuleResult, ...]:
@@ -54,7 +57,12 @@ class Finding:
 
     @property
     def severity(self) -> str:
-        return "" if self.evaluation is None else self.evaluation.severity
+        return self.stated_severity if self.evaluation is None else self.evaluation.severity
+
+    @property
+    def told(self) -> list[FailingRule]:
+        """The failing rules as a gap event carries them."""
+        return list(self.stated) if self.evaluation is None else [failing_rule(rule) for rule in self.failing]
 
 
 _STANDINGS: dict[str, Standing] = {
@@ -140,6 +148,9 @@ def fingerprint(finding: Finding) -> str:
     It covers the version, the severity, and each failing rule's status and facts by value. Seeing the same again
     in a newer observation leaves it alone.
     """
+    if finding.evaluation is None:
+        rules = [rule.model_dump(mode="json") for rule in finding.stated]
+        return recorded_fingerprint({"version": finding.version, "severity": finding.severity, "rules": rules})
     return _fingerprint(
         finding.version,
         finding.severity,
@@ -163,11 +174,20 @@ def recorded_fingerprint(gap: Mapping[str, Any]) -> str:
             (
                 rule["name"],
                 rule["status"],
-                [(item["name"], item.get("value"), item.get("unknown")) for item in rule["facts"]],
+                [
+                    *((item["name"], item.get("value"), item.get("unknown")) for item in rule["facts"]),
+                    *_measure(rule.get("measured")),
+                ],
             )
             for rule in gap["rules"]
         ],
     )
+
+
+def _measure(measured: Mapping[str, Any] | None) -> Iterable[tuple[Any, ...]]:
+    """What counts of an objective's evidence. Who contributes is looked up when the measure itself is said anew."""
+    if measured is not None:
+        yield tuple(measured.get(name) for name in ("standing", "value", "sample", "unknown", "population"))
 
 
 def _fingerprint(version: str, severity: str, rules: list[tuple[str, str, list[Any]]]) -> str:
@@ -184,13 +204,18 @@ def changes(before: Mapping[str, Any], finding: Finding) -> list[str]:
     renamed = _renamed(before, finding)
     words += [f"{old} is now called {name}" for old, name in renamed.items()]
     old = {renamed.get(rule["name"], rule["name"]): rule for rule in before["rules"]}
-    new = {rule.name: failing_rule(rule) for rule in finding.failing}
+    new = {rule.name: rule for rule in finding.told}
     words += [f"{name}: no longer fails" for name in old if name not in new]
     words += [f"{name}: {_word(rule.status)}" for name, rule in new.items() if name not in old]
     words += [
         f"{name}: {_word(old[name]['status'])} → {_word(rule.status)}"
         for name, rule in new.items()
         if name in old and old[name]["status"] != rule.status
+    ]
+    words += [
+        f"{name}: {told}"
+        for name, rule in new.items()
+        if name in old and rule.measured is not None and (told := _moved(old[name].get("measured"), rule.measured))
     ]
     known = {item["name"]: item for rule in before["rules"] for item in rule["facts"]}
     now = {item.name: item for rule in new.values() for item in rule.facts}
@@ -205,6 +230,14 @@ def changes(before: Mapping[str, Any], finding: Finding) -> list[str]:
         if name in known and known[name].get("value") == item.value and known[name].get("unknown") != item.unknown
     ]
     return words or ["what was read changed"]
+
+
+def _moved(before: Mapping[str, Any] | None, now: Measured) -> str:
+    if before is None:
+        return now.says
+    moved = [f"{before['says']} → {now.says}"] if before["says"] != now.says else []
+    moved += [f"{before['standing']} → {now.standing}"] if before["standing"] != now.standing else []
+    return "; ".join(moved)
 
 
 def _renamed(before: Mapping[str, Any], finding: Finding) -> dict[str, str]:

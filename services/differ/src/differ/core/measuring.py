@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from zoneinfo import ZoneInfo
 
 from common.canonical import digest
 from common.clock import instant, parse_instant
 from common.declarations.evaluation import CompiledDesiredState
 from common.declarations.objectives import CompiledObjective
 from common.events.differ import (
+    Against,
     ObjectiveBaseline,
     ObjectiveMet,
     ObjectiveMissed,
     ObjectiveSnapshot,
     ObjectiveUndecided,
 )
+from common.events.envelope import Event
 from common.objectives import wording
-from common.objectives.contributing import Contribution, Result, measured
+from common.objectives.blaming import Keyed, blamed
+from common.objectives.contributing import Result, measured
 from common.objectives.standing import Baseline
+
+MOST_KEYS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +34,12 @@ class Said:
     """What was said last of an objective, as of when, and how often anything was."""
 
     data: ObjectiveSnapshot
-    asof: datetime
+    event: Event
     stream_version: int
+
+    @property
+    def asof(self) -> datetime:
+        return parse_instant(self.event.asof)
 
 
 def stream_of(desired_state: str, objective: str) -> str:
@@ -61,29 +71,47 @@ def _defined(objective: CompiledObjective, **otherwise: str) -> str:
 def measure(
     state: CompiledDesiredState,
     objective: CompiledObjective,
-    contributions: Iterable[Contribution],
+    contributions: Iterable[Keyed],
     before: Said | None,
     asof: datetime,
+    *,
+    daily: bool = False,
 ) -> ObjectiveSnapshot | None:
-    """What is to be said of an objective as of `asof`; None where nothing new is worth an event.
+    """What is to be said of an objective as of `asof`; None where nothing new is worth an event. `daily`: the
+    auditor waits for what is measured anew, so that it is said once a day though nothing of it changed.
 
     The first measure with a value, of no smaller a sample than is needed, is the baseline, until the objective itself
     is declared otherwise.
     """
     known = before.data if before is not None and before.data.definition in definitions(state, objective) else None
-    baseline = _baseline(known.baseline) if known is not None and known.baseline is not None else None
-    every = list(contributions)
+    baseline = baseline_of(known.baseline) if known is not None and known.baseline is not None else None
+    keyed = list(contributions)
+    every = [one for _, one in keyed]
     result = measured(objective, every, asof, state.zone, baseline)
     if baseline is None and result.measure.value is not None and result.measure.sample >= objective.spec.minimum:
         baseline = Baseline(asof, result.measure.value, result.population)
         result = measured(objective, every, asof, state.zone, baseline)
     data = _snapshot(state, objective, result, baseline)
     if known is None or before is None:
-        return data
-    if (data.standing, data.version, data.objective) != (known.standing, known.version, known.objective):
-        return data
+        return _with_keys(data, objective, keyed, asof, state.zone)
+    if _stands(data) != _stands(known):
+        return _with_keys(data, objective, keyed, asof, state.zone)
     another_day = before.asof.astimezone(state.zone).date() < asof.astimezone(state.zone).date()
-    return data if another_day and data != known else None
+    if not another_day:
+        return None
+    data = _with_keys(data, objective, keyed, asof, state.zone)
+    return data if daily or data != known else None
+
+
+def _stands(data: ObjectiveSnapshot) -> tuple[object, ...]:
+    return (data.standing, data.version, data.objective, data.shrunk)
+
+
+def _with_keys(
+    data: ObjectiveSnapshot, objective: CompiledObjective, keyed: Sequence[Keyed], asof: datetime, zone: ZoneInfo
+) -> ObjectiveSnapshot:
+    worst, others = blamed(objective, keyed, asof, zone, MOST_KEYS)
+    return data.model_copy(update={"against": Against(keys=[key for key, _ in worst], others=others)})
 
 
 def _snapshot(
@@ -106,6 +134,7 @@ def _snapshot(
         population=result.population,
         baseline=None if baseline is None else _said(baseline, objective),
         reason=found.why or None,
+        shrunk=found.shrunk or None,
         formerly=next(iter(objective.spec.formerly[-1:]), None),
     )
 
@@ -121,5 +150,5 @@ def _said(baseline: Baseline, objective: CompiledObjective) -> ObjectiveBaseline
     return ObjectiveBaseline(at=instant(baseline.at), value=value, says=says, population=baseline.population)
 
 
-def _baseline(said: ObjectiveBaseline) -> Baseline:
+def baseline_of(said: ObjectiveBaseline) -> Baseline:
     return Baseline(parse_instant(said.at), Fraction(said.value), said.population)

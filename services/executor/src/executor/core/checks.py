@@ -94,7 +94,7 @@ def action_of(case: Case, step: Step, scene: Scene) -> ActionType:
         raise refuse("gate1_missing")
     gap = case.gap.data
     action = scene.catalogue.actions.get(step.action)
-    allowed = scene.catalogue.desired_states[gap.desired_state].remediation.actions
+    allowed = scene.catalogue.desired_states[gap.desired_state].remediation.allowed(gap.key)
     if action is None or step.action not in allowed:
         raise refuse("outside_catalogue", f"{step.action} is not an action of {gap.desired_state}")
     declared = (action.system, action.provider, set(action.parameters))

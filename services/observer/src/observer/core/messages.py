@@ -191,7 +191,7 @@ def _as_key(value: Any, where: str) -> str | None:
         raise Rejected(
             "key_malformed",
             f"{where} holds {len(key)} characters that are no key; a key has 1 to 200 characters, "
-            "no white space, no slash, no control character",
+            "no white space, no slash, no control character, and is not *, which names the whole population",
         )
     return key
 

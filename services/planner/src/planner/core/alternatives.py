@@ -66,7 +66,7 @@ def _other_actions(situation: Situation, chosen: Sequence[Candidate], left: Sequ
     remediation = situation.state.spec.remediation
     taken = {candidate.name for candidate in (*chosen, *left)}
     found = []
-    for name in remediation.actions:
+    for name in situation.allowed:
         action = situation.catalogue.actions.get(name)
         if action is None or name in taken:
             continue

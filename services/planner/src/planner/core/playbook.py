@@ -10,6 +10,7 @@ from common.declarations.periods import later_instant
 from common.events.differ import FailingRule
 from common.events.model import Fact
 from common.events.planner import PlanDrafted, PlanWithheld, Prediction, Sentence
+from common.objectives.population import POPULATION
 
 from planner.core.alternatives import considered
 from planner.core.situation import Situation
@@ -163,6 +164,10 @@ def _predictions(situation: Situation) -> list[Prediction]:
         for rule in situation.gap.rules
         if rule.name in conditions
     ]
+    if situation.gap.key == POPULATION:
+        names = listed(rule.name for rule in situation.gap.rules)
+        told = f"{names} {'is' if len(situation.gap.rules) == 1 else 'are'} met when measured anew"
+        return [Prediction(expect="proof", says=f"{told}, and for {verification.soak} after that", by=by)]
     proof = Prediction(
         expect="proof", says=f"The proof holds and lasts {verification.soak}: {situation.state.proof.source}", by=by
     )

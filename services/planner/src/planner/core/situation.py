@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from common.cases import Case, Said
@@ -13,6 +13,7 @@ from common.declarations.values import Slot
 from common.events.differ import FailingRule, GapSnapshot
 from common.events.model import Fact
 from common.facts import facts_named
+from common.objectives.population import POPULATION, Stood, template_slots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +22,8 @@ class Situation:
 
     `catalogue` is what is active now, `evaluation` the desired state's result for the entity at `asof` (the realm
     clock). `slots` holds every variable as the templates read it, `facts` every attribute by name as events write
-    it, known or not. The desired state must be active.
+    it, known or not. Of a whole population the facts are whether its objectives are met, and `stood` what was said of
+    them last. The desired state must be active.
     """
 
     case: Case
@@ -30,6 +32,7 @@ class Situation:
     slots: Mapping[str, Slot]
     facts: Mapping[str, Fact]
     asof: datetime
+    stood: Mapping[str, Stood] = field(default_factory=dict)
 
     @property
     def gap_said(self) -> Said[GapSnapshot]:
@@ -52,6 +55,17 @@ class Situation:
     def gap_event(self) -> str:
         """The id of the event that recorded the gap last."""
         return self.gap_said.event.id
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """The actions that the declaration lists for such a case."""
+        return self.state.spec.remediation.allowed(self.gap.key)
+
+    def step_slots(self, rule: str) -> Mapping[str, Slot]:
+        """What the playbook's steps for a rule are filled in with."""
+        if self.gap.key != POPULATION:
+            return self.slots
+        return template_slots(self.stood.get(rule), self.asof, self.state.zone)
 
     def facts_named(self, names: Iterable[str]) -> list[Fact]:
         """The attributes `names` as they are now, each once, in the given order. The clock is not a fact."""

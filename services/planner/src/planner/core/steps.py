@@ -13,6 +13,7 @@ from common.declarations.models import Step as PlaybookStep
 from common.declarations.values import Unknown, to_json
 from common.events.model import Fact
 from common.events.planner import Level, Risk, Step
+from common.objectives.population import POPULATION
 
 from planner.core.situation import Situation
 
@@ -60,11 +61,11 @@ def candidates(situation: Situation) -> list[Candidate]:
         declared = remediation.playbook.get(rule.name, ())
         if any(step.action not in situation.catalogue.actions for step in declared):
             continue
-        filled = situation.catalogue.playbook(situation.gap.desired_state, rule.name, situation.slots)
+        filled = situation.catalogue.playbook(situation.gap.desired_state, rule.name, situation.step_slots(rule.name))
         for step, made in zip(declared, filled, strict=True):
             candidate = _candidate(situation, step, made)
             same = any((candidate.name, candidate.parameters) == (one.name, one.parameters) for one in found)
-            if step.action in remediation.actions and not same:
+            if step.action in situation.allowed and not same:
                 found.append(candidate)
     return found[:MOST_STEPS]
 
@@ -91,6 +92,10 @@ def _candidate(situation: Situation, step: PlaybookStep, made: Filled) -> Candid
 
 
 def _reads(step: PlaybookStep, situation: Situation) -> Iterable[str]:
+    """The attributes that a step's texts name. What an objective's step quotes of the measure moves every day: the
+    plan says it, and does not rely on it."""
+    if situation.gap.key == POPULATION:
+        return
     for template in (*step.parameters.values(), step.why):
         for text in template if isinstance(template, tuple) else (template,):
             if isinstance(text, str):

@@ -6,11 +6,12 @@ from common.cases import Case, Said
 from common.clock import parse_instant
 from common.declarations.values import Status
 from common.errors import Permanent
-from common.events.auditor import ProofSeen, VerificationFailed, VerificationPassed
-from common.events.differ import GapClosed, GapOpened, GapSnapshot
+from common.events.auditor import ProofSeen, VerificationFailed, VerificationPassed, WatchBegun
+from common.events.differ import GapClosed, GapOpened, GapSnapshot, ObjectiveSnapshot
 from common.events.model import EventData, Fact
 from common.events.observer import EntityWithdrawn
 from common.events.planner import PlanDrafted
+from common.objectives.population import POPULATION, Stood, fact_of
 
 from auditor.core import proving
 from auditor.core.checks.answer import Failed, demand
@@ -69,6 +70,8 @@ def _fact(record: Record, position: int, fact: Fact) -> int:
     if fact.event_id is None:
         demand(fact.value is None or fact.stream is None, f"{fact.name} names no observation")
         return 0
+    if (measure := record.measure(fact.event_id)) is not None:
+        return _measure(record, position, fact, measure)
     said = record.observation(fact.event_id)
     if said is None:
         raise Failed(f"the observation that {fact.name} was read from is not among the records")
@@ -84,6 +87,13 @@ def _fact(record: Record, position: int, fact: Fact) -> int:
         demand(fact.value is None, f"{where} is unknown and has a value")
     else:
         demand(again == fact.value, f"{where} is {fact.value!r} in the record and {again!r} in the observation")
+    return 1
+
+
+def _measure(record: Record, position: int, fact: Fact, said: Said[ObjectiveSnapshot]) -> int:
+    where = f"{fact.name} (record {record.numbers([said.event.id])[0]})"
+    demand(said.position < position, f"{where} was measured after it was used")
+    demand(fact == fact_of(Stood(said.data, said.event)), f"{where} is not what the measure says")
     return 1
 
 
@@ -111,12 +121,17 @@ def _stands(record: Record, said: Said[ProofSeen] | Said[VerificationPassed]) ->
     catalogue, asof = record.catalogue_at(said.position), parse_instant(said.event.asof)
     name, facts = record.wrong.data.desired_state, said.data.facts
     try:
-        outcome = proving.prove_again(catalogue, name, facts, asof)
-        gone = not proving.applies_again(catalogue, name, facts, asof)
+        if record.wrong.data.key == POPULATION:
+            gap = [one for one in record.all(GapSnapshot) if one.position < said.position][-1]
+            rules = [rule.name for rule in gap.data.rules]
+            outcome, applies = proving.population_again(catalogue, name, rules, facts)
+        else:
+            outcome = proving.prove_again(catalogue, name, facts, asof)
+            applies = proving.applies_again(catalogue, name, facts, asof)
     except (Permanent, ValueError, KeyError) as error:
         raise Failed(f"the proof can't be decided again: {error}") from error
     told = f"decided again, the proof of record {record.numbers([said.event.id])[0]} is {outcome.status}"
-    demand(gone or outcome.status is Status.MET, f"{told}: {outcome.reason}")
+    demand(not applies or outcome.status is Status.MET, f"{told}: {outcome.reason}")
 
 
 def soak(record: Record) -> str:
@@ -138,6 +153,32 @@ def soak(record: Record) -> str:
     for said in between:
         demand(not isinstance(said.data, VerificationFailed | GapOpened), "a rule failed again during the soak")
     return f"it held from {seen.event.asof} to {seen.data.soak_until} and was then looked at again"
+
+
+def effects(record: Record) -> str:
+    """After an execution: every secondary effect that the declaration names was looked at before and after it, and
+    stayed within what is allowed. The figures rest on the whole population, which is not among the records: they are
+    the auditor's signed word."""
+    passed = record.case.verification
+    if passed is None:
+        raise Failed("the passed verification is not among the records")
+    state = record.catalogue_at(passed.position).compiled(record.wrong.data.desired_state)
+    whole = record.wrong.data.key == POPULATION
+    begun = record.all(WatchBegun)
+    asked = [one.spec.what for one in state.watch if not (whole and one.objective is None)]
+    if record.finished is None or not asked or not begun:
+        demand(record.finished is None or not asked, "nothing tells how things stood before the execution")
+        return "no secondary effect had to be watched for"
+    before = {one.what: one for one in begun[-1].data.watched}
+    after = {one.what: one for one in passed.data.effects.watched} if passed.data.effects else {}
+    for what in asked:
+        if what not in before:
+            continue  # declared since the execution began
+        demand(what in after, f"{what} was not looked at again")
+        demand(after[what].held is True, f"{what} is not within what is allowed, and the verification passed")
+        same = (after[what].before, after[what].before_value) == (before[what].before, before[what].before_value)
+        demand(same, f"{what} is compared with another figure than that of the beginning")
+    return f"{len(before)} secondary effects stayed within what the declaration allows, by the auditor's own figures"
 
 
 def closed(record: Record) -> str:
