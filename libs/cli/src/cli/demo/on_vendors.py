@@ -79,7 +79,7 @@ def _show_figures(screen: Screen, story: Story, stage: Scene) -> None:
             (
                 str(stages.total() - stages["attested"]),
                 "cases open on 30 August",
-                "their ten business days ended meanwhile",
+                "late since 28 August",
             ),
             (f"{screen.seconds:.1f}", "seconds", "start of the services included"),
         ],
