@@ -1,8 +1,8 @@
 """`trueup diff` as people run it: a file of 100,000 entities, five expectations, as a process of its own.
 
-Reference, in the same run and as a process, too: the bare work, reading the same CSV file with the standard library and
-evaluating the same five conditions with the bare CEL runtime. `python -m bench.diff 1000000` measures once with as many
-entities, and says nothing of a reference.
+Reference, in the same run and as a process, too: the bare work, reading the same CSV file with the standard library
+and evaluating the same five conditions with the bare CEL runtime. `python -m bench.diff 1000000 3000` measures once,
+with so many entities of which so many miss a rule.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 from cel_expr_python import cel
 
 ENTITIES = 100_000
+WRONG = 3_000
 ASOF = "2023-07-03"
 TRUEUP = Path(sys.executable).with_name("trueup")
 RULES = (
@@ -80,7 +81,7 @@ def measure() -> list[dict[str, Any]]:
     """The figures in the form of `bench.json`."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        page, rows = written(folder, ENTITIES)
+        page, rows = written(folder, ENTITIES, WRONG)
         ours_s, ours_mb = run([str(TRUEUP), "diff", str(page), "--state", f"thing={rows}", "--at", ASOF], 2)
         bare_s, bare_mb = run([sys.executable, "-m", "bench.diff", "bare", str(rows)], 0)
     return [
@@ -100,8 +101,8 @@ def _figure(name: str, value: float, reference: float, unit: str) -> dict[str, A
     }
 
 
-def written(folder: Path, entities: int) -> tuple[Path, Path]:
-    """The declarations and the rows, of which about three in a hundred miss a rule."""
+def written(folder: Path, entities: int, wrong: int) -> tuple[Path, Path]:
+    """The declarations and the rows, of which so many miss a rule; of one in 5,003 the date can't be read."""
     rules = "\n".join(
         f'    - {{name: rule-{at}, expect: "{rule}", says: "Rule {at} of {{owner}}."}}'
         for at, rule in enumerate(RULES)
@@ -114,8 +115,8 @@ def written(folder: Path, entities: int) -> tuple[Path, Path]:
         writer = csv.writer(file)
         writer.writerow(["id", "owner", "state", "disputed", "received", "amount", "reminders"])
         for at in range(entities):
-            state = "lost" if at % 97 == 0 else ("open", "answered")[at % 2]
-            amount, received = f"{(at * 7) % 10_000}.{at % 100:02}", "N/A" if at % 5_003 == 0 else days[at % 397]
+            state = "lost" if at % (entities // wrong) == 0 else ("open", "answered")[at % 2]
+            amount, received = f"{(at * 7) % 9_900}.{at % 100:02}", "N/A" if at % 5_003 == 5 else days[at % 397]
             writer.writerow([f"T-{at}", f"o{at % 50}", state, "YN"[at % 2], received, amount, at % 5])
     return page, rows
 
@@ -149,18 +150,18 @@ def bare(rows: Path) -> int:
     return found
 
 
-def once(entities: int) -> None:
-    """Measure one run with as many entities, and print it."""
+def once(entities: int, wrong: int) -> None:
+    """Measure one run, and print it."""
     with tempfile.TemporaryDirectory() as name:
-        page, rows = written(Path(name), entities)
+        page, rows = written(Path(name), entities, wrong)
         seconds, megabytes = run([str(TRUEUP), "diff", str(page), "--state", f"thing={rows}", "--at", ASOF], 2)
-    sys.stdout.write(f"{entities:,} entities: {seconds:.1f} s, {megabytes:.0f} MB\n")
+    sys.stdout.write(f"{entities:,} entities, {wrong:,} wrong: {seconds:.1f} s, {megabytes:.0f} MB\n")
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["bare"]:
         bare(Path(sys.argv[2]))
     elif sys.argv[1:]:
-        once(int(sys.argv[1]))
+        once(int(sys.argv[1]), int(sys.argv[2]))
     else:
         sys.stdout.write(f"{measure()}\n")

@@ -103,8 +103,12 @@ def read_declarations(path: Path) -> tuple[list[Document], list[Problem]]:
 def read_states(catalogue: Catalogue, options: Sequence[str]) -> dict[str, State]:
     """The rows named by `--state` options, by entity type. Raises Refused."""
     given: dict[str, State] = {}
-    for entity_type, path in states.parse_options(options, sorted(catalogue.entity_types)):
-        states.read(given.setdefault(entity_type, State(entity_type)), path, catalogue.readers[entity_type])
+    files = states.parse_options(options, sorted(catalogue.entity_types))
+    held = {name for join in catalogue.joins() for name in (join.reader, join.other)}
+    for entity_type, path in files:
+        state = given.setdefault(entity_type, State(entity_type))
+        alone = sum(name == entity_type for name, _ in files) == 1 and entity_type not in held
+        (states.stream if alone else states.read)(state, path, catalogue.readers[entity_type])
     wanted = {spec.selector.entity for spec in catalogue.desired_states.values()}
     if not wanted & given.keys():
         name = min(wanted, default="TYPE")

@@ -1,12 +1,11 @@
 """Rows of entities from CSV and JSONL files, each with the line it stands on."""
 
 import csv
-import io
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from common.canonical import parse_strict
 from common.declarations.problems import did_you_mean
@@ -16,6 +15,8 @@ from common.errors import Permanent, Refused
 LARGEST_FILE_BYTES = 512 * 1024 * 1024
 LARGEST_ROW_BYTES = 1024 * 1024
 _MOST_COLUMNS = 12
+_BITS = 1 << 27
+"""Of the table that finds keys which come twice: 16 MiB, whatever the number of rows."""
 csv.field_size_limit(LARGEST_ROW_BYTES)
 
 
@@ -32,12 +33,28 @@ class StateRow:
 @dataclass(slots=True)
 class State:
     """All rows of one entity type. `faults` says which lines were left out, and why: what they would have shown is
-    not known. The last row of a key counts."""
+    not known. The last row of a key counts. `files` are the names of what was read.
+
+    Rows are held, or read again whenever they are gone through (`streamed`): then `again` says which line counts of
+    the keys that come more than once, and nothing else is held of any row.
+    """
 
     entity_type: str
     files: list[str] = field(default_factory=list)
     rows: dict[str, StateRow] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    streamed: Path | None = None
+    again: dict[str, int] = field(default_factory=dict)
+
+    def each(self, reader: Reader) -> Iterator[StateRow]:
+        """The rows that count, in no particular order."""
+        if self.streamed is None:
+            yield from self.rows.values()
+            return
+        for line, row in rows_of(self.streamed, []):
+            key = reader.key(row)
+            if key is not None and self.again.get(key, line) == line:
+                yield StateRow(key, row, self.streamed.name, line)
 
 
 def parse_options(options: Sequence[str], known: Sequence[str]) -> list[tuple[str, Path]]:
@@ -62,12 +79,48 @@ def read(state: State, path: Path, reader: Reader) -> None:
     for line, row in rows_of(path, state.faults):
         key = reader.key(row)
         if key is None:
-            state.faults.append(f"{path.name}:{line}: the row has no {reader.key_column}, the key")
+            state.faults.append(_no_key(path, line, reader))
             continue
         if key in state.rows:
-            state.faults.append(f"{path.name}:{line}: {key} again; this row counts, not line {state.rows[key].line}")
+            state.faults.append(_twice(path, line, key, state.rows[key].line))
         state.rows[key] = StateRow(key, row, path.name, line)
     check_key(path, reader.key_column, state.entity_type)
+
+
+def stream(state: State, path: Path, reader: Reader) -> None:
+    """Take one file, whose rows are read again when they are gone through. Memory does not grow with their number:
+    a table of bits finds the keys that may come twice, and only of those the lines are held. Raises as `read`."""
+    state.files.append(path.name)
+    state.streamed = path
+    known, mask, doubtful = bytearray(_BITS // 8), _BITS - 1, set[str]()
+    for line, row in rows_of(path, state.faults):
+        key = reader.key(row)
+        if key is None:
+            state.faults.append(_no_key(path, line, reader))
+            continue
+        number = hash(key)
+        one, two = number & mask, (number >> 32) & mask
+        if known[one >> 3] & 1 << (one & 7) and known[two >> 3] & 1 << (two & 7):
+            doubtful.add(key)  # seen before, or alike in both bits
+        known[one >> 3] |= 1 << (one & 7)
+        known[two >> 3] |= 1 << (two & 7)
+    check_key(path, reader.key_column, state.entity_type)
+    lines: dict[str, int] = {}
+    for line, row in rows_of(path, []) if doubtful else ():
+        key = reader.key(row)
+        if key in doubtful and key is not None:
+            if key in lines:
+                state.faults.append(_twice(path, line, key, lines[key]))
+                state.again[key] = line
+            lines[key] = line
+
+
+def _no_key(path: Path, line: int, reader: Reader) -> str:
+    return f"{path.name}:{line}: the row has no {reader.key_column}, the key"
+
+
+def _twice(path: Path, line: int, key: str, before: int) -> str:
+    return f"{path.name}:{line}: {key} again; this row counts, not line {before}"
 
 
 def check_key(path: Path, key: str, entity_type: str) -> None:
@@ -97,43 +150,43 @@ def rows_of(path: Path, faults: list[str]) -> Iterator[tuple[int, dict[str, Any]
     """
     if path.stat().st_size > LARGEST_FILE_BYTES:
         raise Refused("too_large", f"{path.name} is larger than {LARGEST_FILE_BYTES} bytes.", "Split it.")
+    lined = path.suffix.lower() in (".jsonl", ".ndjson")
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with path.open(encoding="utf-8-sig", newline="\n" if lined else "") as file:
+            if lined:
+                yield from _jsonl(path.name, file, faults)
+            elif path.suffix.lower() == ".csv":
+                yield from _csv(path.name, file, faults)
+            else:
+                raise Refused("unknown_format", f"{path.name} is neither CSV nor JSONL.", "Name it .csv or .jsonl.")
     except UnicodeDecodeError as error:
-        told = f"{path.name} is not UTF-8 text (byte {error.start})."
-        raise Refused("not_utf8", told, "Save it as UTF-8.") from error
-    if path.suffix.lower() in (".jsonl", ".ndjson"):
-        yield from _jsonl(path.name, text, faults)
-    elif path.suffix.lower() == ".csv":
-        yield from _csv(path.name, text, faults)
-    else:
-        raise Refused("unknown_format", f"{path.name} is neither CSV nor JSONL.", "Name it .csv or .jsonl.")
+        raise Refused("not_utf8", f"{path.name} is not UTF-8 text: {error.reason}.", "Save it as UTF-8.") from error
 
 
-def _csv(name: str, text: str, faults: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+def _csv(name: str, file: TextIO, faults: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    lines = csv.reader(file, strict=True)
     try:
         header = next(lines, [])
         if not header or len(set(header)) != len(header):
             raise Refused("bad_header", f"The first line of {name} does not name each column once.", "Repair it.")
-        begins = lines.line_num + 1
+        width, begins = len(header), lines.line_num + 1
         for cells in lines:
-            if len(cells) == len(header):
+            if len(cells) == width:
                 yield begins, dict(zip(header, cells, strict=True))
             elif cells:
-                faults.append(f"{name}:{begins}: {len(cells)} cells where the header names {len(header)}")
+                faults.append(f"{name}:{begins}: {len(cells)} cells where the header names {width}")
             begins = lines.line_num + 1
     except csv.Error as error:
         told = f"{name}:{lines.line_num}: this is not CSV: {error}."
         raise Refused("bad_csv", told, "Check the quotes.") from error
 
 
-def _jsonl(name: str, text: str, faults: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(text.split("\n"), 1):
+def _jsonl(name: str, file: TextIO, faults: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(file, 1):
         if not line.strip():
             continue
         try:
-            value = parse_strict(line.encode(), LARGEST_ROW_BYTES)
+            value = parse_strict(line.rstrip("\r\n").encode(), LARGEST_ROW_BYTES)
         except Permanent as error:
             faults.append(f"{name}:{number}: {error.message}")
             continue
