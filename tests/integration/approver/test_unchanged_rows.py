@@ -13,7 +13,7 @@ from common.declarations.loader import load
 from common.events import Event, Origin, new_event
 from common.events.observer import SourceReported
 from common.ids import source_stream
-from support.declared import FINDINGS
+from support.casework import FINDINGS
 from support.office import Office
 from support.walk import at
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from cli.imports.source import Source
 from cli.preview import states
 from cli.preview.states import State
 from common.declarations.loader import load
@@ -29,8 +30,8 @@ CELLS = st.lists(st.sampled_from(["a", "b", "c", "", " a ", "é", "1"]), min_siz
 
 def both(path: Path) -> tuple[State, State]:
     held, streamed = State("thing"), State("thing")
-    states.read(held, path, READER)
-    states.stream(streamed, path, READER)
+    states.read(held, Source(path), READER)
+    states.stream(streamed, Source(path), READER)
     return held, streamed
 
 
@@ -77,4 +78,4 @@ def test_what_is_no_text_is_refused_wherever_in_the_file(tmp_path: Path) -> None
     path.write_bytes(b"id,state\n" + b"a,b\n" * 50_000 + b"\xff,c\n")
     for take in (states.read, states.stream):
         with pytest.raises(Refused, match="not UTF-8"):
-            take(State("thing"), path, READER)
+            take(State("thing"), Source(path), READER)

@@ -51,7 +51,9 @@ COMMANDS: dict[str, Entry] = {
     "activate": Entry("cli.people.declaring", "activate", "Bring somebody else's proposal into force.", OFFLINE),
     "feeds": Entry("cli.observe.feeds", "app", "Which systems may report to a realm on this machine.", RUN),
     "targets": Entry("cli.stack.targets", "app", "Where sql actions of a realm on this machine act.", RUN),
-    "observe": Entry("cli.observe.commands", "observe", "Report the rows of a file (CSV, JSONL).", OFFLINE),
+    "observe": Entry(
+        "cli.observe.commands", "observe", "Report the rows of a file (CSV, JSONL, XLSX, OSCAL).", OFFLINE
+    ),
     "login": Entry("cli.people.signing_in", "login", "Sign in with your own key.", LOOK),
     "whoami": Entry("cli.people.signing_in", "whoami", "Who is signed in here, with which roles.", LOOK),
     "gaps": Entry("cli.people.lists", "gaps", "Gaps that nobody has confirmed yet.", LOOK),

@@ -17,6 +17,7 @@ from rich.text import Text
 from cli.authoring import expected, trying
 from cli.authoring.expected import Rows, Trial, Written
 from cli.authoring.trying import Difference
+from cli.imports.source import Source
 from cli.preview import commands, states
 from cli.preview.commands import TEST_SUFFIX as SUFFIX
 from cli.preview.preview import Preview, previews
@@ -138,7 +139,7 @@ def _state(written: Written, name: str, rows: Rows, catalogue: Catalogue, place:
     for file in rows.files:
         if not (written.path.parent / file).is_file():
             raise _wrong(written, place, f"There is no file {file} beside this one.", "Check the path.")
-        states.read(state, written.path.parent / file, reader)
+        states.read(state, Source(written.path.parent / file), reader, catalogue.entity_types[name])
     for index, cells in enumerate(rows.written):
         row: dict[str, Any] = {**written.model.rows.get(name, {}), **cells}
         here: Place = (*place, index)

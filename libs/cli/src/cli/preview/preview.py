@@ -133,11 +133,11 @@ def previews(
 ) -> list[Preview]:
     """One Preview for each desired state of the catalogue, by name. `only` limits the entities decided, not the
     rows that relations see."""
-    world = _World(catalogue, states)
+    world = World(catalogue, states)
     return [_preview(catalogue.compiled(name), world, at, only) for name in sorted(catalogue.desired_states)]
 
 
-def _preview(state: CompiledDesiredState, world: "_World", at: date | datetime, only: frozenset[str]) -> Preview:
+def _preview(state: CompiledDesiredState, world: "World", at: date | datetime, only: frozenset[str]) -> Preview:
     result = Preview(state, world.catalogue, instant_of(at, state.zone))
     entity_type = state.spec.selector.entity
     result.missing_types = world.missing(entity_type)
@@ -165,7 +165,7 @@ def _sort(result: Preview) -> None:
         rows.sort(key=lambda row: row.key)
 
 
-def _decide(result: Preview, world: "_World", entity_type: str, row: StateRow, only: frozenset[str]) -> None:
+def _decide(result: Preview, world: "World", entity_type: str, row: StateRow, only: frozenset[str]) -> None:
     state = result.state
     view = world.view(entity_type, row)
     evaluation = evaluate(state, view, result.asof)
@@ -208,7 +208,7 @@ def last_day(due: datetime, zone: ZoneInfo) -> date:
     return (due.astimezone(zone) - timedelta(microseconds=1)).date()
 
 
-class _World:
+class World:
     """All rows, those that relations reach held and read once, with an index from a key to the rows that name it."""
 
     def __init__(self, catalogue: Catalogue, states: Mapping[str, State]) -> None:
@@ -222,6 +222,15 @@ class _World:
     def missing(self, entity_type: str) -> list[str]:
         wanted = [entity_type, *(join.other for join in self.catalogue.joins_of(entity_type))]
         return [name for name in dict.fromkeys(wanted) if name not in self.states]
+
+    def keys(self, entity_type: str) -> Iterable[str]:
+        """The keys that were given of a type that is declared."""
+        known = entity_type in self.catalogue.entity_types and entity_type in self.states
+        return self.states[entity_type].rows if known else ()
+
+    def row(self, entity_type: str, key: str) -> StateRow | None:
+        given = self.states.get(entity_type) if entity_type in self.catalogue.entity_types else None
+        return given.rows.get(key) if given else None
 
     def set_aside(self, entity_type: str) -> list[tuple[StateRow, str]]:
         """The rows that contradict themselves, of those that were read so far: by key, each with the reason."""

@@ -1,41 +1,40 @@
-"""Rows of entities from CSV and JSONL files, each with the line it stands on."""
+"""Rows of entities from files, each with the place it stands at in its file."""
 
-import csv
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from common.canonical import parse_strict
+from common.declarations.models import EntityType
 from common.declarations.problems import did_you_mean
 from common.declarations.reading import Reader
-from common.errors import Permanent, Refused
+from common.errors import Refused
 
-LARGEST_FILE_BYTES = 512 * 1024 * 1024
-LARGEST_ROW_BYTES = 1024 * 1024
-_MOST_COLUMNS = 12
+from cli.imports import mappings, waiting
+from cli.imports.formats import check_key, rows_of
+from cli.imports.source import Place, Source, Told
+from cli.imports.unread import Unread
+
 _BITS = 1 << 27
 """Of the table that finds keys which come twice: 16 MiB, whatever the number of rows."""
-csv.field_size_limit(LARGEST_ROW_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
 class StateRow:
-    """One row as given: `line` is where it begins in its file."""
+    """One row as given: `line` is where it begins in its file, in a workbook its sheet and number."""
 
     key: str
     row: dict[str, Any]
     file: str
-    line: int
+    line: Place
 
 
 @dataclass(slots=True)
 class State:
     """All rows of one entity type. `faults` says which lines were left out, and why: what they would have shown is
-    not known. The last row of a key counts. `files` are the names of what was read.
+    not known. The last row of a key counts. `unread` has what the files' readers could make nothing of.
 
-    Rows are held, or read again whenever they are gone through (`streamed`): then `again` says which line counts of
+    Rows are held, or read again whenever they are gone through (`streamed`): then `again` says which place counts of
     the keys that come more than once, and nothing else is held of any row.
     """
 
@@ -43,22 +42,25 @@ class State:
     files: list[str] = field(default_factory=list)
     rows: dict[str, StateRow] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
-    streamed: Path | None = None
-    again: dict[str, int] = field(default_factory=dict)
+    unread: Unread = field(default_factory=Unread)
+    streamed: tuple[Source, mappings.Mapping | None] | None = None
+    again: dict[str, Place] = field(default_factory=dict)
 
     def each(self, reader: Reader) -> Iterator[StateRow]:
         """The rows that count, in no particular order."""
         if self.streamed is None:
             yield from self.rows.values()
             return
-        for line, row in rows_of(self.streamed, []):
+        source, mapping = self.streamed
+        for place, row in rows_of(source, Told(), mapping):
             key = reader.key(row)
-            if key is not None and self.again.get(key, line) == line:
-                yield StateRow(key, row, self.streamed.name, line)
+            if key is not None and self.again.get(key, place) == place:
+                yield StateRow(key, row, source.name, place)
 
 
-def parse_options(options: Sequence[str], known: Sequence[str]) -> list[tuple[str, Path]]:
-    """`type=FILE` options as pairs. Raises Refused for no type, an unknown one, or a file that is not there."""
+def parse_options(options: Sequence[str], known: Sequence[str]) -> list[tuple[str, Source]]:
+    """`type=FILE` options, or `type=FILE#PART`, as pairs. Raises Refused for no type, an unknown one, or a file that
+    is not there."""
     pairs = []
     for option in options:
         name, equals, path = option.partition("=")
@@ -67,36 +69,50 @@ def parse_options(options: Sequence[str], known: Sequence[str]) -> list[tuple[st
             raise Refused("state_without_type", told, f"Write: --state {known[0] if known else 'TYPE'}={option}")
         if name not in known:
             raise Refused("unknown_entity_type", f"There is no entity type {name!r}.", did_you_mean(name, known))
-        if not Path(path).is_file():
-            raise Refused("no_such_file", f"There is no file {path}.", "Check the path.")
-        pairs.append((name, Path(path)))
+        pairs.append((name, source_of(path)))
     return pairs
 
 
-def read(state: State, path: Path, reader: Reader) -> None:
-    """Add the rows of one file. Raises Refused when the file cannot be read at all, or no row of it has the key."""
-    state.files.append(path.name)
-    for line, row in rows_of(path, state.faults):
+def source_of(path: str) -> Source:
+    """The file of `FILE` or `FILE#PART`. Raises Refused (`no_such_file`)."""
+    file, _, part = path.rpartition("#")
+    if Path(path).is_file():
+        return Source(Path(path))
+    if file and Path(file).is_file():
+        return Source(Path(file), part)
+    raise Refused("no_such_file", f"There is no file {path}.", "Check the path.")
+
+
+def read(state: State, source: Source, reader: Reader, spec: EntityType | None = None) -> None:
+    """Add the rows of one file, by the mapping that is kept beside it, if one is. Raises Refused when the file cannot
+    be read at all, its header is not the mapping's, or no row of it has the key."""
+    source, mapping = mapped(source, state.entity_type)
+    state.files.append(source.name)
+    told = Told(faults=state.faults)
+    for place, row in waiting.counted(rows_of(source, told, mapping), source.name):
         key = reader.key(row)
         if key is None:
-            state.faults.append(_no_key(path, line, reader))
+            state.faults.append(_no_key(source, place, reader))
             continue
         if key in state.rows:
-            state.faults.append(_twice(path, line, key, state.rows[key].line))
-        state.rows[key] = StateRow(key, row, path.name, line)
-    check_key(path, reader.key_column, state.entity_type)
+            state.faults.append(_twice(source, place, key, state.rows[key].line))
+        state.rows[key] = StateRow(key, row, source.name, place)
+    state.unread.take(source.name, told, spec)
+    check_key(source, reader.key_column, state.entity_type, mapping)
 
 
-def stream(state: State, path: Path, reader: Reader) -> None:
+def stream(state: State, source: Source, reader: Reader, spec: EntityType | None = None) -> None:
     """Take one file, whose rows are read again when they are gone through. Memory does not grow with their number:
-    a table of bits finds the keys that may come twice, and only of those the lines are held. Raises as `read`."""
-    state.files.append(path.name)
-    state.streamed = path
+    a table of bits finds the keys that may come twice, and only of those the places are held. Raises as `read`."""
+    source, mapping = mapped(source, state.entity_type)
+    state.files.append(source.name)
+    state.streamed = (source, mapping)
+    told = Told(faults=state.faults)
     known, mask, doubtful = bytearray(_BITS // 8), _BITS - 1, set[str]()
-    for line, row in rows_of(path, state.faults):
+    for place, row in waiting.counted(rows_of(source, told, mapping), source.name):
         key = reader.key(row)
         if key is None:
-            state.faults.append(_no_key(path, line, reader))
+            state.faults.append(_no_key(source, place, reader))
             continue
         number = hash(key)
         one, two = number & mask, (number >> 32) & mask
@@ -104,97 +120,33 @@ def stream(state: State, path: Path, reader: Reader) -> None:
             doubtful.add(key)  # seen before, or alike in both bits
         known[one >> 3] |= 1 << (one & 7)
         known[two >> 3] |= 1 << (two & 7)
-    check_key(path, reader.key_column, state.entity_type)
-    lines: dict[str, int] = {}
-    for line, row in rows_of(path, []) if doubtful else ():
+    state.unread.take(source.name, told, spec)
+    check_key(source, reader.key_column, state.entity_type, mapping)
+    places: dict[str, Place] = {}
+    for place, row in rows_of(source, Told(), mapping) if doubtful else ():
         key = reader.key(row)
         if key in doubtful and key is not None:
-            if key in lines:
-                state.faults.append(_twice(path, line, key, lines[key]))
-                state.again[key] = line
-            lines[key] = line
+            if key in places:
+                state.faults.append(_twice(source, place, key, places[key]))
+                state.again[key] = place
+            places[key] = place
 
 
-def _no_key(path: Path, line: int, reader: Reader) -> str:
-    return f"{path.name}:{line}: the row has no {reader.key_column}, the key"
+def _no_key(source: Source, place: Place, reader: Reader) -> str:
+    return f"{source.name}:{place}: the row has no {reader.key_column}, the key"
 
 
-def _twice(path: Path, line: int, key: str, before: int) -> str:
-    return f"{path.name}:{line}: {key} again; this row counts, not line {before}"
+def _twice(source: Source, place: Place, key: str, before: Place) -> str:
+    return f"{source.name}:{place}: {key} again; this row counts, not line {before}"
 
 
-def check_key(path: Path, key: str, entity_type: str) -> None:
-    """Raise Refused (`no_key_column`) when neither the header of a CSV file nor any row of a JSONL file has the
-    column `key`. The file is one that `rows_of` can read; a JSONL file without rows has nothing against it.
-    """
-    columns: dict[str, None] = {}
-    for names in _header(path) if path.suffix.lower() == ".csv" else (row for _, row in rows_of(path, [])):
-        if key in names:
-            return
-        columns |= dict.fromkeys(names)
-    if columns:
-        shown = ", ".join([*columns][:_MOST_COLUMNS]) + (", ..." if len(columns) > _MOST_COLUMNS else "")
-        told = f"{path.name} has no column {key!r}, the key of {entity_type}; it has: {shown}."
-        raise Refused("no_key_column", told, f"Give a file with the column {key}.")
-
-
-def _header(path: Path) -> Iterator[list[str]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        yield from itertools.islice(csv.reader(file, strict=True), 1)
-
-
-def rows_of(path: Path, faults: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The rows of a CSV or JSONL file, each with the line it begins on; lines that are no row are told in `faults`.
-
-    Raises Refused when the file cannot be read at all.
-    """
-    if path.stat().st_size > LARGEST_FILE_BYTES:
-        raise Refused("too_large", f"{path.name} is larger than {LARGEST_FILE_BYTES} bytes.", "Split it.")
-    lined = path.suffix.lower() in (".jsonl", ".ndjson")
-    try:
-        with path.open(encoding="utf-8-sig", newline="\n" if lined else "") as file:
-            if lined:
-                yield from _jsonl(path.name, file, faults)
-            elif path.suffix.lower() == ".csv":
-                yield from _csv(path.name, file, faults)
-            else:
-                raise Refused("unknown_format", f"{path.name} is neither CSV nor JSONL.", "Name it .csv or .jsonl.")
-    except UnicodeDecodeError as error:
-        raise Refused("not_utf8", f"{path.name} is not UTF-8 text: {error.reason}.", "Save it as UTF-8.") from error
-
-
-def _csv(name: str, file: TextIO, faults: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    lines = csv.reader(file, strict=True)
-    try:
-        header = next(lines, [])
-        if not header or len(set(header)) != len(header):
-            raise Refused("bad_header", f"The first line of {name} does not name each column once.", "Repair it.")
-        width, begins = len(header), lines.line_num + 1
-        for cells in lines:
-            if len(cells) == width:
-                yield begins, dict(zip(header, cells, strict=True))
-            elif cells:
-                faults.append(f"{name}:{begins}: {len(cells)} cells where the header names {width}")
-            begins = lines.line_num + 1
-    except csv.Error as error:
-        told = f"{name}:{lines.line_num}: this is not CSV: {error}."
-        raise Refused("bad_csv", told, "Check the quotes.") from error
-
-
-def _jsonl(name: str, file: TextIO, faults: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(file, 1):
-        if not line.strip():
-            continue
-        try:
-            value = parse_strict(line.rstrip("\r\n").encode(), LARGEST_ROW_BYTES)
-        except Permanent as error:
-            faults.append(f"{name}:{number}: {error.message}")
-            continue
-        if isinstance(value, dict):
-            yield number, {key: _plain(item) for key, item in value.items()}
-        else:
-            faults.append(f"{name}:{number}: this is not an object")
-
-
-def _plain(value: Any) -> Any:
-    return repr(value) if isinstance(value, float) else value
+def mapped(source: Source, entity_type: str) -> tuple[Source, mappings.Mapping | None]:
+    """The file with what the mapping that is kept beside it says of sheet and header; and that mapping."""
+    path = mappings.path_for(source, entity_type)
+    if not path.is_file():
+        return source, None
+    kept = mappings.read(path)
+    if kept.entity_type != entity_type:
+        told = f"{path} maps columns to {kept.entity_type}, not to {entity_type}."
+        raise Refused("bad_mapping", told, "Name the file for its entity type.")
+    return Source(source.path, source.part or kept.part, kept.header), kept

@@ -149,6 +149,7 @@ class _Checker:
                 path: Path = ("remediation", "playbook", rule, index)
                 if self._listed(step.action, allowed, (*path, "action")) and state:
                     self._step(step, path, state.language)
+        self._renames(spec)
         if self._all.policy(name) is None:
             hint = "Add an ApprovalPolicy with: covers: " + name
             self._report((), Wrong("no_policy", f"No ApprovalPolicy covers {name}.", hint))
@@ -157,6 +158,23 @@ class _Checker:
             choices.check(spec, types[spec.selector.entity], types, self._report)
             hidden = sensitivity.sensitive_variables(types[spec.selector.entity], types)
             sensitivity.check_desired_state(state, hidden, self._report)
+
+    def _renames(self, spec: DesiredState) -> None:
+        """What goes on under another name must be one thing: of one sort, and not two that are active."""
+        active = self._active.desired_states.get(self._document.name) if self._active else None
+        if active is None:
+            return
+        rules, objectives = {rule.name for rule in active.rules}, {one.name for one in active.objectives}
+        for path, item, former in spec.renames:
+            same, other = (objectives, rules) if path[0] == "objectives" else (rules, objectives)
+            if former in same and item in same:
+                told = f"{former} and {item} are both active, so {item} was not called {former}."
+                hint = "Drop formerly: what was two can't go on as one."
+                self._report(path, Wrong("ambiguous_rename", told, hint))
+            elif former in other:
+                told = f"{former} is {'an objective' if former in objectives else 'a rule'} of the active version."
+                hint = "Only a rule goes on as a rule, and an objective as an objective: drop formerly."
+                self._report(path, Wrong("ambiguous_rename", told, hint))
 
     def _listed(self, action: str, allowed: Iterable[str], path: Path) -> bool:
         names = list(allowed)

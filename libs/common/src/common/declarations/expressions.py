@@ -9,7 +9,7 @@ BOOL at the end is Unknown.
 import itertools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
@@ -67,13 +67,15 @@ class Condition:
     """A compiled condition.
 
     `reads` are the variables it depends on, in order of first use. `known` is the variable when the whole
-    condition is `known(x)`; otherwise `program` is the compiled CEL.
+    condition is `known(x)`; otherwise `program` is the compiled CEL. `answers` are the results it has come to, by
+    the values that it read (`evaluation`).
     """
 
     source: str
     reads: tuple[str, ...]
     known: str | None = None
     program: Any = None
+    answers: dict[Any, Outcome] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def follows_clock(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, InstanceOf, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from common.declarations import datepatterns, periods
@@ -111,6 +111,8 @@ def _shape(word: str, example: Any, **schema: Any) -> WithJsonSchema:
 
 Name = Annotated[str, AfterValidator(_name), _shape("name", "late-payments", pattern=f"^{_NAME.pattern}$")]
 Word = Annotated[str, AfterValidator(_word), _shape("word", "paid_on", pattern=f"^{_WORD.pattern}$")]
+Formerly = Annotated[tuple[Name, ...], Field(strict=False, max_length=20)]
+"""What a rule or an objective was called before: its history goes on under the new name."""
 Sentence = Annotated[str, AfterValidator(_sentence), _shape("text", "...", minLength=1, maxLength=1000)]
 Dated = Annotated[str, _shape("date attribute", "due_on")]
 Column = Annotated[str, AfterValidator(_sentence), _shape("column", "paid_on", minLength=1, maxLength=1000)]

@@ -14,6 +14,7 @@ from common.declarations.fields import (
     Dated,
     Day,
     Expression,
+    Formerly,
     Level,
     Name,
     PeriodText,
@@ -148,6 +149,7 @@ class Selector(Strict):
 
 class Expectation(Strict):
     name: Name
+    formerly: Formerly = ()
     when: Expression | None = None
     expect: Expression
     says: Sentence
@@ -155,6 +157,7 @@ class Expectation(Strict):
 
 class Deadline(Strict):
     name: Name
+    formerly: Formerly = ()
     when: Expression | None = None
     expect: Expression
     by: Dated
@@ -228,6 +231,7 @@ class DesiredState(Strict):
                 refuse("bad_name", f"A rule cannot be named {name!r}: there is one already.", "Rename it.", at)
             if name in names[:index]:
                 refuse("duplicate_rule", f"Two rules are named {name!r}.", "Each rule needs its own name.", at)
+        self._check_renames(names)
         if not names:
             refuse("no_rules", "Nothing is expected.", "Add at least one entry under expectations or deadlines.")
         *_, (_, last) = self.severity.items()
@@ -247,6 +251,32 @@ class DesiredState(Strict):
                     ("remediation", "playbook", rule),
                 )
         return self
+
+    @property
+    def renames(self) -> tuple[tuple[Path, str, str], ...]:
+        """(where it stands, name, former name) of every rule and objective that was called otherwise."""
+        sorts: tuple[tuple[str, tuple[Expectation | Deadline | Objective, ...]], ...] = (
+            ("expectations", self.expectations),
+            ("deadlines", self.deadlines),
+            ("objectives", self.objectives),
+        )
+        return tuple(
+            ((sort, index, "formerly"), item.name, former)
+            for sort, items in sorts
+            for index, item in enumerate(items)
+            for former in item.formerly
+        )
+
+    def _check_renames(self, names: list[str]) -> None:
+        """One former name has one successor, and is no name any more."""
+        taken: dict[str, str] = {}
+        for at, name, former in self.renames:
+            if former in names:
+                told = f"{name} was formerly {former!r}, and there is a {former!r} still."
+                refuse("ambiguous_rename", told, "A rule that is still there was not renamed: drop one.", at)
+            if taken.setdefault(former, name) != name:
+                told = f"Both {taken[former]} and {name} were formerly {former!r}."
+                refuse("ambiguous_rename", told, "Its history can go on under one name only: keep one.", at)
 
 
 class Limits(Strict):
