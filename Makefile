@@ -18,8 +18,9 @@ setup: ## make .venv from the lock file (fetches uv by itself; quick when nothin
 	@test -n "$(PYTHON)" || { echo "setup: no Python 3.11 or newer found; install one, or name it: make setup PYTHON=/path"; exit 1; }
 	@"$(PYTHON)" scripts/bootstrap.py
 
-demo: setup ## the whole loop on 80 real audit findings, ending with a verified attestation
-	@$(BIN)/trueup demo
+demo: setup ## the whole loop, twice: 80 real audit findings; 30 critical vendors and CISA's real list
+	@$(BIN)/trueup demo findings
+	@$(BIN)/trueup demo vendors
 
 test: setup ## all tests on the embedded PostgreSQL and broker
 	TRUEUP_EXAMPLES=$${TRUEUP_EXAMPLES:-60} $(BIN)/pytest

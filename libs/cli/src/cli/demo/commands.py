@@ -9,15 +9,19 @@ from typing import Annotated
 import typer
 from common.errors import Refused
 
-from cli.demo import on_findings
+from cli.demo import on_findings, on_vendors, proof
 from cli.demo.screen import Screen
 from cli.demo.stage import Telling
 from cli.stack.commands import BrokerChoice
 from cli.stack.errors import StackError
 
 FOLDER = Path(".trueup") / "demo"
+EXIT_FAILED = proof.EXIT_FAILED
 EXIT_REFUSED = 2
-SCENARIOS: Mapping[str, Callable[[Telling], None]] = {"findings": on_findings.tell}
+SCENARIOS: Mapping[str, Callable[[Telling], None]] = {
+    "findings": on_findings.tell,
+    "vendors": on_vendors.tell,
+}
 """Who tells each scenario. The first one is told where none is named."""
 FIRST = next(iter(SCENARIOS))
 

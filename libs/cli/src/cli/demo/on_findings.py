@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
-from urllib.parse import quote
 
-import httpx
-import typer
-from auditor.core.verification import verified, verify
-from common.directory import Directory
-from common.errors import Refused
-from common.service_keys import ServiceKeys
-
-from cli.demo import findings, scene
+from cli.demo import findings, proof, scene
 from cli.demo.actors import Actors
 from cli.demo.feeds import Feeds
 from cli.demo.findings import Story
 from cli.demo.scene import EXAMPLES, Scene
 from cli.demo.screen import SIMULATED, Screen
-from cli.demo.stage import Telling, shown
+from cli.demo.stage import Telling
 
-EXIT_FAILED = 1
-TIMEOUT_S = 30.0
 OPEN_STAGES = {
     "withheld": "confidential, for people only",
     "to-verify": "acted on, not proven yet",
@@ -65,30 +54,10 @@ def _tell(screen: Screen, stage: Scene) -> None:
         feeds = Feeds(urls["observer"], stage.tokens, stage.requests)
         story = Story(actors, feeds, EXAMPLES / "findings", screen)
         story.tell()
-        _show_attestation(screen, actors, stage)
+        proof.show(screen, actors, stage, findings.SHOWN)
         _show_figures(screen, story, stage)
     finally:
         actors.close()
-
-
-def _show_attestation(screen: Screen, actors: Actors, stage: Scene) -> None:
-    session = actors["e.weber"].login()
-    address = f"{stage.stack.urls['auditor']}/v1/attestations/{quote(findings.SHOWN)}"
-    answer = httpx.get(address, headers={"authorization": f"Bearer {session.token}"}, timeout=TIMEOUT_S)
-    if not answer.is_success:
-        raise Refused("no_attestation", f"the auditor has none for {findings.SHOWN}: {answer.text[:300]}")
-    document: dict[str, Any] = answer.json()
-    screen.text(document["narrative"])
-    file = stage.stack.folder / "attestation-2022-090.json"
-    file.write_bytes(answer.content)
-    directory, keys = stage.stack.config / "directory.json", stage.stack.config / "service-keys.json"
-    options = (f"--directory {shown(directory)}", f"--service-keys {shown(keys)}")
-    screen.text(" \\\n    ".join((f"trueup audit verify {shown(file)}", *options)))
-    checks = verify(answer.content, Directory.read(directory), service_keys=ServiceKeys.read(keys))
-    screen.checks(checks)
-    if not verified(checks):
-        raise typer.Exit(EXIT_FAILED)
-    screen.text(f"Verified: {len(checks)} checks, none failed, without any service and without the network.")
 
 
 def _show_figures(screen: Screen, story: Story, stage: Scene) -> None:

@@ -82,7 +82,7 @@ def diff(
             say_problems(problems, as_json)
             raise typer.Exit(1)
         catalogue = Catalogue().with_documents(documents)
-        given = read_states(catalogue, state)
+        given = read_states(catalogue, state, hold=False)
         found = previews(catalogue, given, moment, frozenset(only))
     except Refused as refused:
         raise failed(refused, as_json) from refused
@@ -164,9 +164,10 @@ def _loaded(path: Path) -> tuple[list[Document], list[Problem]]:
     return documents, problems
 
 
-def read_states(catalogue: Catalogue, options: Sequence[str]) -> dict[str, State]:
-    """The rows named by `--state` options, by entity type. Raises Refused."""
-    given = _read_all(catalogue, options)
+def read_states(catalogue: Catalogue, options: Sequence[str], hold: bool = True) -> dict[str, State]:
+    """The rows named by `--state` options, by entity type. Without `hold`, those that nothing relates are not kept in
+    memory, and read again whenever they are gone through. Raises Refused."""
+    given = _read_all(catalogue, options, hold)
     wanted = {spec.selector.entity for spec in catalogue.desired_states.values()}
     if not wanted & given.keys():
         name = min(wanted, default="TYPE")
@@ -174,11 +175,15 @@ def read_states(catalogue: Catalogue, options: Sequence[str]) -> dict[str, State
     return given
 
 
-def _read_all(catalogue: Catalogue, options: Sequence[str]) -> dict[str, State]:
+def _read_all(catalogue: Catalogue, options: Sequence[str], hold: bool = True) -> dict[str, State]:
     given: dict[str, State] = {}
-    for entity_type, source in states.parse_options(options, sorted(catalogue.entity_types)):
+    files = states.parse_options(options, sorted(catalogue.entity_types))
+    held = {name for join in catalogue.joins() for name in (join.reader, join.other)}
+    for entity_type, source in files:
         state = given.setdefault(entity_type, State(entity_type))
-        states.read(state, source, catalogue.readers[entity_type], catalogue.entity_types[entity_type])
+        alone = not hold and entity_type not in held and sum(name == entity_type for name, _ in files) == 1
+        take = states.stream if alone else states.read
+        take(state, source, catalogue.readers[entity_type], catalogue.entity_types[entity_type])
     return given
 
 

@@ -143,10 +143,11 @@ def _preview(state: CompiledDesiredState, world: "World", at: date | datetime, o
     result.missing_types = world.missing(entity_type)
     given = world.states.get(entity_type)
     result.contributions = [[] for _ in state.objectives]
-    for key, row in sorted(given.rows.items()) if given else ():
+    for row in given.each(world.catalogue.readers[entity_type]) if given else ():
         result.total += 1
-        if not only or key in only:
+        if not only or row.key in only:
             _decide(result, world, entity_type, row, only)
+    _sort(result)
     types = dict.fromkeys((entity_type, *(join.other for join in world.catalogue.joins_of(entity_type))))
     result.set_aside = {name: rows for name in types if (rows := world.set_aside(name))}
     if not only and result.in_force:
@@ -154,6 +155,14 @@ def _preview(state: CompiledDesiredState, world: "World", at: date | datetime, o
         result.objectives = [measured(one, every, result.asof, state.zone) for one, every in pairs]
     result.cases.sort(key=lambda seen: _urgency(state, seen))
     return result
+
+
+def _sort(result: Preview) -> None:
+    """Rows come as they stand in their files; lists are by key."""
+    for seen in (result.selector_unknown, result.cases, result.undecided, result.on_track, result.asked_for):
+        seen.sort(key=lambda item: item.key)
+    for rows in result.unreadable.values():
+        rows.sort(key=lambda row: row.key)
 
 
 def _decide(result: Preview, world: "World", entity_type: str, row: StateRow, only: frozenset[str]) -> None:
@@ -200,12 +209,12 @@ def last_day(due: datetime, zone: ZoneInfo) -> date:
 
 
 class World:
-    """All rows, read once, with an index from a key to the rows that name it."""
+    """All rows, those that relations reach held and read once, with an index from a key to the rows that name it."""
 
     def __init__(self, catalogue: Catalogue, states: Mapping[str, State]) -> None:
         self.catalogue, self.states = catalogue, states
         self._read: dict[tuple[str, str], tuple[Mapping[str, Slot], str]] = {}
-        self._set_aside: dict[str, list[tuple[StateRow, str]]] = {}
+        self._set_aside: dict[str, dict[str, tuple[StateRow, str]]] = {}
         self._named: dict[tuple[str, str], dict[str, list[Candidate]]] = {}
         for join in catalogue.joins():
             self._index(join.other, join.through)
@@ -225,12 +234,14 @@ class World:
 
     def set_aside(self, entity_type: str) -> list[tuple[StateRow, str]]:
         """The rows that contradict themselves, of those that were read so far: by key, each with the reason."""
-        return sorted(self._set_aside.get(entity_type, ()), key=lambda item: item[0].key)
+        return [found for _, found in sorted(self._set_aside.get(entity_type, {}).items())]
 
     def view(self, entity_type: str, row: StateRow) -> EntityView:
         values, _ = self._values(entity_type, row)
         view = EntityView(entity_type, row.key, values, _origin(entity_type, row))
         relations = self.catalogue.relations[entity_type]
+        if not relations:
+            return view
         candidates = {item.name: self._candidates(item.relation, row.key, values) for item in relations}
         return with_relations(view, relations, candidates)
 
@@ -243,12 +254,15 @@ class World:
         return {one.key: one for target in named for one in index.get(target, ())}.values()
 
     def _values(self, entity_type: str, row: StateRow) -> tuple[Mapping[str, Slot], str]:
-        known = self._read.get((entity_type, row.key))
+        held = self.states[entity_type].streamed is None
+        known = self._read.get((entity_type, row.key)) if held else None
         if known is None:
             reading = self.catalogue.readers[entity_type].read(row.row)
-            known = self._read[entity_type, row.key] = (reading.values, reading.set_aside)
+            known = (reading.values, reading.set_aside)
+            if held:
+                self._read[entity_type, row.key] = known
             if reading.set_aside:
-                self._set_aside.setdefault(entity_type, []).append((row, reading.set_aside))
+                self._set_aside.setdefault(entity_type, {})[row.key] = (row, reading.set_aside)
         return known
 
     def _index(self, other: str, through: str) -> None:

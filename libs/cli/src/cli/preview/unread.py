@@ -1,6 +1,6 @@
 """What of the rows of a preview could not be read, cell by cell: of the selected entities, and of related ones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from cli.imports.unread import Unread, unreadable
 from cli.preview.preview import Preview
@@ -23,10 +23,12 @@ def of(found: Sequence[Preview], given: Mapping[str, State]) -> Unread:
     return result
 
 
-def _rows(entity_type: str, found: Sequence[Preview], given: Mapping[str, State]) -> list[StateRow]:
+def _rows(entity_type: str, found: Sequence[Preview], given: Mapping[str, State]) -> Iterable[StateRow]:
     """The rows that have such cells: as the previews saw them; of a type that none selects all, to be looked at."""
     selecting = [preview for preview in found if preview.state.spec.selector.entity == entity_type]
     if not selecting:
-        return list(given[entity_type].rows.values())
+        return given[entity_type].each(found[0].catalogue.readers[entity_type])
     seen = {row.key: row for preview in selecting for rows in preview.unreadable.values() for row in rows}
+    if given[entity_type].streamed is not None:
+        return sorted(seen.values(), key=lambda row: (len(str(row.line)), str(row.line)))
     return [row for key, row in given[entity_type].rows.items() if key in seen]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Literal, Protocol, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -191,9 +192,9 @@ class Sight:
 
     def __init__(self, state: CompiledDesiredState, entity: EntityView, asof: datetime) -> None:
         self._state, self._entity, self._asof = state, entity, asof
-        local = asof.astimezone(state.zone)
+        self._today = _local_day(asof, state.zone)
         self.slots: dict[str, Slot] = _slots(state, entity, asof)
-        self.slots["today"] = local.date()
+        self.slots["today"] = self._today
         self.slots["now"] = asof
         self._bound: Bound | None = None
         self._facts: dict[str, Fact] = {}
@@ -280,13 +281,15 @@ class Sight:
         return RuleResult("fresh", "freshness", Status.UNKNOWN, origin.fresh_until, reason, sentence=says)
 
     def timers(self, rules: tuple[RuleResult, ...] | list[RuleResult]) -> tuple[datetime, ...]:
-        instants = {rule.soon or rule.due for rule in rules if rule.status is Status.PENDING}
-        instants.update(rule.due for rule in rules if rule.status is Status.SOON)
-        instants.update(self._related_limits())
+        instants: set[datetime | None] = set()
+        for rule in rules:
+            if rule.status in (Status.PENDING, Status.SOON):
+                instants.add(rule.soon if rule.soon and rule.status is Status.PENDING else rule.due)
+        if self._state.relations_read:
+            instants.update(self._related_limits())
         instants.add(self._entity.origin.fresh_until if self._entity.origin else None)
-        local = self._asof.astimezone(self._state.zone)
         if "today" in self._state.clock:
-            instants.add(periods.end_of(local.date(), self._state.zone))
+            instants.add(periods.end_of(self._today, self._state.zone))
         if "now" in self._state.clock:
             instants.add(self._asof.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1))
         return tuple(sorted(instant for instant in instants if instant is not None and instant > self._asof))
@@ -319,6 +322,11 @@ class Sight:
         if name in ("today", "now") or origin is None or name in self._entity.related:
             return Fact(name, to_json(slot), None, None, unknown)
         return Fact(name, to_json(slot), origin.stream, origin.event_id, unknown)
+
+
+@lru_cache(maxsize=16)  # many entities are decided as of one instant
+def _local_day(asof: datetime, zone: ZoneInfo) -> date:
+    return asof.astimezone(zone).date()
 
 
 def _day(by: Slot, zone: ZoneInfo) -> date:

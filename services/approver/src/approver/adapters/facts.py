@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from common.clock import parse_instant
 from common.declarations.catalogue import Catalogue
 from common.declarations.evaluation import CompiledDesiredState, EntityView
 from common.entities import EntityStore, Observation, Ref, StoredEntity, view_of
 from common.entities.rows import read_observation
 from common.errors import Permanent
+from common.events.observer import SourceReported
 from common.facts import entity_facts, last_told
 from common.ids import entity_stream
 from common.ledger import Connection, Ledger, Recorded
@@ -54,7 +57,11 @@ class StoredFacts:
         for position, event in rows:
             observed = read_observation(Recorded(position, None, event.encode()))
             if observed is not None and observed.row is not None and observed.ref[0] in catalogue.entity_types:
-                views[observed.ref] = _own_view(catalogue, observed, observed.row)
+                view = _own_view(catalogue, observed, observed.row, observed.order[0])
+                if view.origin and view.origin.fresh_until and view.origin.fresh_until <= asof:
+                    seen = await _seen_again(conn, observed)
+                    view = _own_view(catalogue, observed, observed.row, seen)
+                views[observed.ref] = view
         return {**_facts(catalogue, subjects, views, asof), **await _populations(conn, catalogue, subjects)}
 
 
@@ -70,11 +77,27 @@ async def _populations(conn: Connection, catalogue: Catalogue, subjects: Iterabl
     return found
 
 
-def _own_view(catalogue: Catalogue, observed: Observation, row: dict[str, Any]) -> EntityView:
+async def _seen_again(conn: Connection, observed: Observation) -> datetime:
+    """When the row was last known to be so: a report that holds the same row refreshes it, and stores no row."""
+    kind, key = observed.ref
+    found = await conn.fetchval(
+        "SELECT event FROM ledger.events WHERE stream = $1 AND position($2 in event) > 0"
+        " ORDER BY version DESC LIMIT 1",
+        f"{SourceReported.CATEGORY}/{observed.feed}",
+        json.dumps(key, ensure_ascii=False),
+    )
+    if found is None:
+        return observed.order[0]
+    data = SourceReported.of(Recorded(0, None, found.encode()).event)
+    said = data.entity_type == kind and key in data.refreshed
+    return max(observed.order[0], parse_instant(data.as_of)) if said else observed.order[0]
+
+
+def _own_view(catalogue: Catalogue, observed: Observation, row: dict[str, Any], as_of: datetime) -> EntityView:
     kind, (source_time, _, event_id) = observed.ref[0], observed.order
     position = observed.recorded.position
     entity = StoredEntity(
-        observed.ref, row, observed.feed, source_time, event_id, position, source_time, missing=None, withdrawn=False
+        observed.ref, row, observed.feed, source_time, event_id, position, as_of, missing=None, withdrawn=False
     )
     return view_of(catalogue.entity_types[kind], catalogue.readers[kind], entity)
 
