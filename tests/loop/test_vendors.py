@@ -29,7 +29,7 @@ PROMISED = (
 
 @pytest.mark.timeout(600)
 def test_the_vendors_scenario_keeps_its_promises(tmp_path: Path) -> None:
-    words = [TRUEUP, "demo", "vendors", "--data", tmp_path / "demo"]
+    words = [str(TRUEUP), "demo", "vendors", "--data", str(tmp_path / "demo")]
     told = subprocess.run(words, capture_output=True, text=True, timeout=580, check=False)
     assert told.returncode == 0, told.stdout[-3_000:] + told.stderr[-3_000:]
     at = 0
