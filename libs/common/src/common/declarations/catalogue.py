@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 from common.canonical import digest
 from common.declarations import compiling, templates
 from common.declarations.evaluation import CompiledDesiredState
+from common.declarations.holidays import HolidayCalendar
 from common.declarations.loader import Document, parse_spec
 from common.declarations.models import (
     LEVELS,
@@ -16,7 +17,6 @@ from common.declarations.models import (
     ApprovePlanLine,
     DesiredState,
     EntityType,
-    HolidayCalendar,
     Relation,
     Spec,
     Step,

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from common.declarations import choices, compiling, sensitivity, templates
 from common.declarations.catalogue import Catalogue, policy_facts
 from common.declarations.expressions import Condition, Language, Scope
+from common.declarations.holidays import HolidayCalendar
 from common.declarations.loader import Document
 from common.declarations.models import (
     RISKS,
@@ -16,7 +17,6 @@ from common.declarations.models import (
     ApprovalPolicy,
     DesiredState,
     EntityType,
-    HolidayCalendar,
     Relation,
     Step,
     System,

@@ -11,6 +11,7 @@ from common.declarations.calendars import WEEKDAYS, Calendar
 from common.declarations.effects import CompiledWatch, Watch
 from common.declarations.evaluation import CompiledDesiredState, Rule
 from common.declarations.expressions import CLOCK, Condition, Language, Scope, compared
+from common.declarations.holidays import HolidayCalendar
 from common.declarations.models import (
     RISKS,
     SEVERITIES,
@@ -19,7 +20,6 @@ from common.declarations.models import (
     DesiredState,
     EntityType,
     Expectation,
-    HolidayCalendar,
 )
 from common.declarations.objectives import CompiledObjective, Objective, window
 from common.declarations.problems import Path, Wrong, did_you_mean
