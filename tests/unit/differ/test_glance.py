@@ -28,6 +28,9 @@ EDITS = {
     "unsure": PLAIN.replace("      by: due\n", "      when: repeat\n      by: due\n", 1),
 }
 
+DAYS = (-60, -3, 0, 3, 4, 20, 28, 60)
+"""From `NOW`: before and after each of the dates in `rows`, and within ten days of some."""
+
 
 @cache
 def catalogue(edit: str) -> Catalogue:
@@ -47,7 +50,7 @@ def rows(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@given(rows(), st.sampled_from(sorted(EDITS)), st.integers(-60, 60), st.integers(-2, 40), st.booleans())
+@given(rows(), st.sampled_from(sorted(EDITS)), st.sampled_from(DAYS), st.integers(-2, 40), st.booleans())
 def test_a_glance_and_a_whole_evaluation_agree(
     row: dict[str, Any], edit: str, days: int, fresh: int, observed: bool
 ) -> None:
@@ -60,6 +63,36 @@ def test_a_glance_and_a_whole_evaluation_agree(
     assert (quiet is not None) == (whole.standing in ("not selected", "met", "on track"))
     if quiet is not None:
         assert quiet.look_again == min(whole.next_timers, default=None)
+
+
+def test_what_is_due_soon_is_not_quiet() -> None:
+    state, reader = catalogue("lead").compiled("money-findings-closed"), catalogue("lead").readers["finding"]
+    row = {**ROW, "completion_date": "July 31, 2023", "corrective_action_status": "Corrective action in progress"}
+    view = EntityView("finding", "F-1", reader.read(row).values, Origin("s", "e", None))
+    asof = [datetime(2023, 7, day, 12, tzinfo=UTC) for day in (20, 23)]
+    assert [evaluate(state, view, one).standing for one in asof] == ["on track", "due soon"]
+    assert [glance(state, view, one) is None for one in asof] == [False, True]
+
+
+def test_what_is_stale_is_not_quiet_whatever_its_rules_read() -> None:
+    start, end = PLAIN.index("  expectations:"), PLAIN.index("  verification:")
+    text = (
+        PLAIN[:start]
+        + "  expectations:\n    - {name: dated, expect: today > now - days(9), says: No.}\n"
+        + PLAIN[end:]
+    )
+    text = text.replace(
+        """selector: {entity: finding, where: "areas.matches('[ABC]')"}""", "selector: {entity: finding}"
+    )
+    text = text[: text.index("    playbook:")] + text[text.index("    peopleOnly:") :]
+    loaded = load(text, "findings.yaml")
+    assert not loaded.problems
+    known = Catalogue().with_documents(loaded.documents)
+    state = known.compiled("money-findings-closed")
+    values = known.readers["finding"].read(ROW).values
+    views = [EntityView("finding", "F-1", values, Origin("s", "e", NOW + timedelta(days=by))) for by in (1, -1)]
+    assert [evaluate(state, view, NOW).standing for view in views] == ["met", "undecided"]
+    assert [glance(state, view, NOW) is None for view in views] == [False, True]
 
 
 @pytest.mark.parametrize("edit", sorted(EDITS))

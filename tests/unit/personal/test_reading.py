@@ -144,3 +144,18 @@ def test_staleness_comes_before_everything() -> None:
     fact = entity_facts(CATALOGUE.compiled("files-checked"), stale, ASOF)["name"]
     assert (fact.value, (fact.unknown or "")[:5]) == (None, "stale")
     assert isinstance(view(sealed_row()).values["name"], Sensitive)
+
+
+def test_what_is_kept_to_decide_faster_knows_no_sensitive_value() -> None:
+    """An erasure destroys the key; nothing that was opened with it may stay in memory, in answers or in cells."""
+    state, reader = CATALOGUE.compiled("files-checked"), CATALOGUE.readers["file"]
+    evaluate(state, view(sealed_row(full_name="Jane Kept", born_on="1981-03-02")), ASOF)
+    conditions = [item for rule in state.rules for item in (rule.when, rule.expect) if item is not None]
+    conditions += [item for _, item in state.severity if item is not None]
+    kept = [key for condition in conditions for key in condition.answers]
+    kept += [
+        cell.cell_contents for *_, read in (*reader._columns, *reader._sensitive) for cell in read.__closure__ or ()
+    ]
+    assert "Jane Kept" not in repr(kept) and "1981" not in repr(kept)
+    assert "Sensitive" not in repr([[type(part).__name__ for part in key] for key in kept if isinstance(key, tuple)])
+    assert evaluate(state, view(sealed_row(full_name="Jane Kept")), ASOF).severity == "medium"
