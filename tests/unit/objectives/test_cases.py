@@ -175,3 +175,23 @@ def test_evidence_names_entities_and_where_the_time_went() -> None:
         ("opened", "ours", 1, 30 * 86_400)
     ]
     assert application(ago(1))["closed"] is NONE
+
+
+def test_too_few_to_tell_keep_the_case_open_and_open_none() -> None:
+    realm = Realm()
+    few = numbered([application(ago(3), ago(0.1), reworked=True)])
+    realm.look(few, NOW)
+    assert "rework" not in open_rules(realm), "one of the two that it takes"
+    realm.look(few | {"B": application(ago(3), ago(0.2), reworked=True)}, NOW)
+    assert open_rules(realm)["rework"] == "missed"
+    realm.look(few, NOW + timedelta(hours=1))
+    assert open_rules(realm)["rework"] == "unknown", "open until it is met"
+
+
+def test_a_population_that_shrinks_is_an_alarm_though_nothing_was_missed() -> None:
+    realm = Realm()
+    done = numbered([application(ago(9), ago(1), reworked=True)] * 3)
+    realm.look(done, NOW)
+    assert "left" not in open_rules(realm)
+    realm.look(dict(list(done.items())[1:]), NOW + timedelta(hours=1))
+    assert open_rules(realm)["left"] == "unknown"
