@@ -22,7 +22,7 @@ from common.errors import Refused
 from rich.console import Console
 from rich.text import Text
 
-from cli.preview import report, states, text
+from cli.preview import logs, report, states, text
 from cli.preview.preview import Preview, previews
 from cli.preview.states import State
 from cli.preview.wording import BAD, GOOD, STRONG, counted, line
@@ -48,7 +48,7 @@ def validate(
 
 def diff(
     path: Annotated[Path, typer.Argument(help="A YAML file, or a folder of them.")],
-    state: Annotated[list[str], typer.Option("--state", help="Rows to decide on: type=FILE (CSV or JSONL).")] = (),  # type: ignore[assignment]
+    state: Annotated[list[str], typer.Option("--state", help="Rows to decide on: type=FILE (CSV, JSONL, XES).")] = (),  # type: ignore[assignment]
     at: Annotated[str, typer.Option("--at", help="The day or instant to decide as of; without it, now.")] = "",
     only: Annotated[list[str], typer.Option("--only", help="Show only the entity with this key.")] = (),  # type: ignore[assignment]
     full: Annotated[bool, typer.Option("--full", help="Show every case.")] = False,
@@ -99,7 +99,11 @@ def read_states(catalogue: Catalogue, options: Sequence[str]) -> dict[str, State
     """The rows named by `--state` options, by entity type. Raises Refused."""
     given: dict[str, State] = {}
     for entity_type, path in states.parse_options(options, sorted(catalogue.entity_types)):
-        states.read(given.setdefault(entity_type, State(entity_type)), path, catalogue.readers[entity_type])
+        state, spec = given.setdefault(entity_type, State(entity_type)), catalogue.entity_types[entity_type]
+        if spec.events is not None:
+            logs.read_log(state, path, spec)
+        else:
+            states.read(state, path, catalogue.readers[entity_type])
     wanted = {spec.selector.entity for spec in catalogue.desired_states.values()}
     if not wanted & given.keys():
         name = min(wanted, default="TYPE")

@@ -1,11 +1,12 @@
 """What one desired state would find in given rows. Pure: rows and an instant in, decided cases out."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from common.declarations.catalogue import Catalogue
+from common.declarations.computing import Happened, merged, ordered_events
 from common.declarations.evaluation import (
     CompiledDesiredState,
     EntityView,
@@ -133,17 +134,24 @@ def previews(
 ) -> list[Preview]:
     """One Preview for each desired state of the catalogue, by name. `only` limits the entities decided, not the
     rows that relations see."""
-    world = _World(catalogue, states)
-    return [_preview(catalogue.compiled(name), world, at, only) for name in sorted(catalogue.desired_states)]
+    worlds: dict[datetime, _World] = {}
+    found = []
+    for name in sorted(catalogue.desired_states):
+        state = catalogue.compiled(name)
+        asof = instant_of(at, state.zone)
+        if not catalogue.logs and worlds:  # rows are the same at all times
+            worlds.setdefault(asof, next(iter(worlds.values())))
+        world = worlds.get(asof) or worlds.setdefault(asof, _World(catalogue, states, asof))
+        found.append(_preview(state, world, at, only))
+    return found
 
 
 def _preview(state: CompiledDesiredState, world: "_World", at: date | datetime, only: frozenset[str]) -> Preview:
     result = Preview(state, world.catalogue, instant_of(at, state.zone))
     entity_type = state.spec.selector.entity
     result.missing_types = world.missing(entity_type)
-    given = world.states.get(entity_type)
     result.contributions = [[] for _ in state.objectives]
-    for key, row in sorted(given.rows.items()) if given else ():
+    for key, row in sorted(world.rows(entity_type).items()):
         result.total += 1
         if not only or key in only:
             _decide(result, world, entity_type, row, only)
@@ -200,10 +208,16 @@ def last_day(due: datetime, zone: ZoneInfo) -> date:
 
 
 class _World:
-    """All rows, read once, with an index from a key to the rows that name it."""
+    """All rows, read once, with an index from a key to the rows that name it. Of a log what happened by `asof`."""
 
-    def __init__(self, catalogue: Catalogue, states: Mapping[str, State]) -> None:
+    def __init__(self, catalogue: Catalogue, states: Mapping[str, State], asof: datetime) -> None:
         self.catalogue, self.states = catalogue, states
+        self._cases: dict[str, dict[str, list[Happened]]] = {}
+        self._rows: dict[str, Mapping[str, StateRow]] = {}
+        for entity_type, given in states.items():
+            self._rows[entity_type] = given.rows
+            if entity_type in catalogue.logs:
+                self._happened(entity_type, given, asof)
         self._read: dict[tuple[str, str], tuple[Mapping[str, Slot], str]] = {}
         self._named: dict[tuple[str, str], dict[str, list[Candidate]]] = {}
         for join in catalogue.joins():
@@ -212,6 +226,18 @@ class _World:
     def missing(self, entity_type: str) -> list[str]:
         wanted = [entity_type, *(join.other for join in self.catalogue.joins_of(entity_type))]
         return [name for name in dict.fromkeys(wanted) if name not in self.states]
+
+    def rows(self, entity_type: str) -> Mapping[str, StateRow]:
+        """By key: the rows of a type; of a case what all of its events come to."""
+        return self._rows.get(entity_type, {})
+
+    def _happened(self, entity_type: str, given: State, asof: datetime) -> None:
+        cases = {key: [event for event in events if event.at <= asof] for key, events in given.cases.items()}
+        self._cases[entity_type] = {key: events for key, events in cases.items() if events}
+        self._rows[entity_type] = {
+            key: replace(given.rows[key], row=merged(ordered_events(events)))
+            for key, events in self._cases[entity_type].items()
+        }
 
     def view(self, entity_type: str, row: StateRow) -> tuple[EntityView, str]:
         values, set_aside = self._values(entity_type, row)
@@ -231,7 +257,8 @@ class _World:
     def _values(self, entity_type: str, row: StateRow) -> tuple[Mapping[str, Slot], str]:
         known = self._read.get((entity_type, row.key))
         if known is None:
-            reading = self.catalogue.readers[entity_type].read(row.row)
+            reader, cases = self.catalogue.readers[entity_type], self._cases.get(entity_type)
+            reading = reader.read(row.row) if cases is None else reader.read_case(cases[row.key])
             known = self._read[entity_type, row.key] = (reading.values, reading.set_aside)
         return known
 
@@ -239,7 +266,7 @@ class _World:
         if (other, through) in self._named:
             return
         index: dict[str, list[Candidate]] = {}
-        for row in self.states[other].rows.values() if other in self.states else ():
+        for row in self.rows(other).values():
             values, set_aside = self._values(other, row)
             for key in () if set_aside else keys_named(dict(values), through):
                 index.setdefault(key, []).append(Candidate(row.key, dict(values), _origin(other, row)))

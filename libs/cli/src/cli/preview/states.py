@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from common.canonical import parse_strict
+from common.declarations.computing import Happened
 from common.declarations.problems import did_you_mean
 from common.declarations.reading import Reader
 from common.errors import Permanent, Refused
@@ -32,12 +33,13 @@ class StateRow:
 @dataclass(slots=True)
 class State:
     """All rows of one entity type. `faults` says which lines were left out, and why: what they would have shown is
-    not known. The last row of a key counts."""
+    not known. The last row of a key counts; of a log all `cases` with their events, and no row has cells yet."""
 
     entity_type: str
     files: list[str] = field(default_factory=list)
     rows: dict[str, StateRow] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    cases: dict[str, list[Happened]] = field(default_factory=dict)
 
 
 def parse_options(options: Sequence[str], known: Sequence[str]) -> list[tuple[str, Path]]:

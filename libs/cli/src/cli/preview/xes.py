@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, NoReturn
-from xml.parsers import expat  # noqa: S407 - streaming, with everything that makes it dangerous refused below
+from xml.parsers import expat
 
 from common.errors import Refused
 
@@ -30,7 +30,7 @@ Cells = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class LogEvent:
-    """One event: `case`, `activity` and `time` as written, all other attributes in `cells`. `line` is where it begins.
+    """One event: `case`, `activity` and `time` as written, all others in `cells`. `line` is where it begins.
 
     What a case as a whole has stands in the cells of its first event in the file.
     """
@@ -139,9 +139,7 @@ class _Parser:
         self._depth += 1
         name = tag.rpartition(":")[2]
         if self._depth == 1 and name != "log":
-            raise Refused(
-                "bad_xes", f"{self._file} is not an event log: it begins with <{name[:40]}>.", "Give a XES."
-            )
+            raise Refused("bad_xes", f"{self._file} begins with <{name[:40]}>: no event log.", "Give a XES.")
         if self._depth > MAX_DEPTH:
             told = f"{self._file}:{self._expat.CurrentLineNumber}: nested more than {MAX_DEPTH} levels deep."
             raise Refused("bad_xes", told, "This is no event log as XES has it.")
@@ -159,9 +157,7 @@ class _Parser:
         cells = self._trace.cells if self._cells is None else self._cells
         cells[key] = value
         if len(cells) > MAX_ATTRIBUTES:
-            told = (
-                f"{self._file}:{self._expat.CurrentLineNumber}: more than {MAX_ATTRIBUTES} attributes in one place."
-            )
+            told = f"{self._file}:{self._expat.CurrentLineNumber}: more than {MAX_ATTRIBUTES} attributes at once."
             raise Refused("too_large", told, "Leave out what no declaration reads.")
 
     def _end(self, tag: str) -> None:
