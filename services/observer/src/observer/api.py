@@ -79,6 +79,9 @@ class ReportedType(BaseModel):
     name: str
     source: str
     key: str
+    activity: str | None = None
+    """The column with what happened, where rows are events; and the one with the time, where they come in a file."""
+    at: str | None = None
 
 
 class RefusalHeader(BaseModel):
@@ -189,7 +192,14 @@ def _asking(routes: APIRouter, context: Context, caller: Any) -> None:
         await context.transactions(context.recorder.refresh)
         rules = context.recorder.rules()
         return [
-            ReportedType(name=name, source=rule.source, key=rule.key_column) for name, rule in sorted(rules.items())
+            ReportedType(
+                name=name,
+                source=rule.source,
+                key=rule.key_column,
+                activity=rule.events[0] if rule.events else None,
+                at=rule.events[1] if rule.events else None,
+            )
+            for name, rule in sorted(rules.items())
         ]
 
     @routes.get("/rejections", tags=["rejections"])

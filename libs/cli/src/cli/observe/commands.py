@@ -16,9 +16,10 @@ from common.errors import Refused
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cli.observe import feeds
-from cli.observe.sending import Import, Observer, Outcome, count_rows, send
+from cli.observe import events, feeds
+from cli.observe.sending import Import, Observer, Outcome, count_rows, send, type_of
 from cli.people.screen import clean, print_json, say
+from cli.preview.xes import is_xes
 from cli.stack.state import find_url
 
 SHOWN = 20
@@ -27,10 +28,12 @@ EXIT_LEFT_OUT = 2
 
 
 def observe(  # noqa: PLR0913, PLR0917 - a command has as many parameters as options
-    file: Annotated[Path | None, typer.Argument(help="A CSV or JSONL file: one row an entity.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="CSV or JSONL: one row an entity. Or a log: XES.")] = None,
     entity_type: Annotated[str, typer.Option("--type", help="The entity type that the rows are of.")] = "",
     feed: Annotated[str, typer.Option("--feed", help="The feed that reports; checked against the type's.")] = "",
-    as_of: Annotated[str, typer.Option("--as-of", help="When the source held this to be so; without it, now.")] = "",
+    as_of: Annotated[
+        str, typer.Option("--as-of", help="When the source held this to be so (now). Of a log: up to when.")
+    ] = "",
     token: Annotated[
         str,
         typer.Option(
@@ -48,7 +51,8 @@ def observe(  # noqa: PLR0913, PLR0917 - a command has as many parameters as opt
     try:
         wanted = Import(_existing(file), entity_type.strip(), _instant(as_of), not partial, simulated)
         address = url or find_url("observer")
-        outcome = _send(wanted, feed, address, token or _token(address, wanted.entity_type, feed), as_json)
+        secret = token or _token(address, wanted.entity_type, feed)
+        outcome = _send(wanted, feed, address, secret, as_json, wanted.as_of if as_of else "")
     except Refused as refused:
         _say_refusal(refused, as_json)
         raise typer.Exit(EXIT_COULD_NOT) from refused
@@ -60,7 +64,8 @@ def observe(  # noqa: PLR0913, PLR0917 - a command has as many parameters as opt
     raise typer.Exit(EXIT_LEFT_OUT if left_out else 0)
 
 
-def _send(wanted: Import, feed: str, url: str, token: str, as_json: bool) -> Outcome:
+def _send(wanted: Import, feed: str, url: str, token: str, as_json: bool, until: str = "") -> Outcome:
+    """Of a log only what happened `until` then, where that is said."""
     silent = as_json or not sys.stderr.isatty()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with (
@@ -70,7 +75,11 @@ def _send(wanted: Import, feed: str, url: str, token: str, as_json: bool) -> Out
         _check_type(observer, wanted.entity_type)
         if feed:
             _same_feed(observer, wanted.entity_type, feed)
-        task = progress.add_task(f"{wanted.file.name} to the observer", total=count_rows(wanted.file))
+        told = f"{wanted.file.name} to the observer"
+        if events.columns_of(type_of(observer, wanted.entity_type)) is not None or is_xes(wanted.file):
+            task = progress.add_task(told, total=events.size_of(wanted.file))
+            return events.send_events(observer, wanted, until, lambda read: progress.advance(task, read))
+        task = progress.add_task(told, total=count_rows(wanted.file))
         return send(observer, wanted, lambda rows: progress.advance(task, rows))
 
 
@@ -136,7 +145,7 @@ def _page(outcome: Outcome, wanted: Import) -> list[str]:
     counts = outcome.counts
     lines = [
         f"{wanted.file.name}: {outcome.rows:,} rows of {wanted.entity_type} reported by {outcome.feed}"
-        f" as of {wanted.as_of}",
+        + (f" as of {wanted.as_of}" if outcome.snapshot else ", each as of its own time"),
         f"  new or changed {counts['accepted']:,}   unchanged {counts['unchanged']:,}"
         f"   sent before {counts['duplicate']:,}   refused {counts['rejected']:,}",
     ]
@@ -145,7 +154,7 @@ def _page(outcome: Outcome, wanted: Import) -> list[str]:
     hidden = max(0, len(outcome.refused) - SHOWN) + max(0, len(outcome.faults) - SHOWN)
     if hidden:
         lines.append(f"  and {hidden:,} more; all of them: --json")
-    if wanted.complete and not outcome.complete:
+    if wanted.complete and not outcome.complete and outcome.snapshot:
         lines.append("  Not counted as a complete snapshot, because rows were left out: nothing goes missing by it.")
     return lines
 

@@ -91,11 +91,12 @@ class Observer:
         found: list[dict[str, str]] = self._call("GET", "/v1/entity-types")
         return found
 
-    def observations(self, snapshot: str, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def observations(self, snapshot: str | None, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         body = orjson.dumps(messages)
-        answered: list[dict[str, Any]] = self._call(
-            "POST", "/v1/observations", content=body, params={"snapshot": snapshot}
-        )["results"]
+        params = {} if snapshot is None else {"snapshot": snapshot}
+        answered: list[dict[str, Any]] = self._call("POST", "/v1/observations", content=body, params=params)[
+            "results"
+        ]
         return answered
 
     def report(self, report: dict[str, Any]) -> list[int]:
@@ -127,7 +128,7 @@ def send(observer: Observer, wanted: Import, sent: Sent) -> Outcome:
     active, or the observer doesn't answer; what was sent until then is stored, and is a part of the snapshot when it
     is sent again.
     """
-    rule = _rule(observer, wanted.entity_type)
+    rule = type_of(observer, wanted.entity_type)
     check_key(wanted.file, rule["key"], wanted.entity_type)
     outcome = Outcome(_snapshot(wanted), rule["source"])
     for batch in _batches(_lines(wanted.file, rule["key"], outcome.faults), wanted, outcome):
@@ -156,7 +157,8 @@ def count_rows(path: Path) -> int:
     return sum(1 for _ in rows_of(path, []))
 
 
-def _rule(observer: Observer, entity_type: str) -> dict[str, str]:
+def type_of(observer: Observer, entity_type: str) -> dict[str, str]:
+    """What the observer says of the type. Raises `Refused` (`unknown_entity_type`)."""
     known = {item["name"]: item for item in observer.entity_types()}
     if entity_type not in known:
         active = ", ".join(known) or "none"

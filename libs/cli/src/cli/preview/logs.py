@@ -33,19 +33,33 @@ class Logged:
         return self.nth or None
 
 
-def events_of(path: Path, spec: EntityType, faults: list[str], read: Told = lambda _: None) -> Iterator[Logged]:
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns with the case, with what happened, and with the time."""
+
+    key: str
+    activity: str
+    at: str
+
+
+def columns_of(spec: EntityType) -> Columns:
+    """Those of an entity type whose source is a log."""
+    assert spec.events is not None, "only where rows are events"
+    return Columns(spec.key, spec.events.activity, spec.events.at)
+
+
+def events_of(path: Path, columns: Columns, faults: list[str], read: Told = lambda _: None) -> Iterator[Logged]:
     """The events of a file, in its order; of XES with one trace in memory at a time. What can't be placed (no case,
     no activity, no time with a zone) is told in `faults`; `read` is told how many bytes were read.
 
     Raises Refused when the file cannot be read at all, also after some events.
     """
-    assert spec.events is not None, "only of an entity type whose source is a log"
     seen: dict[tuple[str, datetime], int] = {}
-    for key, row, line in _rows(path, spec, faults, read, seen):
+    for key, row, line in _rows(path, columns, faults, read, seen):
         try:
-            at = parse_instant(str(row.get(spec.events.at, "")))
+            at = parse_instant(str(row.get(columns.at, "")))
         except ValueError:
-            told = f"{spec.events.at} {str(row.get(spec.events.at, ''))[:40]!r} is not a time with its zone"
+            told = f"{columns.at} {str(row.get(columns.at, ''))[:40]!r} is not a time with its zone"
             faults.append(f"{path.name}:{line}: {told}")
             continue
         nth = seen[key, at] = seen.get((key, at), -1) + 1
@@ -53,22 +67,21 @@ def events_of(path: Path, spec: EntityType, faults: list[str], read: Told = lamb
 
 
 def _rows(
-    path: Path, spec: EntityType, faults: list[str], read: Told, seen: dict[tuple[str, datetime], int]
+    path: Path, columns: Columns, faults: list[str], read: Told, seen: dict[tuple[str, datetime], int]
 ) -> Iterator[tuple[str, dict[str, Any], int]]:
-    assert spec.events is not None
     if xes.is_xes(path):
         for trace in xes.traces(path, faults, read):
             seen.clear()  # a case is one trace
             for event in trace:
-                placed = {spec.key: event.case, spec.events.activity: event.activity, spec.events.at: event.time}
+                placed = {columns.key: event.case, columns.activity: event.activity, columns.at: event.time}
                 yield event.case, {**event.cells, **placed}, event.line
         return
-    states.check_key(path, spec.key, "a log")
+    states.check_key(path, columns.key, "a log")
     for line, row in states.rows_of(path, faults):
-        key, what = row.get(spec.key), row.get(spec.events.activity)
+        key, what = row.get(columns.key), row.get(columns.activity)
         if not isinstance(key, str | int) or not str(key).strip() or what in (None, ""):
             faults.append(
-                f"{path.name}:{line}: this event can't be placed: no {spec.key}, or no {spec.events.activity}"
+                f"{path.name}:{line}: this event can't be placed: no {columns.key}, or no {columns.activity}"
             )
             continue
         yield str(key).strip(), row, line
@@ -78,16 +91,16 @@ def _rows(
 def read_log(state: State, path: Path, spec: EntityType) -> None:
     """Add the events of one file to the cases of `state`, as far as the declaration reads them. An activity that is
     asked for and happens nowhere is told as a fault: it may be misspelt. Raises Refused."""
-    assert spec.events is not None
-    wanted = {spec.key, spec.events.activity, *(item.column for item in spec.attributes.values())}
+    columns = columns_of(spec)
+    wanted = {columns.key, columns.activity, *(item.column for item in spec.attributes.values())}
     plain: dict[str, dict[str, Any]] = {}
     happened: set[str] = set()
     state.files.append(path.name)
-    for event in events_of(path, spec, state.faults):
-        what = str(event.row[spec.events.activity])
+    for event in events_of(path, columns, state.faults):
+        what = str(event.row[columns.activity])
         happened.add(what)
-        row = {name: cell for name, cell in event.row.items() if name in wanted and name != spec.key}
-        row = plain.setdefault(what, row) if len(row) == 1 else {**row, spec.key: event.key}
+        row = {name: cell for name, cell in event.row.items() if name in wanted and name != columns.key}
+        row = plain.setdefault(what, row) if len(row) == 1 else {**row, columns.key: event.key}
         state.rows.setdefault(event.key, StateRow(event.key, {}, path.name, event.line))
         place = f"{path.name}:{event.line}"
         sequence = NO_SEQUENCE if event.sequence is None else event.sequence
