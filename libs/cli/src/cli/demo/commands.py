@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from common.errors import Refused
 
-from cli.demo import on_findings
+from cli.demo import on_findings, on_onboarding
 from cli.demo.screen import Screen
 from cli.demo.stage import Telling
 from cli.stack.commands import BrokerChoice
@@ -17,7 +17,10 @@ from cli.stack.errors import StackError
 
 FOLDER = Path(".trueup") / "demo"
 EXIT_REFUSED = 2
-SCENARIOS: Mapping[str, Callable[[Telling], None]] = {"findings": on_findings.tell}
+SCENARIOS: Mapping[str, Callable[[Telling], None]] = {
+    "findings": on_findings.tell,
+    "onboarding": on_onboarding.tell,
+}
 """Who tells each scenario. The first one is told where none is named."""
 FIRST = next(iter(SCENARIOS))
 
@@ -28,7 +31,7 @@ def demo(
     broker: Annotated[BrokerChoice, typer.Option(help="Embedded, or Apache Kafka.")] = BrokerChoice.embedded,
     folder: Annotated[Path, typer.Option("--data", help="Folder for the demo's data and logs.")] = FOLDER,
 ) -> None:
-    """Run the whole loop on real data: declare, observe, diff, confirm, plan, approve, execute, verify, attest."""
+    """Run a scenario on real data; findings is the whole loop, from the declaration to the attestation."""
     try:
         _teller(scenario)(Telling(Screen(), folder, keep, broker.value))
     except (Refused, StackError) as error:
