@@ -1,6 +1,6 @@
 """Tells the onboarding scenario: 13,087 loan applications of 2011 and 2012, replayed in event time.
 
-The events are real; the people are simulated. There is no KYC system, so that nobody can say whether KYC was complete.
+The events are real; the people are simulated. There is no KYC system: nobody can say whether KYC was complete.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The log of the onboarding scenario, by days. It is not the project's to pass on: where it is expected, from whom."""
+"""The log of the onboarding scenario, by days. It is not the project's to pass on: where it is expected."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Replay:
     settle: Callable[[], None]
 
     def tell(self, days: list[Day], told: Callable[[Day], None] = lambda _: None) -> int:
-        """Replay these days; how many events. Raises `Refused` with the observer's reason for the first one refused."""
+        """Replay these days; how many events. Raises `Refused` with the observer's reason where one is refused."""
         count = 0
         headers = {"authorization": f"Bearer {self.token}", "content-type": "application/json"}
         with httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT_S, trust_env=False) as http:
