@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -186,8 +186,8 @@ async def test_the_store_knows_the_same_of_cases_in_any_order(replay: DifferReal
     assert await known(replay) == expected
 
 
-def recomputed(events: list[Recorded]) -> dict[str, Any]:
-    """Every objective of `quick` at the realm's start, from all events at once, without a store."""
+def recomputed(events: list[Recorded], asof: datetime = START) -> dict[str, Any]:
+    """Every objective of `quick` as of an instant, from all events at once, without a store."""
     everything = catalogue()
     state, reader = everything.compiled("quick"), everything.readers["application"]
     cases: dict[str, list[Happened]] = {}
@@ -204,8 +204,8 @@ def recomputed(events: list[Recorded]) -> dict[str, Any]:
     ]
     result = {}
     for objective in state.objectives:
-        every = [contribution(objective, state, evaluate(state, view, START)) for view in views]
-        found = measured(objective, [one for one in every if one is not None], START, state.zone)
+        every = [contribution(objective, state, evaluate(state, view, asof)) for view in views]
+        found = measured(objective, [one for one in every if one is not None], asof, state.zone)
         value = found.measure.value
         result[objective.name] = (
             found.measure.verdict,
@@ -244,6 +244,50 @@ async def test_objectives_over_cases_are_those_of_a_full_recomputation(replay: D
     assert {name: data.standing == "met" for name, data in last.items()} == {
         name: verdict == "met" for name, (verdict, *_) in expected.items()
     }
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_what_stands_at_each_midnight_of_a_replay_is_a_full_recomputation(
+    replay: DifferRealm, seed: int
+) -> None:
+    """Days are reported when they have passed, some events days late, in any order; measured now and then."""
+    await replay.begin(PAGE)
+    chance = random.Random(seed)
+    known: list[Recorded] = []
+    late: list[Recorded] = []
+    for day in range(6):
+        midnight = START + days(day + 1)
+        await replay.deliver(await replay.clock_to(midnight - timedelta(seconds=1)))
+        new = [
+            await happens(
+                replay,
+                f"A-{chance.randint(1, 4)}",
+                chance.choice(WHAT),
+                midnight - timedelta(minutes=chance.randint(1, 1_440)),
+            )
+            for _ in range(chance.randint(0, 9))
+        ]
+        late, reported = [*late, *new], []
+        chance.shuffle(late)
+        cut = chance.randint(0, len(late))
+        late, reported = late[cut:], late[:cut]
+        known += reported
+        while reported:
+            cut = chance.randint(1, 4)
+            await replay.deliver(*reported[:cut])
+            reported = reported[cut:]
+            if chance.random() < 0.4:
+                await replay.measure()
+        await replay.measure()  # what a clock that is to move waits for
+        await replay.deliver(await replay.clock_to(midnight))
+        last = {
+            data.objective: data
+            for event in await replay.events()
+            if isinstance(data := typed(event), ObjectiveSnapshot)
+        }
+        assert {
+            name: (said.standing, said.value, said.sample, said.population) for name, said in last.items()
+        } == recomputed(known, midnight)
 
 
 async def test_a_late_event_counts_as_if_it_had_come_in_time(replay: DifferRealm) -> None:

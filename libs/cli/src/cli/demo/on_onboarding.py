@@ -62,7 +62,7 @@ def tell(telling: Telling) -> None:
     with stage.stack:
         actors = Actors(stage.stack.urls["approver"], stage.keys)
         try:
-            _declare(screen, actors)
+            declare(screen, actors)
             screen.step("observe", f"reading {path.name}")
             days = by_days(path, ORIGINATION, "application", ZoneInfo(TIMEZONE))
             _replay(screen, stage, actors, days)
@@ -72,7 +72,8 @@ def tell(telling: Telling) -> None:
         telling.end(stage, EXAMINER)
 
 
-def _declare(screen: Screen, actors: Actors) -> None:
+def declare(screen: Screen, actors: Actors) -> None:
+    """Propose the example and put it in force."""
     proposal = actors["h.visser"].propose(EXAMPLES / "onboarding" / "onboarding.yaml", comment="As agreed.")
     actors["t.brandt"].activate(proposal["id"], comment="Previewed with trueup diff; as expected.")
     count = len(proposal["documents"])
