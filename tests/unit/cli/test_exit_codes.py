@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from cli.audit import commands as audit
-from cli.demo import on_findings
+from cli.demo import on_findings as demo
 from cli.main import COMMANDS
 from cli.observe import commands as observe
 from cli.people import screen
@@ -40,7 +40,7 @@ def test_what_the_code_calls_them_is_what_the_page_says() -> None:
         ("approve", screen.EXIT_COULD_NOT, "could not be tried"),
         ("approve", screen.EXIT_REFUSED, "refused"),
         ("status", stack.EXIT_NOT_READY, "not ready"),
-        ("demo", on_findings.EXIT_FAILED, "does not verify"),
+        ("demo", demo.EXIT_FAILED, "does not verify"),
     ]
     for command, code, words in named:
         assert words in told[command][code], (command, code)

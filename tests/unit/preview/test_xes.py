@@ -64,7 +64,7 @@ def test_a_trace_is_a_case_and_its_attributes_stand_in_its_first_event(tmp_path:
     assert b.row == {"case": "7", "activity": "B", "at": at}
     assert [one.nth for one in (a, b, again, other)] == [0, 1, 2, 0]
     assert a.at == parse_instant("2012-02-01T09:00:00Z") and other.key == "8"
-    assert text.splitlines()[a.line - 1].startswith("<trace>") and b.line > a.line
+    assert text.splitlines()[int(a.line) - 1].startswith("<trace>") and int(b.line) > int(a.line)
 
 
 def test_what_can_not_be_placed_is_told_and_left_out(tmp_path: Path) -> None:

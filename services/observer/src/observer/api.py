@@ -79,9 +79,12 @@ class ReportedType(BaseModel):
     name: str
     source: str
     key: str
-    activity: str | None = None
-    """The column with what happened, where rows are events; and the one with the time, where they come in a file."""
-    at: str | None = None
+
+
+class DeclaredType(ReportedType):
+    """The same with the declaration that is active: `spec` says which columns are read, and how."""
+
+    spec: dict[str, Any]
 
 
 class RefusalHeader(BaseModel):
@@ -192,15 +195,18 @@ def _asking(routes: APIRouter, context: Context, caller: Any) -> None:
         await context.transactions(context.recorder.refresh)
         rules = context.recorder.rules()
         return [
-            ReportedType(
-                name=name,
-                source=rule.source,
-                key=rule.key_column,
-                activity=rule.events[0] if rule.events else None,
-                at=rule.events[1] if rule.events else None,
-            )
-            for name, rule in sorted(rules.items())
+            ReportedType(name=name, source=rule.source, key=rule.key_column) for name, rule in sorted(rules.items())
         ]
+
+    @routes.get("/entity-types/{name}", tags=["observations"], dependencies=[Depends(caller)])
+    async def entity_type(name: str) -> DeclaredType:
+        """How the columns of an entity type are read: what a sender can look at before it sends."""
+        await context.transactions(context.recorder.refresh)
+        rule = context.recorder.rules().get(name)
+        if rule is None:
+            hint = "GET /v1/entity-types lists the active ones."
+            raise Refused("unknown_entity_type", f"no EntityType {name[:60]!r} is active", hint)
+        return DeclaredType(name=name, source=rule.source, key=rule.key_column, spec=dict(rule.spec))
 
     @routes.get("/rejections", tags=["rejections"])
     async def rejections(

@@ -15,6 +15,7 @@ from common.clock import instant
 from common.errors import Refused
 
 from cli.demo.scene import EXAMPLES
+from cli.imports.source import Source
 from cli.observe.events import messages
 from cli.observe.sending import Import
 from cli.preview.logs import Columns, events_of
@@ -49,7 +50,7 @@ class Day:
 def by_days(path: Path, feed: str, entity_type: str, zone: ZoneInfo) -> list[Day]:
     """The whole log, by the days of `zone`, from the first with an event to the last; a day without any has none."""
     faults: list[str] = []
-    wanted = Import(path, entity_type, "")
+    wanted = Import(Source(path), entity_type, "")
     found: dict[date, list[tuple[datetime, int, bytes]]] = {}
     for place, event in enumerate(events_of(path, COLUMNS, faults)):
         ((_, message),) = messages([event], wanted, feed)

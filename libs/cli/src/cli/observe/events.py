@@ -8,39 +8,37 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import orjson
 from common.clock import instant, parse_instant
 from common.errors import Refused
 
+from cli.imports.source import Place
 from cli.observe.sending import BATCH_BYTES, BATCH_ROWS, Import, Observer, Outcome, type_of
 from cli.preview.logs import Columns, Logged, events_of
 
 Message = dict[str, Any]
 
 
-def columns_of(rule: dict[str, str]) -> Columns | None:
-    """The columns of an entity type (as the observer tells it) whose rows are events; None: its rows are whole."""
-    return Columns(rule["key"], rule["activity"], rule["at"]) if rule.get("activity") else None
-
-
-def send_events(observer: Observer, wanted: Import, until: str, read: Callable[[int], None]) -> Outcome:
+def send_events(
+    observer: Observer, wanted: Import, columns: Columns | None, until: str, read: Callable[[int], None]
+) -> Outcome:
     """Send the events up to `until` (empty: all). `read` is told how many bytes of the file were read.
 
     Raises `Refused` when the file can't be read, the type isn't active or is none of events, or the observer doesn't
     answer; what was sent until then is stored, and is not stored again when the file is sent again.
     """
     rule = type_of(observer, wanted.entity_type)
-    columns = columns_of(rule)
     if columns is None:
-        told = f"rows of {wanted.entity_type} are whole, and {wanted.file.name} is a log of events"
+        told = f"rows of {wanted.entity_type} are whole, and {wanted.source.name} is a log of events"
         raise Refused("not_events", told, "Declare the columns of events: events: {activity: activity, at: time}.")
     outcome = Outcome("", rule["source"])
     last = parse_instant(until) if until else None
     events = (
-        event for event in events_of(wanted.file, columns, outcome.faults, read) if last is None or event.at <= last
+        event
+        for event in events_of(wanted.source.path, columns, outcome.faults, read)
+        if last is None or event.at <= last
     )
     for batch in _batches(messages(events, wanted, rule["source"])):
         answers = observer.observations(None, [message for _, message in batch])
@@ -51,7 +49,7 @@ def send_events(observer: Observer, wanted: Import, until: str, read: Callable[[
     return outcome
 
 
-def messages(events: Iterable[Logged], wanted: Import, feed: str) -> Iterator[tuple[int, Message]]:
+def messages(events: Iterable[Logged], wanted: Import, feed: str) -> Iterator[tuple[Place, Message]]:
     """Each event as an upstream message, with its line."""
     for event in events:
         said = [wanted.entity_type, instant(event.at), event.nth, event.row]
@@ -75,8 +73,8 @@ def _message(event: Logged, wanted: Import, feed: str, identity: str) -> Message
     }
 
 
-def _batches(found: Iterable[tuple[int, Message]]) -> Iterator[list[tuple[int, Message]]]:
-    batch: list[tuple[int, Message]] = []
+def _batches(found: Iterable[tuple[Place, Message]]) -> Iterator[list[tuple[Place, Message]]]:
+    batch: list[tuple[Place, Message]] = []
     size = 0
     for line, message in found:
         weight = len(orjson.dumps(message))
@@ -89,6 +87,6 @@ def _batches(found: Iterable[tuple[int, Message]]) -> Iterator[list[tuple[int, M
         yield batch
 
 
-def size_of(path: Path) -> int:
+def size_of(wanted: Import) -> int:
     """How many bytes there are to read, for the progress bar."""
-    return path.stat().st_size
+    return wanted.source.path.stat().st_size

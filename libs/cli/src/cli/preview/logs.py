@@ -11,10 +11,12 @@ from common.declarations.computing import Happened, computations
 from common.declarations.models import EntityType
 from common.entities.rows import NO_SEQUENCE
 
-from cli.preview import states, xes
+from cli.imports.formats import check_key, rows_of
+from cli.imports.source import Place, Source, Told
+from cli.preview import xes
 from cli.preview.states import State, StateRow
 
-Told = Callable[[int], None]
+Read = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Logged:
     at: datetime
     nth: int
     row: dict[str, Any]
-    line: int
+    line: Place
 
     @property
     def sequence(self) -> int | None:
@@ -48,7 +50,7 @@ def columns_of(spec: EntityType) -> Columns:
     return Columns(spec.key, spec.events.activity, spec.events.at)
 
 
-def events_of(path: Path, columns: Columns, faults: list[str], read: Told = lambda _: None) -> Iterator[Logged]:
+def events_of(path: Path, columns: Columns, faults: list[str], read: Read = lambda _: None) -> Iterator[Logged]:
     """The events of a file, in its order; of XES with one trace in memory at a time. What can't be placed (no case,
     no activity, no time with a zone) is told in `faults`; `read` is told how many bytes were read.
 
@@ -67,8 +69,12 @@ def events_of(path: Path, columns: Columns, faults: list[str], read: Told = lamb
 
 
 def _rows(
-    path: Path, columns: Columns, faults: list[str], read: Told, seen: dict[tuple[str, datetime], int]
-) -> Iterator[tuple[str, dict[str, Any], int]]:
+    path: Path,
+    columns: Columns,
+    faults: list[str],
+    read: Callable[[int], None],
+    seen: dict[tuple[str, datetime], int],
+) -> Iterator[tuple[str, dict[str, Any], Place]]:
     if xes.is_xes(path):
         for trace in xes.traces(path, faults, read):
             seen.clear()  # a case is one trace
@@ -76,8 +82,9 @@ def _rows(
                 placed = {columns.key: event.case, columns.activity: event.activity, columns.at: event.time}
                 yield event.case, {**event.cells, **placed}, event.line
         return
-    states.check_key(path, columns.key, "a log")
-    for line, row in states.rows_of(path, faults):
+    source, told = Source(path), Told(faults=faults)
+    check_key(source, columns.key, "the case")
+    for line, row in rows_of(source, told):
         key, what = row.get(columns.key), row.get(columns.activity)
         if not isinstance(key, str | int) or not str(key).strip() or what in (None, ""):
             faults.append(

@@ -68,7 +68,7 @@ class Preview:
     on_track: list[Seen] = field(default_factory=list)
     met: int = 0
     asked_for: list[Seen] = field(default_factory=list)
-    set_aside: list[tuple[StateRow, str]] = field(default_factory=list)
+    set_aside: dict[str, list[tuple[StateRow, str]]] = field(default_factory=dict)
     unreadable: dict[str, list[StateRow]] = field(default_factory=dict)
     missing_types: list[str] = field(default_factory=list)
     objectives: list[Result] = field(default_factory=list)
@@ -134,19 +134,17 @@ def previews(
 ) -> list[Preview]:
     """One Preview for each desired state of the catalogue, by name. `only` limits the entities decided, not the
     rows that relations see."""
-    worlds: dict[datetime, _World] = {}
+    worlds: dict[datetime | None, World] = {}
     found = []
     for name in sorted(catalogue.desired_states):
         state = catalogue.compiled(name)
-        asof = instant_of(at, state.zone)
-        if not catalogue.logs and worlds:  # rows are the same at all times
-            worlds.setdefault(asof, next(iter(worlds.values())))
-        world = worlds.get(asof) or worlds.setdefault(asof, _World(catalogue, states, asof))
+        asof = instant_of(at, state.zone) if catalogue.logs else None  # other rows are the same at all times
+        world = worlds.get(asof) or worlds.setdefault(asof, World(catalogue, states, asof))
         found.append(_preview(state, world, at, only))
     return found
 
 
-def _preview(state: CompiledDesiredState, world: "_World", at: date | datetime, only: frozenset[str]) -> Preview:
+def _preview(state: CompiledDesiredState, world: "World", at: date | datetime, only: frozenset[str]) -> Preview:
     result = Preview(state, world.catalogue, instant_of(at, state.zone))
     entity_type = state.spec.selector.entity
     result.missing_types = world.missing(entity_type)
@@ -155,6 +153,8 @@ def _preview(state: CompiledDesiredState, world: "_World", at: date | datetime, 
         result.total += 1
         if not only or key in only:
             _decide(result, world, entity_type, row, only)
+    types = dict.fromkeys((entity_type, *(join.other for join in world.catalogue.joins_of(entity_type))))
+    result.set_aside = {name: rows for name in types if (rows := world.set_aside(name))}
     if not only and result.in_force:
         pairs = zip(state.objectives, result.contributions, strict=True)
         result.objectives = [measured(one, every, result.asof, state.zone) for one, every in pairs]
@@ -162,11 +162,9 @@ def _preview(state: CompiledDesiredState, world: "_World", at: date | datetime, 
     return result
 
 
-def _decide(result: Preview, world: "_World", entity_type: str, row: StateRow, only: frozenset[str]) -> None:
+def _decide(result: Preview, world: "World", entity_type: str, row: StateRow, only: frozenset[str]) -> None:
     state = result.state
-    view, set_aside = world.view(entity_type, row)
-    if set_aside:
-        result.set_aside.append((row, set_aside))
+    view = world.view(entity_type, row)
     evaluation = evaluate(state, view, result.asof)
     standing = evaluation.standing
     seen = Seen(row, evaluation, evaluation.slots)
@@ -207,10 +205,10 @@ def last_day(due: datetime, zone: ZoneInfo) -> date:
     return (due.astimezone(zone) - timedelta(microseconds=1)).date()
 
 
-class _World:
+class World:
     """All rows, read once, with an index from a key to the rows that name it. Of a log what happened by `asof`."""
 
-    def __init__(self, catalogue: Catalogue, states: Mapping[str, State], asof: datetime) -> None:
+    def __init__(self, catalogue: Catalogue, states: Mapping[str, State], asof: datetime | None = None) -> None:
         self.catalogue, self.states = catalogue, states
         self._cases: dict[str, dict[str, list[Happened]]] = {}
         self._rows: dict[str, Mapping[str, StateRow]] = {}
@@ -219,6 +217,7 @@ class _World:
             if entity_type in catalogue.logs:
                 self._happened(entity_type, given, asof)
         self._read: dict[tuple[str, str], tuple[Mapping[str, Slot], str]] = {}
+        self._set_aside: dict[str, list[tuple[StateRow, str]]] = {}
         self._named: dict[tuple[str, str], dict[str, list[Candidate]]] = {}
         for join in catalogue.joins():
             self._index(join.other, join.through)
@@ -231,20 +230,35 @@ class _World:
         """By key: the rows of a type; of a case what all of its events come to."""
         return self._rows.get(entity_type, {})
 
-    def _happened(self, entity_type: str, given: State, asof: datetime) -> None:
-        cases = {key: [event for event in events if event.at <= asof] for key, events in given.cases.items()}
+    def _happened(self, entity_type: str, given: State, asof: datetime | None) -> None:
+        cases = {
+            key: [event for event in events if asof is None or event.at <= asof]
+            for key, events in given.cases.items()
+        }
         self._cases[entity_type] = {key: events for key, events in cases.items() if events}
         self._rows[entity_type] = {
             key: replace(given.rows[key], row=merged(ordered_events(events)))
             for key, events in self._cases[entity_type].items()
         }
 
-    def view(self, entity_type: str, row: StateRow) -> tuple[EntityView, str]:
-        values, set_aside = self._values(entity_type, row)
+    def keys(self, entity_type: str) -> Iterable[str]:
+        """The keys that were given of a type that is declared."""
+        known = entity_type in self.catalogue.entity_types and entity_type in self.states
+        return self.rows(entity_type) if known else ()
+
+    def row(self, entity_type: str, key: str) -> StateRow | None:
+        return self.rows(entity_type).get(key) if entity_type in self.catalogue.entity_types else None
+
+    def set_aside(self, entity_type: str) -> list[tuple[StateRow, str]]:
+        """The rows that contradict themselves, of those that were read so far: by key, each with the reason."""
+        return sorted(self._set_aside.get(entity_type, ()), key=lambda item: item[0].key)
+
+    def view(self, entity_type: str, row: StateRow) -> EntityView:
+        values, _ = self._values(entity_type, row)
         view = EntityView(entity_type, row.key, values, _origin(entity_type, row))
         relations = self.catalogue.relations[entity_type]
         candidates = {item.name: self._candidates(item.relation, row.key, values) for item in relations}
-        return with_relations(view, relations, candidates), set_aside
+        return with_relations(view, relations, candidates)
 
     def _candidates(self, relation: Relation, key: str, values: Mapping[str, Slot]) -> Iterable[Candidate] | Unknown:
         if relation.other not in self.states:
@@ -260,6 +274,8 @@ class _World:
             reader, cases = self.catalogue.readers[entity_type], self._cases.get(entity_type)
             reading = reader.read(row.row) if cases is None else reader.read_case(cases[row.key])
             known = self._read[entity_type, row.key] = (reading.values, reading.set_aside)
+            if reading.set_aside:
+                self._set_aside.setdefault(entity_type, []).append((row, reading.set_aside))
         return known
 
     def _index(self, other: str, through: str) -> None:

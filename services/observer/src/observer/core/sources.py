@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from common.declarations.models import sensitive_columns
@@ -19,12 +19,14 @@ ALL_FEEDS = "*"
 @dataclass(frozen=True, slots=True)
 class EntityRule:
     """What the observer needs of an EntityType: the column that holds the key, the feed that reports it, the columns
-    that are sealed; and where rows are events, the columns with what happened and when."""
+    that are sealed, and where rows are events those with what happened and when; and the declaration itself, for
+    those who report."""
 
     key_column: str
     source: str
     sensitive: frozenset[str] = frozenset()
     events: tuple[str, str] | None = None
+    spec: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def sensitive_key(self) -> bool:
@@ -41,7 +43,8 @@ def fold_rules(rules: EntityRules, events: Iterable[Event]) -> dict[str, EntityR
     for event in events:
         if event.type == DeclarationActivated.TYPE and event.data["kind"] == "EntityType":
             spec = event.data["spec"]
-            folded[event.data["name"]] = EntityRule(spec["key"], spec["source"], _sensitive(spec), _events(spec))
+            name = event.data["name"]
+            folded[name] = EntityRule(spec["key"], spec["source"], _sensitive(spec), _events(spec), spec)
     return folded
 
 
