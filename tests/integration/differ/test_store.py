@@ -73,7 +73,7 @@ async def contents(realm: DifferRealm, catalogue: Catalogue) -> list[Any]:
 
 
 async def forget(realm: DifferRealm) -> None:
-    tables = ("entities", "entity_links", "snapshot_parts", "complete_snapshots")
+    tables = ("entities", "entity_events", "entity_links", "snapshot_parts", "complete_snapshots")
     for table in tables:
         await realm.pool.execute(f"DELETE FROM differ.{table}")
     await realm.pool.execute("UPDATE differ.entity_progress SET position = -1, links = ''")

@@ -11,7 +11,9 @@ import httpx
 import pytest
 from cli.imports.source import Source
 from cli.observe import commands
+from cli.observe.events import send_events
 from cli.observe.sending import Import, Observer, send
+from cli.preview.logs import Columns
 from common.errors import Refused
 
 FINDING = {"name": "finding", "key": "reference", "source": "audit-tracker"}
@@ -81,3 +83,56 @@ def test_without_a_type_the_active_ones_are_listed(
         commands._send(Import(source, "", "2023-07-01T00:00:00Z"), commands.Asked(source), "", "", "", as_json=True)
     assert caught.value.reason_code == "option_missing"
     assert told in caught.value.what_to_do
+
+
+EVENTS = {"name": "application", "key": "case", "source": "loans"}
+COLUMNS = Columns("case", "activity", "time")
+FIRST = "2012-02-01T10:00:00+01:00"
+LOG = (
+    '<log><trace><string key="concept:name" value="7"/><string key="AMOUNT" value="5"/>'
+    + "".join(
+        f'<event><string key="concept:name" value="{what}"/><date key="time:timestamp" value="{at}"/></event>'
+        for what, at in (("A", FIRST), ("A", FIRST), ("B", "2012-03-01T00:00:00Z"))
+    )
+    + "</trace></log>"
+)  # fmt: skip
+
+
+class Taking(Service):
+    """An observer that takes everything."""
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return super().__call__(request)
+        assert "snapshot" not in request.url.params
+        body = json.loads(request.content)
+        self.sent += body
+        return httpx.Response(200, json={"results": [{"status": "accepted"} for _ in body]})
+
+
+def test_each_event_of_a_log_is_sent_as_of_its_own_time_and_again_under_the_same_id(tmp_path: Path) -> None:
+    file = tmp_path / "a.xes"
+    file.write_text(LOG)
+    service = Taking(EVENTS)
+    read: list[int] = []
+    outcome = send_events(service.observer, Import(Source(file), "application", ""), COLUMNS, "", read.append)
+    assert (outcome.counts["accepted"], outcome.rows, sum(read)) == (3, 3, len(LOG))
+    first, second, third = service.sent
+    assert (first["time"], first["source"]) == ("2012-02-01T09:00:00Z", "loans")
+    row = {"case": "7", "activity": "A", "time": FIRST}
+    assert first["data"] == {"entity_type": "application", "row": {**row, "AMOUNT": "5"}}
+    assert second["data"] == {"entity_type": "application", "row": row, "sequence": 1}
+    assert len({first["id"], second["id"], third["id"]}) == 3
+    send_events(
+        service.observer, Import(Source(file), "application", ""), COLUMNS, "2012-02-01T10:00:00Z", read.append
+    )
+    assert service.sent[3:] == [first, second], "the same ids, and nothing later than asked for"
+
+
+def test_a_log_is_not_sent_as_rows_that_are_whole(tmp_path: Path) -> None:
+    file = tmp_path / "a.xes"
+    file.write_text(LOG)
+    service = Taking(FINDING)
+    with pytest.raises(Refused, match="rows of finding are whole") as caught:
+        send_events(service.observer, Import(Source(file), "finding", ""), None, "", lambda _: None)
+    assert (caught.value.reason_code, service.sent) == ("not_events", [])

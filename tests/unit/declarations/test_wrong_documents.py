@@ -31,7 +31,7 @@ REPLACED = [
     ("  key: id\n  attributes:\n    status:", "  key: id\n  sensitive: [id]\n  attributes:\n    status:",
      "sensitive_relation", 18),
     ("  key: id\n  attributes:\n    status:", "  key: id\n  computed: {a: last()}\n  attributes:\n    status:",
-     "not_offered_yet", 8),
+     "no_events", 8),
     ("  key: id\n  attributes:\n    status:", "  key: id\n  checks: [due >= sen]\n  attributes:\n    status:",
      "unknown_attribute", 8),
     ("latest: check", "earliest: check, latest: check", "bad_relation", 17),

@@ -7,6 +7,7 @@ one piece of work. A worker that dies loses its lease after a while, and another
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
@@ -176,6 +177,18 @@ class Nudge:
                 await self._news.wait()
         except TimeoutError:
             self._look_s = min(self._look_s * 2, LONGEST_LOOK_S)
+
+    async def calm(self, for_s: float, most_s: float) -> None:
+        """Until there was no news for `for_s` seconds, at most for `most_s`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(most_s):
+                while True:
+                    self._news.clear()
+                    try:
+                        async with asyncio.timeout(for_s):
+                            await self._news.wait()
+                    except TimeoutError:
+                        return
 
 
 async def try_again(pool: Any, queue: JobQueue, job: Job, error: Exception) -> None:

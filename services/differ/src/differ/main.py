@@ -149,8 +149,10 @@ class _Duties:
                 continue
             began = time.monotonic()
             if await self._transact(self._differ.measure):
-                # Under load everything that came meanwhile is measured at once, for a tenth of the time.
-                await asyncio.sleep(max(MEASURE_EVERY_S, 9 * (time.monotonic() - began)))
+                # Under load everything that came meanwhile is measured at once, for a tenth of the time; as soon as
+                # nothing comes any more there is nothing to wait for.
+                took = time.monotonic() - began
+                await self._nudge.calm(max(MEASURE_EVERY_S, 2 * took), max(MEASURE_EVERY_S, 9 * took))
             else:
                 await self._nudge.wait()
 

@@ -90,7 +90,7 @@ class Recorder:
         """
         read, moment = await self._read(connection, incoming, sender)
         if snapshot is not None:
-            read = [snapshots.in_snapshot(item, snapshot) for item in read]
+            read = [snapshots.in_snapshot(item, snapshot, self.known.rules) for item in read]
         as_sent = read
         read = await self._sealed(read, sender)
         unchanged: dict[int, Answer] = {}
@@ -129,6 +129,9 @@ class Recorder:
                 f"the feed {report.feed} does not report the entity type {report.entity_type!r}",
                 "Activate an EntityType with this source first.",
             )
+        if rule.events is not None:
+            told = f"rows of {report.entity_type} are events, of which no snapshot is made"
+            raise Refused("snapshot_of_log", told, "Report the events alone.")
         name = (report.feed, report.entity_type, report.snapshot)
         moment = self._moment()
         rows = await self._records.snapshot_rows(connection, name)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from common.errors import Refused
 
-from cli.demo import on_findings, on_vendors, proof
+from cli.demo import on_findings, on_onboarding, on_vendors, proof
 from cli.demo.screen import Screen
 from cli.demo.stage import Telling
 from cli.stack.commands import BrokerChoice
@@ -21,6 +21,7 @@ EXIT_REFUSED = 2
 SCENARIOS: Mapping[str, Callable[[Telling], None]] = {
     "findings": on_findings.tell,
     "vendors": on_vendors.tell,
+    "onboarding": on_onboarding.tell,
 }
 """Who tells each scenario. The first one is told where none is named."""
 FIRST = next(iter(SCENARIOS))
@@ -32,7 +33,7 @@ def demo(
     broker: Annotated[BrokerChoice, typer.Option(help="Embedded, or Apache Kafka.")] = BrokerChoice.embedded,
     folder: Annotated[Path, typer.Option("--data", help="Folder for the demo's data and logs.")] = FOLDER,
 ) -> None:
-    """Run the whole loop on real data: declare, observe, diff, confirm, plan, approve, execute, verify, attest."""
+    """Run a scenario on real data; findings is the whole loop, from the declaration to the attestation."""
     try:
         _teller(scenario)(Telling(Screen(), folder, keep, broker.value))
     except (Refused, StackError) as error:

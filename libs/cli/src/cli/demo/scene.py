@@ -47,7 +47,7 @@ def make(  # noqa: PLR0913 - a scene has this many dimensions, all named
     realm: str,
     people: Sequence[Member],
     feeds: Sequence[str],
-    target: tuple[str, Path],
+    target: tuple[str, Path] | None,
     starts: str,
     timezone: str,
     broker: BrokerKind | AnyBroker = "embedded",
@@ -55,13 +55,14 @@ def make(  # noqa: PLR0913 - a scene has this many dimensions, all named
     detached: bool = False,
     tell: Callable[[str], None] = silent,
 ) -> Scene:
-    """A scene over `folder`, not started. `target` is a system and the DDL of its demo database."""
+    """A scene over `folder`, not started. `target` is a system and the DDL of its demo database, if there is one."""
 
     def prepare(stack: Stack) -> None:
+        if target is None:
+            return
         system, ddl = target
-        targets.write(
-            stack.config / TARGETS, {system: ticketing.provide(stack.postgres, stack.realm, ddl.read_text())}
-        )
+        address = ticketing.provide(stack.postgres, stack.realm, ddl.read_text())
+        targets.write(stack.config / TARGETS, {system: address})
 
     stack = Stack(
         folder,

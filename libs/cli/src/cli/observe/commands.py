@@ -20,10 +20,12 @@ from cli.imports import mappings, waiting
 from cli.imports.formats import SAYS, format_of
 from cli.imports.source import Source
 from cli.imports.unread import Unread
-from cli.observe import feeds
+from cli.observe import events, feeds
 from cli.observe.sending import Import, Observer, Outcome, send, survey
 from cli.people.screen import clean, print_json, say
+from cli.preview.logs import columns_of
 from cli.preview.states import source_of
+from cli.preview.xes import is_xes
 from cli.stack.state import find_url
 
 SHOWN = 20
@@ -35,7 +37,9 @@ def observe(  # noqa: PLR0913, PLR0917 - a command has as many parameters as opt
     file: Annotated[Path | None, typer.Argument(help=f"A file ({SAYS}): one row an entity.")] = None,
     entity_type: Annotated[str, typer.Option("--type", help="The entity type that the rows are of.")] = "",
     feed: Annotated[str, typer.Option("--feed", help="The feed that reports; checked against the type's.")] = "",
-    as_of: Annotated[str, typer.Option("--as-of", help="When the source held this to be so; without it, now.")] = "",
+    as_of: Annotated[
+        str, typer.Option("--as-of", help="When the source held this to be so (now). Of a log: up to when.")
+    ] = "",
     token: Annotated[
         str,
         typer.Option(
@@ -69,6 +73,7 @@ def observe(  # noqa: PLR0913, PLR0917 - a command has as many parameters as opt
         wanted = Import(asked.source, entity_type.strip(), _instant(as_of), not partial, simulated)
         address = url or find_url("observer")
         token = token or token_for(address, wanted.entity_type, feed)
+        asked = replace(asked, until=wanted.as_of if as_of else "")
         wanted, outcome, unread = _send(wanted, asked, feed, address, token, as_json)
     except Refused as refused:
         _say_refusal(refused, as_json)
@@ -84,11 +89,12 @@ def observe(  # noqa: PLR0913, PLR0917 - a command has as many parameters as opt
 @dataclass(frozen=True, slots=True)
 class Asked:
     """The file as it was asked for: a header of 0 is where the kept mapping says, or the first row; `columns` are
-    `--map` options, `mapping` the file that keeps them."""
+    `--map` options, `mapping` the file that keeps them; of a log, only what happened `until` then."""
 
     source: Source
     columns: tuple[str, ...] = ()
     mapping: Path | None = None
+    until: str = ""
 
 
 def _send(
@@ -99,6 +105,13 @@ def _send(
         if feed:
             _same_feed(observer, wanted.entity_type, feed)
         spec = observer.declaration(wanted.entity_type)
+        if spec.events is not None or is_xes(wanted.source.path):
+            task = progress.add_task(f"{wanted.source.name} to the observer", total=events.size_of(wanted))
+            columns = columns_of(spec) if spec.events is not None else None
+            sent = events.send_events(
+                observer, wanted, columns, asked.until, lambda read: progress.advance(task, read)
+            )
+            return wanted, sent, Unread()
         wanted = _mapped(wanted, asked, spec)
         task = progress.add_task(f"reading {wanted.source.name}", total=None)
         rows, unread = survey(wanted, spec, lambda count: progress.advance(task, count))
@@ -189,7 +202,7 @@ def _page(outcome: Outcome, wanted: Import, unread: Unread) -> list[str]:
     counts = outcome.counts
     lines = [
         f"{wanted.source.name}: {outcome.rows:,} rows of {wanted.entity_type} reported by {outcome.feed}"
-        f" as of {wanted.as_of}",
+        + (f" as of {wanted.as_of}" if outcome.snapshot else ", each as of its own time"),
         f"  new or changed {counts['accepted']:,}   unchanged {counts['unchanged']:,}"
         f"   sent before {counts['duplicate']:,}   refused {counts['rejected']:,}",
     ]
@@ -201,7 +214,7 @@ def _page(outcome: Outcome, wanted: Import, unread: Unread) -> list[str]:
     if wanted.mapping is not None:
         lines.append(f"  columns by the mapping that is kept for {wanted.entity_type}")
     lines += [f"  {clean(told)}" for told in unread.lines()]
-    if wanted.complete and not outcome.complete:
+    if wanted.complete and not outcome.complete and outcome.snapshot:
         lines.append("  Not counted as a complete snapshot, because rows were left out: nothing goes missing by it.")
     return lines
 

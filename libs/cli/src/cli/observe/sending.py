@@ -110,11 +110,11 @@ class Observer:
         assert isinstance(made, EntityType)
         return made
 
-    def observations(self, snapshot: str, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def observations(self, snapshot: str | None, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         body = orjson.dumps(messages)
-        answered: list[dict[str, Any]] = self._call(
-            "POST", "/v1/observations", content=body, params={"snapshot": snapshot}
-        )["results"]
+        params = {} if snapshot is None else {"snapshot": snapshot}
+        answer = self._call("POST", "/v1/observations", content=body, params=params)
+        answered: list[dict[str, Any]] = answer["results"]
         return answered
 
     def report(self, report: dict[str, Any]) -> list[int]:
@@ -146,7 +146,7 @@ def send(observer: Observer, wanted: Import, sent: Sent) -> Outcome:
     active, or the observer doesn't answer; what was sent until then is stored, and is a part of the snapshot when it
     is sent again.
     """
-    rule = _rule(observer, wanted.entity_type)
+    rule = type_of(observer, wanted.entity_type)
     check_key(wanted.source, rule["key"], wanted.entity_type, wanted.mapping)
     outcome = Outcome(_snapshot(wanted), rule["source"])
     for batch in _batches(_lines(wanted, rule["key"], outcome.faults), wanted, outcome):
@@ -183,7 +183,8 @@ def survey(wanted: Import, spec: EntityType, read: Sent) -> tuple[int, Unread]:
     return rows, unread
 
 
-def _rule(observer: Observer, entity_type: str) -> dict[str, str]:
+def type_of(observer: Observer, entity_type: str) -> dict[str, str]:
+    """What the observer says of the type. Raises `Refused` (`unknown_entity_type`)."""
     known = {item["name"]: item for item in observer.entity_types()}
     if entity_type not in known:
         active = ", ".join(known) or "none"

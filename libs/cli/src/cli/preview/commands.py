@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cli.imports.formats import SAYS
-from cli.preview import changing, report, states, text, unread
+from cli.preview import changing, logs, report, states, text, unread
 from cli.preview.preview import Preview, previews
 from cli.preview.states import State
 from cli.preview.wording import BAD, GOOD, STRONG, counted, line
@@ -181,9 +181,13 @@ def _read_all(catalogue: Catalogue, options: Sequence[str], hold: bool = True) -
     held = {name for join in catalogue.joins() for name in (join.reader, join.other)}
     for entity_type, source in files:
         state = given.setdefault(entity_type, State(entity_type))
+        spec = catalogue.entity_types[entity_type]
+        if spec.events is not None:
+            logs.read_log(state, source.path, spec)
+            continue
         alone = not hold and entity_type not in held and sum(name == entity_type for name, _ in files) == 1
         take = states.stream if alone else states.read
-        take(state, source, catalogue.readers[entity_type], catalogue.entity_types[entity_type])
+        take(state, source, catalogue.readers[entity_type], spec)
     return given
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from common.changes.tally import concerned, tally
 from common.declarations.catalogue import Catalogue
@@ -28,7 +29,8 @@ def compare(
     before: Catalogue, after: Catalogue, states: tuple[Mapping[str, State], Mapping[str, State]], at: date | datetime
 ) -> Compared:
     """Compare two catalogues over the same rows, read under either; `after` holds all that stays in force, too."""
-    old, new = World(before, states[0]), World(after, states[1])
+    until = instant_of(at, ZoneInfo(after.timezone))
+    old, new = World(before, states[0], until), World(after, states[1], until)
     names = concerned(before, after)
     changed, asof = [], None
     for name in names:

@@ -1,11 +1,12 @@
 """What one desired state would find in given rows. Pure: rows and an instant in, decided cases out."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from common.declarations.catalogue import Catalogue
+from common.declarations.computing import Happened, merged, ordered_events
 from common.declarations.evaluation import (
     CompiledDesiredState,
     EntityView,
@@ -133,17 +134,22 @@ def previews(
 ) -> list[Preview]:
     """One Preview for each desired state of the catalogue, by name. `only` limits the entities decided, not the
     rows that relations see."""
-    world = World(catalogue, states)
-    return [_preview(catalogue.compiled(name), world, at, only) for name in sorted(catalogue.desired_states)]
+    worlds: dict[datetime | None, World] = {}
+    found = []
+    for name in sorted(catalogue.desired_states):
+        state = catalogue.compiled(name)
+        asof = instant_of(at, state.zone) if catalogue.logs else None  # other rows are the same at all times
+        world = worlds.get(asof) or worlds.setdefault(asof, World(catalogue, states, asof))
+        found.append(_preview(state, world, at, only))
+    return found
 
 
 def _preview(state: CompiledDesiredState, world: "World", at: date | datetime, only: frozenset[str]) -> Preview:
     result = Preview(state, world.catalogue, instant_of(at, state.zone))
     entity_type = state.spec.selector.entity
     result.missing_types = world.missing(entity_type)
-    given = world.states.get(entity_type)
     result.contributions = [[] for _ in state.objectives]
-    for row in given.each(world.catalogue.readers[entity_type]) if given else ():
+    for row in world.each(entity_type):
         result.total += 1
         if not only or row.key in only:
             _decide(result, world, entity_type, row, only)
@@ -209,10 +215,17 @@ def last_day(due: datetime, zone: ZoneInfo) -> date:
 
 
 class World:
-    """All rows, those that relations reach held and read once, with an index from a key to the rows that name it."""
+    """All rows, those that relations reach held and read once, with an index from a key to the rows that name it. Of
+    a log what happened by `asof`."""
 
-    def __init__(self, catalogue: Catalogue, states: Mapping[str, State]) -> None:
+    def __init__(self, catalogue: Catalogue, states: Mapping[str, State], asof: datetime | None = None) -> None:
         self.catalogue, self.states = catalogue, states
+        self._cases: dict[str, dict[str, list[Happened]]] = {}
+        self._rows: dict[str, Mapping[str, StateRow]] = {}
+        for entity_type, given in states.items():
+            self._rows[entity_type] = given.rows
+            if entity_type in catalogue.logs:
+                self._happened(entity_type, given, asof)
         self._read: dict[tuple[str, str], tuple[Mapping[str, Slot], str]] = {}
         self._set_aside: dict[str, dict[str, tuple[StateRow, str]]] = {}
         self._named: dict[tuple[str, str], dict[str, list[Candidate]]] = {}
@@ -223,14 +236,35 @@ class World:
         wanted = [entity_type, *(join.other for join in self.catalogue.joins_of(entity_type))]
         return [name for name in dict.fromkeys(wanted) if name not in self.states]
 
+    def rows(self, entity_type: str) -> Mapping[str, StateRow]:
+        """By key: the rows of a type; of a case what all of its events come to."""
+        return self._rows.get(entity_type, {})
+
+    def each(self, entity_type: str) -> Iterable[StateRow]:
+        """The rows of a type, in no particular order, held or not."""
+        given = self.states.get(entity_type)
+        if given is not None and given.streamed is not None:
+            return given.each(self.catalogue.readers[entity_type])
+        return self.rows(entity_type).values()
+
+    def _happened(self, entity_type: str, given: State, asof: datetime | None) -> None:
+        cases = {
+            key: [event for event in events if asof is None or event.at <= asof]
+            for key, events in given.cases.items()
+        }
+        self._cases[entity_type] = {key: events for key, events in cases.items() if events}
+        self._rows[entity_type] = {
+            key: replace(given.rows[key], row=merged(ordered_events(events)))
+            for key, events in self._cases[entity_type].items()
+        }
+
     def keys(self, entity_type: str) -> Iterable[str]:
         """The keys that were given of a type that is declared."""
         known = entity_type in self.catalogue.entity_types and entity_type in self.states
-        return self.states[entity_type].rows if known else ()
+        return self.rows(entity_type) if known else ()
 
     def row(self, entity_type: str, key: str) -> StateRow | None:
-        given = self.states.get(entity_type) if entity_type in self.catalogue.entity_types else None
-        return given.rows.get(key) if given else None
+        return self.rows(entity_type).get(key) if entity_type in self.catalogue.entity_types else None
 
     def set_aside(self, entity_type: str) -> list[tuple[StateRow, str]]:
         """The rows that contradict themselves, of those that were read so far: by key, each with the reason."""
@@ -257,7 +291,8 @@ class World:
         held = self.states[entity_type].streamed is None
         known = self._read.get((entity_type, row.key)) if held else None
         if known is None:
-            reading = self.catalogue.readers[entity_type].read(row.row)
+            reader, cases = self.catalogue.readers[entity_type], self._cases.get(entity_type)
+            reading = reader.read(row.row) if cases is None else reader.read_case(cases[row.key])
             known = (reading.values, reading.set_aside)
             if held:
                 self._read[entity_type, row.key] = known
@@ -269,7 +304,7 @@ class World:
         if (other, through) in self._named:
             return
         index: dict[str, list[Candidate]] = {}
-        for row in self.states[other].rows.values() if other in self.states else ():
+        for row in self.rows(other).values():
             values, set_aside = self._values(other, row)
             for key in () if set_aside else keys_named(dict(values), through):
                 index.setdefault(key, []).append(Candidate(row.key, dict(values), _origin(other, row)))

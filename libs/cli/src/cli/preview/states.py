@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from common.declarations.computing import Happened
 from common.declarations.models import EntityType
 from common.declarations.problems import did_you_mean
 from common.declarations.reading import Reader
@@ -32,7 +33,8 @@ class StateRow:
 @dataclass(slots=True)
 class State:
     """All rows of one entity type. `faults` says which lines were left out, and why: what they would have shown is
-    not known. The last row of a key counts. `unread` has what the files' readers could make nothing of.
+    not known. The last row of a key counts. `unread` has what the files' readers could make nothing of. Of a log all
+    `cases` with their events, and no row has cells yet.
 
     Rows are held, or read again whenever they are gone through (`streamed`): then `again` says which place counts of
     the keys that come more than once, and nothing else is held of any row.
@@ -43,6 +45,7 @@ class State:
     rows: dict[str, StateRow] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     unread: Unread = field(default_factory=Unread)
+    cases: dict[str, list[Happened]] = field(default_factory=dict)
     streamed: tuple[Source, mappings.Mapping | None] | None = None
     again: dict[str, Place] = field(default_factory=dict)
 

@@ -136,6 +136,11 @@ class Catalogue:
         """A prepared reader of rows for each entity type."""
         return {name: Reader(entity_type) for name, entity_type in self.entity_types.items()}
 
+    @cached_property
+    def logs(self) -> frozenset[str]:
+        """The entity types whose source is a log: each row is one event of a case."""
+        return frozenset(name for name, spec in self.entity_types.items() if spec.events is not None)
+
     def desired_states_for(self, entity_type: str) -> tuple[str, ...]:
         """The desired states that select entities of this type and can be decided, by name."""
         return tuple(

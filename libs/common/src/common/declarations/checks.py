@@ -22,7 +22,7 @@ from common.declarations.models import (
     System,
 )
 from common.declarations.problems import Path, Problem, Wrong, did_you_mean
-from common.declarations.reading import scope_of
+from common.declarations.reading import row_scope, scope_of
 from common.declarations.values import Status
 from common.objectives.scope import SCOPE
 
@@ -104,7 +104,7 @@ class _Checker:
         return False
 
     def _entity_type(self, spec: EntityType) -> None:
-        language = Language(scope_of(spec), ZoneInfo("UTC"), with_clock=False)
+        language = Language(row_scope(spec), ZoneInfo("UTC"), with_clock=False)
         for index, source in enumerate(spec.checks):
             try:
                 language.compile(source)
@@ -116,6 +116,10 @@ class _Checker:
             compiling.relations(spec, self._all.entity_types, self._report)
         if not self.problems:
             former = self._active.entity_types.get(self._document.name) if self._active else None
+            if former is not None and (former.events is None) != (spec.events is None):
+                told = "Whether rows are events can't change: what is stored would mean something else from now on."
+                hint = "Declare another entity type, and let the source report to that."
+                self._report(("events",), Wrong("events_changed", told, hint))
             sensitivity.check_entity_type(spec, language, self._all.entity_types, former, self._report)
 
     def _relation(self, spec: EntityType, relation: Relation, path: Path) -> None:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from common.declarations import periods, templates
 from common.declarations.calendars import WEEKDAYS, Calendar
+from common.declarations.computing import computations
 from common.declarations.effects import CompiledWatch, Watch
 from common.declarations.evaluation import CompiledDesiredState, Rule
 from common.declarations.expressions import CLOCK, Condition, Language, Scope, compared
@@ -134,10 +135,14 @@ class _Compiler:
     def __init__(self, language: Language, report: Report, calendar: Calendar) -> None:
         self._language, self._report, self._calendar = language, report, calendar
         self._done: Condition | None = None
+        self._intervals: tuple[str, ...] = ()
 
     def state(self, name: str, spec: DesiredState, entity_type: EntityType, version: str) -> CompiledDesiredState:
         done = self._condition(spec.done, ("done",), may_ask_known=True)
         self._done = done
+        self._intervals = tuple(
+            n for n, item in computations(entity_type.computed).items() if item.kind == "intervals"
+        )
         where = self._optional(spec.selector.where, ("selector", "where"))
         severity = tuple(
             (level, None if source == "otherwise" else self._condition(source, ("severity", level)))
@@ -176,7 +181,7 @@ class _Compiler:
             people_only=people_only,
             relations=tuple(entity_type.related),
             relations_read=related,
-            attributes=tuple(entity_type.attributes),
+            attributes=tuple(scope_of(entity_type)),
             slots_needed=tuple(programs),
             clock=tuple(dict.fromkeys(item for condition in every if condition for item in condition.follows_clock)),
             calendar=self._calendar,
@@ -221,6 +226,9 @@ class _Compiler:
         for name, field in dates:
             with self._told((*path, field)):
                 self._date(name)
+        if spec.timespan is not None and spec.timespan.without is not None:
+            with self._told((*path, spec.measure, "without")):
+                self._excluded(spec.timespan.without)
         reads = dict.fromkeys(name for item in (of, condition) if item for name in item.reads)
         reads.update({name: None for name, _ in dates})
         zone = self._language.zone
@@ -263,6 +271,12 @@ class _Compiler:
             raise Wrong("unknown_attribute", f"There is no attribute {name!r}.", did_you_mean(name, dates))
         if name not in dates:
             raise Wrong("not_a_date", f"{name} is not a date.", f"Dates here: {', '.join(dates) or 'none'}.")
+
+    def _excluded(self, name: str) -> None:
+        if name not in self._intervals:
+            hint = f"Declare it: computed: {{{name}: \"between('A', 'B')\"}}."
+            hint = did_you_mean(name, self._intervals) or hint
+            raise Wrong("not_between", f"{name} is no time between two events.", hint)
 
     @contextmanager
     def _told(self, path: Path) -> Iterator[None]:

@@ -2,7 +2,6 @@
 
 FIELDS = {
     "bulk": "deciding many low-risk plans at once",
-    "computed": "attributes computed from the events of a case",
     "documents": "documents the agent may read",
     "escalate": "escalation after a silence",
     "formerly": "renaming with history",
@@ -11,7 +10,6 @@ FIELDS = {
     "referFirst": "a ruling by another role before approval",
     "route": "routing to a queue",
     "sign": "signing by passkey",
-    "without": "clocks that stand still",
 }
 KINDS = {
     "AcceptedGap": "approved exceptions",

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from common.declarations import later, renaming, sql
+from common.declarations.computing import ComputedText, Events, check_events
 from common.declarations.effects import Verification
 from common.declarations.fields import (
     Column,
@@ -89,7 +90,9 @@ class EntityType(Strict):
     fresh_for: PeriodText | None = None
     sensitive: tuple[str, ...] = Field(default=(), strict=False)
     checks: tuple[Expression, ...] = Field(default=(), strict=False, max_length=50)
+    events: Events | None = None
     attributes: dict[Word, Attribute] = Field(min_length=1, max_length=500)
+    computed: dict[Word, ComputedText] = Field(default={}, max_length=100)
     related: dict[Word, Relation] = Field(default={}, max_length=50)
 
     @model_validator(mode="after")
@@ -97,8 +100,9 @@ class EntityType(Strict):
         self._check_sensitive()
         if self.fresh_for is not None and (self.fresh_for.unit != "day" or self.fresh_for.count < 1):
             refuse("bad_period", "freshFor is counted in calendar days.", "Write: freshFor: 35 days.", ("freshFor",))
+        check_events(self.events, self.computed, self.attributes, self.fresh_for is not None, self.sensitive_columns)
         for name in self.related:
-            if name in self.attributes:
+            if name in self.attributes or name in self.computed:
                 refuse(
                     "bad_name",
                     f"{name!r} is both an attribute and a relation.",

@@ -67,10 +67,11 @@ def _shrink(value: str) -> str:
 
 
 class Timespan(Strict):
-    """A clock: it starts at one date of an entity and stops at another."""
+    """A clock: it starts at one date of an entity and stops at another. It stands still `without`."""
 
     start: str = Field(alias="from")
     stop: str = Field(alias="to")
+    without: str | None = None
 
 
 class PopulationGuard(Strict):

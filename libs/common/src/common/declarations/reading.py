@@ -1,12 +1,13 @@
 """A raw row becomes typed attributes; what cannot be read is Unknown, with the reason."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
-from common.declarations import datepatterns
+from common.declarations import computing, datepatterns
+from common.declarations.computing import MAX_CASE_EVENTS, Happened, History
 from common.declarations.expressions import Language, Scope
 from common.declarations.models import Attribute, EntityType
 from common.declarations.values import Decimal, Json, Row, Sensitive, Slot, Status, Unknown, Value
@@ -34,7 +35,16 @@ class Reading:
 
 
 def scope_of(entity_type: EntityType) -> Scope:
-    """The attributes of a type and what they hold."""
+    """The attributes of a type and what they hold; with what is computed, as far as conditions can read it."""
+    scope = dict(row_scope(entity_type))
+    for name, item in computing.computations(entity_type.computed).items():
+        if item.kind != "intervals":
+            scope[name] = item.kind
+    return scope
+
+
+def row_scope(entity_type: EntityType) -> Scope:
+    """The attributes that are read of a row."""
     return {name: attribute.read.type for name, attribute in entity_type.attributes.items()}
 
 
@@ -49,7 +59,10 @@ class Reader:
         self._sensitive = [
             (name, column, _cell(item, quotes=False)) for name, column, item in columns if column in hidden
         ]
-        self._language = Language(scope_of(entity_type), ZoneInfo("UTC"), with_clock=False)
+        self._language = Language(row_scope(entity_type), ZoneInfo("UTC"), with_clock=False)
+        self._activity = entity_type.events.activity if entity_type.events else ""
+        self._computed = list(computing.computations(entity_type.computed).items())
+        self._names = (*entity_type.attributes, *entity_type.computed)
         self._checks = [self._language.compile(source) for source in entity_type.checks]
 
     @property
@@ -90,6 +103,20 @@ class Reader:
                 reason = f"the row is set aside: it fails the check {check.source}"
                 return Reading(dict.fromkeys(values, Unknown("undecided", reason)), reason)
         return Reading(values)
+
+    def read_case(self, events: Sequence[Happened], opener: Opener | None = None) -> Reading:
+        """The attributes of a case of these events, in any order: of each column the newest cell that is not empty,
+        and what is computed. Of a case with more than `MAX_CASE_EVENTS` events all is Unknown."""
+        if len(events) > MAX_CASE_EVENTS:
+            reason = f"the case has more than {MAX_CASE_EVENTS:,} events"
+            return Reading(dict.fromkeys(self._names, Unknown("undecided", reason)))
+        ordered = computing.ordered_events(events)
+        reading = self.read(computing.merged(ordered), opener)
+        if reading.set_aside:
+            why = Unknown("undecided", reading.set_aside)
+            return Reading({**reading.values, **{name: why for name, _ in self._computed}}, reading.set_aside)
+        history = History(ordered, self._activity)
+        return Reading({**reading.values, **{name: item.compute(history) for name, item in self._computed}})
 
 
 def _sensitive(column: str, cell: Callable[[Json], Value | Unknown], row: Row, opener: Opener | None) -> Slot:

@@ -43,7 +43,15 @@ class Decimal:
     text: str
 
 
-Value: TypeAlias = str | bool | int | Decimal | date | datetime | tuple[str, ...]
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """Times from one event to another, in order and apart. One that is not over has no end. For clocks that stand
+    still; conditions can't read it."""
+
+    spans: "tuple[tuple[datetime, datetime | None], ...]"
+
+
+Value: TypeAlias = str | bool | int | Decimal | date | datetime | tuple[str, ...] | Intervals
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,8 @@ def to_json(value: Slot) -> Json:  # noqa: PLR0911 - one for each kind of value
             return value.isoformat()
         case tuple():
             return list(value)
+        case Intervals():
+            return [f"{instant_text(start)}/{instant_text(end) if end else '..'}" for start, end in value.spans]
         case _:
             return value
 

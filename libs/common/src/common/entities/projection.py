@@ -11,6 +11,7 @@ from common.projections import SHADOW, Table
 
 TABLES = (
     Table("entities", ("entity_type", "key"), json=("row",)),
+    Table("entity_events", ("entity_type", "key", "event_id"), json=("row",)),
     Table("entity_links", ("entity_type", "through", "target", "key")),
     Table("snapshot_parts", ("feed", "entity_type", "snapshot", "part")),
     Table("complete_snapshots", ("feed", "entity_type")),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from common.clock import parse_instant
+from common.declarations.computing import Happened
 from common.errors import Permanent
 from common.events.observer import EntityObserved, EntityWithdrawn, ErasureDone, SourceReported
 
@@ -57,7 +58,8 @@ class StoredEntity:
 
     `as_of` is the latest instant at which its feed is known to have held it: the source time of the newest
     observation, or a later snapshot that names it. `missing` is the instant of a later complete snapshot that does
-    not name it. `position` and `event_id` are the observation's.
+    not name it. `position` and `event_id` are the observation's. `events` are those of a case, in no order; None: the
+    row is the whole.
     """
 
     ref: Ref
@@ -69,6 +71,7 @@ class StoredEntity:
     as_of: datetime
     missing: datetime | None
     withdrawn: bool
+    events: Sequence[Happened] | None = None
 
 
 def order_of(source_time: datetime, sequence: int | None, event_id: str) -> Order:

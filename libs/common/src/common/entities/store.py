@@ -16,7 +16,7 @@ from common.declarations.catalogue import Catalogue
 from common.declarations.evaluation import EntityView
 from common.declarations.reading import Opener
 from common.declarations.relations import Candidate, targets, with_relations
-from common.entities import links, snapshots
+from common.entities import case_events, links, snapshots
 from common.entities.rows import (
     NEVER,
     NO_SEQUENCE,
@@ -73,6 +73,7 @@ class EntityStore:
         self._lock = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
         self._links = links.Links(self._tables)
         self._snapshots = snapshots.Snapshots(self._tables)
+        self._events = case_events.CaseEvents(self._tables)
 
     async def lock(self, conn: Connection) -> None:
         """Take this store's turn until the transaction ends. `apply` does so itself; so must whoever decides from
@@ -99,10 +100,10 @@ class EntityStore:
         """Take in observations, withdrawals, snapshot reports and erasures; other events are passed over.
 
         Returns the entities of which something may be known now that was not before, in a stable order, each with
-        the event that did it (the last one in ledger order): those observed, named by a snapshot, missing from a
-        complete one, and those that a changed entity named or names through a relation of `catalogue`. An
-        observation that is not the newest changes nothing and is not in the result. Raises `Permanent`
-        (`malformed_event`).
+        the event that did it (the last one in ledger order): those observed, cases with another event (old or new),
+        those named by a snapshot or missing from a complete one, and those that a changed entity named or names
+        through a relation of `catalogue`. Of what is no case an observation that is not the newest changes nothing
+        and is not in the result. Raises `Permanent` (`malformed_event`).
         """
         observations, others = _told_apart(recorded)
         reports = [report for report in map(read_report, others) if report is not None]
@@ -112,6 +113,8 @@ class EntityStore:
         erased = [(read_erasure(item), item) for item in others]
         changed: dict[Ref, Recorded] = {ref: item for ref, item in erased if ref is not None}
         best = newest(observations)
+        for item in await self._events.add(conn, observations, catalogue.logs):
+            _later(changed, item.ref, item.recorded)
         for ref in await self._observe(conn, [best[ref] for ref in sorted(best)]):
             _later(changed, ref, best[ref].recorded)
         if reports:
@@ -122,7 +125,8 @@ class EntityStore:
                 for ref in await self._snapshots.record(conn, report):
                     _later(changed, ref, report.recorded)
         if self._links.wanted:
-            rows = {ref: best[ref].row for ref in changed if ref in best}
+            rows: dict[Ref, links.Row] = {ref: best[ref].row for ref in changed if ref in best}
+            rows |= await self._case_rows(conn, [ref for ref in changed if ref in best], catalogue)
             for ref, parents in (await self._links.follow(conn, list(changed), rows)).items():
                 for parent in parents:
                     _later(changed, parent, changed[ref])
@@ -135,8 +139,11 @@ class EntityStore:
         await self.lock(conn)
         await self._relink(conn, catalogue)
         best = newest(observations)
+        events = await self._events.add(conn, observations, catalogue.logs)
         taken = await self._copy_in(conn, [best[ref] for ref in sorted(best)])
-        await self._links.write(conn, {ref: best[ref].row for ref in taken})
+        cases = {*taken, *(item.ref for item in events if item.ref[0] in self._links.wanted)}
+        rows = {ref: best[ref].row for ref in taken} | await self._case_rows(conn, cases, catalogue)
+        await self._links.write(conn, rows)
         reports = [report for report in map(read_report, others) if report is not None]
         seen = seen_as_of(reports)
         await self._see(conn, [(ref, seen[ref].feed, seen[ref].as_of) for ref in sorted(seen)])
@@ -157,6 +164,11 @@ class EntityStore:
             list(self._links.wanted),
         )
         return [(row[0], row[1]) for row in taken]
+
+    async def _case_rows(self, conn: Connection, refs: Iterable[Ref], catalogue: Catalogue) -> dict[Ref, links.Row]:
+        """Of the cases among `refs` what all of their events come to; None for those that are withdrawn."""
+        stored = await self.read(conn, [ref for ref in refs if ref[0] in catalogue.logs])
+        return await self._events.rows(conn, stored)
 
     async def _observe(self, conn: Connection, items: Sequence[Observation]) -> list[Ref]:
         """Write the observations that are newer than what is stored; says which were."""
@@ -229,6 +241,7 @@ class EntityStore:
         """
         stored = dict(known or {})
         stored |= await self.read(conn, [ref for ref in dict.fromkeys(refs) if ref not in stored])
+        await self._events.fill_in(conn, stored, catalogue.logs)
         openers = await self._openers(stored, catalogue)
         views: dict[Ref, EntityView] = {}
         for ref, entity in stored.items():
@@ -279,6 +292,7 @@ class EntityStore:
             *([link[column] for link in asked] for column in range(3)),
         )
         entities = {(str(row["entity_type"]), str(row["key"])): _entity(row) for row in rows}
+        await self._events.fill_in(conn, entities, catalogue.logs)
         openers = await self._openers(entities, catalogue)
         read = {
             ref: candidate_of(catalogue.entity_types[ref[0]], catalogue.readers[ref[0]], entity, openers.get(ref))
@@ -353,7 +367,7 @@ class EntityStore:
             while refs := await self.keys(conn, entity_type, after):
                 stored = await self.read(conn, refs)
                 rows = {ref: None if entity.withdrawn else entity.row for ref, entity in stored.items()}
-                await self._links.write(conn, rows)
+                await self._links.write(conn, rows | await self._case_rows(conn, stored, catalogue))
                 after = refs[-1][1]
         await conn.execute(
             f"UPDATE {self._tables}entity_progress SET links = $1",  # noqa: S608

@@ -7,7 +7,7 @@ from typing import cast
 
 from common.declarations.evaluation import EntityView, Origin
 from common.declarations.models import EntityType
-from common.declarations.reading import Opener, Reader
+from common.declarations.reading import Opener, Reader, Reading
 from common.declarations.relations import Candidate
 from common.declarations.values import Json, Unknown
 from common.entities.rows import Ref, StoredEntity
@@ -51,9 +51,13 @@ def opener_of(ref: Ref, keys: Keys) -> Opener:
 
 def view_of(spec: EntityType, reader: Reader, entity: StoredEntity, opener: Opener | None = None) -> EntityView:
     """The entity's own attributes, without relations. Without an `opener` what is sealed stays Unknown."""
-    return EntityView(*entity.ref, reader.read(entity.row, opener).values, origin_of(spec, entity))
+    return EntityView(*entity.ref, _reading(reader, entity, opener).values, origin_of(spec, entity))
 
 
 def candidate_of(spec: EntityType, reader: Reader, entity: StoredEntity, opener: Opener | None = None) -> Candidate:
     """The entity as the far end of a relation."""
-    return Candidate(entity.ref[1], dict(reader.read(entity.row, opener).values), origin_of(spec, entity))
+    return Candidate(entity.ref[1], dict(_reading(reader, entity, opener).values), origin_of(spec, entity))
+
+
+def _reading(reader: Reader, entity: StoredEntity, opener: Opener | None) -> Reading:
+    return reader.read(entity.row, opener) if entity.events is None else reader.read_case(entity.events, opener)

@@ -10,7 +10,7 @@ from common.declarations import periods
 from common.declarations.evaluation import CompiledDesiredState, Evaluation
 from common.declarations.expressions import Bound
 from common.declarations.objectives import CLOCKS, CompiledObjective
-from common.declarations.values import Sensitive, Slot, Status, Unknown
+from common.declarations.values import Intervals, Sensitive, Slot, Status, Unknown
 from common.objectives import measures
 from common.objectives.measures import Ayes, Clock, Measure, Target
 from common.objectives.standing import Baseline, Standing, guarded, sampled, standing
@@ -26,6 +26,7 @@ class Contribution:
 
     `answer` is what a count or a share asks, None where it is Unknown. `at` is when it counts; `dated` is False where
     that is Unknown. `start` and `stop` are those of its clock: no start is Unknown, no stop runs, or `stop_unknown`.
+    `still` are the instants at which the clock stops to run and runs again, by turns; it may end standing still.
     Nothing of it depends on the clock but what its rules say, so that it is kept until one of them changes.
     """
 
@@ -36,6 +37,7 @@ class Contribution:
     start: datetime | None = None
     stop: datetime | None = None
     stop_unknown: bool = False
+    still: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,8 @@ def contribution(
         return None
     surely, timespan = member is Status.MET, objective.spec.timespan
     if timespan is not None:
-        return _timed(surely, slots[timespan.start], slots[timespan.stop], state.zone)
+        found_of = _timed(surely, slots[timespan.start], slots[timespan.stop], state.zone)
+        return found_of if timespan.without is None else _without(found_of, slots.get(timespan.without))
     found = _answered(objective, state, evaluation, bound)
     return None if found is None else _dated(objective, surely, *found, slots, state.zone)
 
@@ -120,6 +123,15 @@ def _timed(surely: bool, start: Slot, stop: Slot, zone: ZoneInfo) -> Contributio
         return None if absent else Contribution(surely, stop=ended, stop_unknown=True)
     unknown = ended is None and not (isinstance(stop, Unknown) and stop.kind == "absent")
     return Contribution(surely, start=began, stop=ended, stop_unknown=unknown)
+
+
+def _without(one: Contribution | None, excluded: Slot | None) -> Contribution | None:
+    """The clock that stands still meanwhile; where that is Unknown, of any length."""
+    if one is None or isinstance(excluded, Intervals):
+        spans = excluded.spans if isinstance(excluded, Intervals) else ()
+        still = tuple(mark.astimezone(UTC) for span in spans for mark in span if mark is not None)
+        return None if one is None else replace(one, still=still)
+    return replace(one, start=None, stop_unknown=True)
 
 
 def _instant(slot: Slot, zone: ZoneInfo) -> datetime | None:
@@ -210,10 +222,16 @@ def _clock(one: Contribution, begin: datetime | None, asof: datetime) -> Clock |
     if one.stop is not None and one.stop <= asof:
         if begin is not None and one.stop <= begin:
             return None
-        seconds = max(Fraction((one.stop - one.start) // _MICROSECOND, 1_000_000), Fraction(0))
-        return Clock(seconds, unknown=not one.surely)
-    age = Fraction((asof - one.start) // _MICROSECOND, 1_000_000)
-    return Clock(age, running=True, unknown=one.stop_unknown or not one.surely)
+        return Clock(_ran(one, one.start, one.stop), unknown=not one.surely)
+    return Clock(_ran(one, one.start, asof), running=True, unknown=one.stop_unknown or not one.surely)
+
+
+def _ran(one: Contribution, start: datetime, end: datetime) -> Fraction:
+    """Seconds from `start` to `end`, without those in which the clock stood still."""
+    microseconds = (end - start) // _MICROSECOND
+    for since, until in zip(one.still[::2], (*one.still[1::2], end), strict=False):
+        microseconds -= max((min(until, end) - max(since, start)) // _MICROSECOND, 0)
+    return Fraction(max(microseconds, 0), 1_000_000)
 
 
 def _counts_now(one: Contribution, begin: datetime | None, asof: datetime) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
+from common.clock import instant, parse_instant
 from common.events import Event, typed
 from common.events.differ import ObjectiveSnapshot
 from common.ledger import Connection
@@ -13,7 +15,7 @@ from differ.adapters.tables import count_pending
 from differ.core.measuring import Said
 from differ.ports import Part
 
-_COLUMNS = "surely, answer, at, dated, start, stop, stop_unknown"
+_COLUMNS = "surely, answer, at, dated, start, stop, stop_unknown, still"
 
 
 class ObjectiveTable:
@@ -29,13 +31,14 @@ class ObjectiveTable:
             WITH written AS (
                 INSERT INTO differ.contributions AS c (desired_state, objective, key, {_COLUMNS})
                 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[], $5::boolean[],
-                    $6::timestamptz[], $7::boolean[], $8::timestamptz[], $9::timestamptz[], $10::boolean[])
+                    $6::timestamptz[], $7::boolean[], $8::timestamptz[], $9::timestamptz[], $10::boolean[],
+                    $14::text[])
                 ON CONFLICT (desired_state, objective, key) DO UPDATE SET ({_COLUMNS}) =
                     (excluded.surely, excluded.answer, excluded.at, excluded.dated, excluded.start, excluded.stop,
-                     excluded.stop_unknown)
-                WHERE (c.surely, c.answer, c.at, c.dated, c.start, c.stop, c.stop_unknown) IS DISTINCT FROM
+                     excluded.stop_unknown, excluded.still)
+                WHERE (c.surely, c.answer, c.at, c.dated, c.start, c.stop, c.stop_unknown, c.still) IS DISTINCT FROM
                     (excluded.surely, excluded.answer, excluded.at, excluded.dated, excluded.start, excluded.stop,
-                     excluded.stop_unknown)
+                     excluded.stop_unknown, excluded.still)
                 RETURNING c.desired_state
             ), dropped AS (
                 DELETE FROM differ.contributions c USING unnest($11::text[], $12::text[], $13::text[]) AS u (d, o, k)
@@ -44,8 +47,9 @@ class ObjectiveTable:
             SELECT DISTINCT desired_state FROM (TABLE written UNION ALL TABLE dropped) changed
             """,  # noqa: S608
             *([getattr(part, name) for part in there] for name in ("desired_state", "objective", "key")),
-            *([getattr(part.contribution, name) for part in there] for name in _COLUMNS.split(", ")),
+            *([getattr(part.contribution, name) for part in there] for name in _COLUMNS.split(", ")[:-1]),
             *([getattr(part, name) for part in gone] for name in ("desired_state", "objective", "key")),
+            [_text(part.contribution.still) for part in there if part.contribution is not None],
         )
         return {row[0] for row in rows}
 
@@ -64,8 +68,8 @@ class ObjectiveTable:
             desired_state,
         )
         found: dict[str, list[tuple[str, Contribution]]] = {}
-        for objective, key, *values in rows:
-            found.setdefault(objective, []).append((key, Contribution(*values)))
+        for objective, key, *values, still in rows:
+            found.setdefault(objective, []).append((key, Contribution(*[*values, _instants(still)])))
         return found
 
     async def mark(self, conn: Connection, desired_states: Iterable[str]) -> None:
@@ -106,3 +110,12 @@ class ObjectiveTable:
         data = typed(event)
         assert isinstance(data, ObjectiveSnapshot)
         return Said(data, event, row["version"])
+
+
+def _text(still: Iterable[datetime]) -> str:
+    """Instants as one text: a column has no list of lists."""
+    return " ".join(map(instant, still))
+
+
+def _instants(text: str) -> tuple[datetime, ...]:
+    return tuple(map(parse_instant, text.split())) if text else ()

@@ -82,6 +82,7 @@ def _read(
     rule = _rule(data, rules, identity)
     row = None if attributes["type"] == WITHDRAWN else _row(data, envelope.raw)
     key = identity.key = _key(data, row, rule)
+    _check_event(row, rule)
     sequence = data.get("sequence")
     if sequence is not None and (type(sequence) is not int or not -MAX_INTEGER <= sequence <= MAX_INTEGER):
         raise Rejected("data_malformed", "data.sequence must be a whole number within ±2^53")
@@ -176,6 +177,15 @@ def _key(data: dict[str, Any], row: dict[str, Any] | None, rule: EntityRule) -> 
     key = found or said
     assert key is not None
     return key
+
+
+def _check_event(row: dict[str, Any] | None, rule: EntityRule) -> None:
+    """Raise `Rejected` (`activity_missing`) for a row that is to be an event and does not say what happened."""
+    if row is not None and rule.events is not None:
+        what = row.get(rule.events[0])
+        if type(what) is not str or not what:
+            column = rule.events[0]
+            raise Rejected("activity_missing", f"the column {column!r} must say in a text what happened")
 
 
 def _as_key(value: Any, where: str) -> str | None:

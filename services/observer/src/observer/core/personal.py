@@ -26,8 +26,8 @@ UPSTREAM_ID = "\x00upstream id"
 
 QUOTES_NOTHING = frozenset(
     (
-        "id_clash", "key_malformed", "key_mismatch", "key_missing", "not_a_cloudevent", "time_in_future",
-        "time_missing", "unknown_message_type",
+        "activity_missing", "id_clash", "key_malformed", "key_mismatch", "key_missing", "not_a_cloudevent",
+        "time_in_future", "time_missing", "unknown_message_type",
     )
 )  # fmt: skip
 """Refusals whose reason has no word of the message in it. Of any other, a key might be what it quotes."""

@@ -17,6 +17,7 @@ from observer.core.limits import MAX_HISTORY, MAX_PART_KEYS, MAX_SNAPSHOT_ROWS
 from observer.core.messages import Message
 from observer.core.moments import Moment
 from observer.core.rejections import Identity, Rejected
+from observer.core.sources import EntityRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,15 @@ class Report:
     simulated: bool = False
 
 
-def in_snapshot(message: Message | Rejected, snapshot: str) -> Message | Rejected:
-    """The message, if it can be a part of `snapshot`: a row whose upstream id starts with the snapshot's."""
+def in_snapshot(message: Message | Rejected, snapshot: str, rules: EntityRules) -> Message | Rejected:
+    """The message, if it can be a part of `snapshot`: a whole row whose upstream id starts with the snapshot's."""
     if isinstance(message, Rejected):
         return message
     identity = Identity(message.feed, message.upstream_id, message.entity_type, message.key)
     if message.row is None:
         return Rejected("snapshot_mismatch", "a snapshot has no withdrawals; leave the row out", identity)
+    if rules[message.entity_type].events is not None:
+        return Rejected("snapshot_of_log", "rows of this type are events, of which no snapshot is made", identity)
     if not message.upstream_id.startswith(f"{snapshot}/"):
         return Rejected("snapshot_mismatch", f"the id of a row of this snapshot starts with {snapshot}/", identity)
     return message

@@ -18,12 +18,14 @@ ALL_FEEDS = "*"
 
 @dataclass(frozen=True, slots=True)
 class EntityRule:
-    """What the observer needs of an EntityType: the column that holds the key, the feed that reports it, and the
-    columns that are sealed; and the declaration itself, for those who report."""
+    """What the observer needs of an EntityType: the column that holds the key, the feed that reports it, the columns
+    that are sealed, and where rows are events those with what happened and when; and the declaration itself, for
+    those who report."""
 
     key_column: str
     source: str
     sensitive: frozenset[str] = frozenset()
+    events: tuple[str, str] | None = None
     spec: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -41,13 +43,19 @@ def fold_rules(rules: EntityRules, events: Iterable[Event]) -> dict[str, EntityR
     for event in events:
         if event.type == DeclarationActivated.TYPE and event.data["kind"] == "EntityType":
             spec = event.data["spec"]
-            folded[event.data["name"]] = EntityRule(spec["key"], spec["source"], _sensitive(spec), spec)
+            name = event.data["name"]
+            folded[name] = EntityRule(spec["key"], spec["source"], _sensitive(spec), _events(spec), spec)
     return folded
 
 
 def _sensitive(spec: Mapping[str, Any]) -> frozenset[str]:
     columns = {name: attribute["from"] for name, attribute in spec["attributes"].items()}
     return sensitive_columns(spec.get("sensitive", ()), columns)
+
+
+def _events(spec: Mapping[str, Any]) -> tuple[str, str] | None:
+    columns = spec.get("events")
+    return (columns["activity"], columns["at"]) if columns else None
 
 
 def feed_of(token: str, feeds: Mapping[str, str]) -> str | None:
