@@ -49,7 +49,11 @@ def test_a_packed_bomb_is_refused_at_the_bound(tmp_path: Path, monkeypatch: pyte
     assert reason(path) == "too_large"
 
 
-@pytest.mark.parametrize("data", [b"no gzip", gzip.compress(b"reference\nA\n")[:-9], gzip.compress(b"a" * 99)[:20]])
+@pytest.mark.parametrize(
+    "data",
+    [b"no gzip", gzip.compress(b"reference\nA\n")[:-9], gzip.compress(b"a" * 99)[:20]],
+    ids=["no gzip", "cut before its sum", "cut"],
+)
 def test_what_can_not_be_unpacked_is_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "a.csv.gz"
     path.write_bytes(data)

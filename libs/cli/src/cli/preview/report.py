@@ -57,7 +57,11 @@ def _preview(preview: Preview) -> dict[str, Any]:
         "undecided": [_case(preview, seen) for seen in preview.undecided],
         "on_track": [seen.key for seen in preview.on_track],
         "asked": [_case(preview, seen) for seen in preview.asked_for],
-        "set_aside": [{"key": row.key, "reason": reason} for row, reason in preview.set_aside],
+        "set_aside": [
+            {"entity_type": name, "key": row.key, "reason": reason}
+            for name, rows in preview.set_aside.items()
+            for row, reason in rows
+        ],
         "people": {
             "confirmations": work.confirmations,
             "plans": work.drafted,

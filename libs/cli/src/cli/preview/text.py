@@ -76,13 +76,12 @@ def _read(preview: Preview, asking: Asking) -> list[Text]:
         told = f"No {name} records were given"
         told += ", so nothing can count as done." if decides else f"; {relation} is unknown." if relation else "."
         lines.append(line(("Missing  ", WARN), (f"{told}   add: --state {name}=FILE", "")))
-    if preview.set_aside:
-        keys = keys_text([row.key for row, _ in preview.set_aside])
-        lines.append(
-            line(
-                ("Set aside", WARN), (f" {counted(len(preview.set_aside), 'row')} contradict themselves: {keys}", "")
-            )
+    for name, rows in preview.set_aside.items():
+        keys = keys_text([row.key for row, _ in rows], 100 if asking.full else 6)
+        told = (
+            f"{counted(len(rows), name)} that {'contradicts itself' if len(rows) == 1 else 'contradict themselves'}"
         )
+        lines.append(line(("Set aside", WARN), (f" {told}: {keys}", "")))
     return lines
 
 

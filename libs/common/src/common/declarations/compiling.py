@@ -174,6 +174,7 @@ class _Compiler:
             clock=tuple(dict.fromkeys(item for condition in every if condition for item in condition.follows_clock)),
             calendar=self._calendar,
             objectives=objectives,
+            renamed={former: rule.name for rule in spec.rules for former in rule.formerly},
         )
 
     def _condition(self, source: str, path: Path, may_ask_known: bool = False) -> Condition:
