@@ -150,6 +150,19 @@ def router(context: Context) -> APIRouter:
     return routes
 
 
+def metrics_router(exposition: Callable[[], bytes]) -> APIRouter:
+    """`/metrics`: what the observer tells Prometheus."""
+    routes = APIRouter()
+
+    @routes.get("/metrics", response_class=Response, tags=["operations"])
+    async def metrics() -> Response:
+        """How the polls of source databases stand, as Prometheus reads it."""
+        kind = "text/plain; version=0.0.4; charset=utf-8"
+        return Response(exposition(), headers={"content-type": kind, "cache-control": "no-cache"})
+
+    return routes
+
+
 def _reporting(routes: APIRouter, context: Context, reporter: Any) -> None:
     @routes.post("/observations", response_model=Answers, tags=["observations"], openapi_extra=_BODY)
     async def observations(

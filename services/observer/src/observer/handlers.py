@@ -76,6 +76,10 @@ class Recorder:
         """The active entity types, as of the last `refresh`."""
         return self.known.rules
 
+    def latest(self) -> datetime:
+        """The last source time that is believed now, by the clock as of the last `refresh`."""
+        return self._moment().latest
+
     async def record(
         self,
         connection: Connection,

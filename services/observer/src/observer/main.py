@@ -13,10 +13,13 @@ from common.runtime import Parts, Runtime, Service, run
 from common.subject_keys import subject_keys
 
 from observer.adapters.feeds import WatchedFeeds
+from observer.adapters.poll_metrics import exposition
+from observer.adapters.poller import Poller
+from observer.adapters.polls import watched_polls
 from observer.adapters.quarantine import PooledTransactions, PostgresQuarantine
 from observer.adapters.records import PostgresRecords
 from observer.adapters.upstream import upstream
-from observer.api import Context, router, setup
+from observer.api import Context, metrics_router, router, setup
 from observer.handlers import Eraser, Recorder
 from observer.settings import ObserverSettings
 
@@ -41,14 +44,18 @@ async def compose(runtime: Runtime) -> Parts:
         WatchedFeeds(runtime.settings.feeds),
     )
 
+    poller = Poller(watched_polls(settings.polls), recorder, context.transactions, wall_now)
+
     async def learn(connection: Connection, _recorded: Sequence[Recorded]) -> None:
         await recorder.refresh(connection)
 
     return Parts(
         consumers=[Consumer(("declarations", "clock"), learn), Consumer(("erasures",), eraser.on_erasures)],
         raw=upstream(recorder),
-        routers=[router(context)],
+        tasks={"polls": poller.run} if settings.polls is not None else {},
+        routers=[router(context), metrics_router(lambda: exposition(poller.states, wall_now()))],
         setup=setup,
+        notes=poller.notes,
     )
 
 

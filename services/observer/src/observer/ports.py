@@ -92,6 +92,10 @@ class Recording(Protocol):
         """The active entity types, as of the last `refresh`."""
         ...
 
+    def latest(self) -> datetime:
+        """The last source time that is believed now, by the clock as of the last `refresh`."""
+        ...
+
     async def record(
         self,
         connection: Connection,

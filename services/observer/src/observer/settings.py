@@ -9,6 +9,7 @@ from common.settings import Settings
 
 class ObserverSettings(Settings):
     """`feeds` is the path of feeds.json: `{feed: SHA-256 in hex of its bearer token}`. Without it the API lets
-    nobody in; the bus has its own users."""
+    nobody in; the bus has its own users. `polls` is that of polls.json: the databases that are polled."""
 
     feeds: Path | None = None
+    polls: Path | None = None

@@ -26,6 +26,7 @@ CONFIG_FILES: Mapping[str, tuple[str, tuple[str, ...]]] = {
         ("observer", "differ", "planner", "approver", "executor", "auditor"),
     ),
     "TRUEUP_FEEDS": ("feeds.json", ("observer",)),
+    "TRUEUP_POLLS": ("polls.json", ("observer",)),
     "TRUEUP_SIGNING_KEY": ("signing-{service}.key", SIGNERS),
     "TRUEUP_SERVICE_KEYS": (service_keys.TRUST_FILE, SIGNERS),
     "TRUEUP_ISSUER_KEY": ("issuer.key", ("approver", "auditor")),
