@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -83,6 +84,14 @@ class Activation:
 
 
 @cache
+def without_objectives(text: str) -> str:
+    """The findings example with rules for one finding alone: objectives are measured by timers of their own."""
+    before, _, after = text.partition("  objectives:")
+    text = before + after[after.index("  verification:") :]
+    text = re.sub(r"(?m)^    processActions: .*\n", "", text)
+    return text[: text.index("      on-time:")] + text[text.index("    peopleOnly:") :]
+
+
 def findings_catalogue() -> Catalogue:
     """The catalogue of `examples/findings/findings.yaml`, written by `AUTHOR`."""
     return catalogue_of(FINDINGS.read_text())

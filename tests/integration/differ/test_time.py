@@ -11,12 +11,14 @@ import pytest
 from common.clock import instant, parse_instant, wall_now
 from common.events.differ import GapChanged, GapOpened
 from common.timers import Timer, Timers, WallTimers
+from support.casework import without_objectives
 from support.differ_realm import FINDINGS, START, DifferRealm, days, finding, retest
 
 pytestmark = pytest.mark.integration
 CASE = "money-findings-closed/F-1/1"
 END_OF_JULY = parse_instant("2023-08-01T04:00:00Z")  # in New York
-ALL_FINDINGS = FINDINGS.read_text().replace(""", where: "areas.matches('[ABC]')"}""", "}")
+TEXT = without_objectives(FINDINGS.read_text())
+ALL_FINDINGS = TEXT.replace(""", where: "areas.matches('[ABC]')"}""", "}")
 """Selects by nothing that could be stale, so that the rules decide what staleness means."""
 
 
@@ -151,9 +153,8 @@ async def test_the_parts_of_a_snapshot_and_its_rows_may_come_in_any_order(replay
 
 async def test_by_the_wall_clock_deadlines_fire_without_a_message_and_after_downtime(walled: DifferRealm) -> None:
     """Each at its own instant, caused by what was last observed of the entity."""
-    text = FINDINGS.read_text().replace("timezone: America/New_York", "timezone: UTC")
-    # Without objectives: they are measured by timers, too.
-    await walled.begin(text[: text.index("  objectives:")] + text[text.index("  verification:") :])
+    text = TEXT.replace("timezone: America/New_York", "timezone: UTC")
+    await walled.begin(text)
     today = walled.wall.replace(hour=0, minute=0, second=0, microsecond=0)
     soon, later = (f"{day:%B} {day.day}, {day.year}" for day in (today + days(1), today + days(2)))
     seen = await walled.observe("finding", finding("F-1", completion_date=later), walled.wall)
@@ -179,8 +180,7 @@ async def test_what_was_activated_before_its_day_counts_from_its_day_on_also_aft
     walled: DifferRealm,
 ) -> None:
     today = walled.wall.replace(hour=0, minute=0, second=0, microsecond=0)
-    text = FINDINGS.read_text().replace("timezone: America/New_York", "timezone: UTC")
-    text = text[: text.index("  objectives:")] + text[text.index("  verification:") :]
+    text = TEXT.replace("timezone: America/New_York", "timezone: UTC")
     begins = today + days(2)
     await walled.begin(text.replace("effective: 2023-07-01", f"effective: {begins:%Y-%m-%d}"))
     await walled.deliver(
@@ -234,7 +234,7 @@ spec:
 
 
 async def test_a_case_opens_when_its_lead_begins_and_is_missed_when_its_deadline_passes(replay: DifferRealm) -> None:
-    text = FINDINGS.read_text().replace("      by: due\n", "      by: due\n      lead: 3 business days\n", 1)
+    text = TEXT.replace("      by: due\n", "      by: due\n      lead: 3 business days\n", 1)
     text = text.replace("  timezone: America/New_York\n", "  timezone: America/New_York\n  holidays: us-federal\n", 1)
     await replay.begin(text + HOLIDAYS)
     await replay.deliver(await replay.observe("finding", finding("F-1", completion_date="July 7, 2023")))
@@ -252,7 +252,7 @@ async def test_a_case_opens_when_its_lead_begins_and_is_missed_when_its_deadline
 
 
 async def test_a_deadline_kept_during_its_lead_closes_the_case(replay: DifferRealm) -> None:
-    await replay.begin(FINDINGS.read_text().replace("      by: due\n", "      by: due\n      lead: 10 days\n", 1))
+    await replay.begin(TEXT.replace("      by: due\n", "      by: due\n      lead: 10 days\n", 1))
     await replay.deliver(await replay.observe("finding", finding("F-1", completion_date="July 7, 2023")))
     assert await replay.failing(CASE) == {"fixed": "due_soon"}
     later = finding("F-1", completion_date="August 31, 2023")

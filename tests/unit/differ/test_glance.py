@@ -14,11 +14,11 @@ from common.declarations.loader import load
 from common.declarations.values import Unknown
 from hypothesis import given
 from hypothesis import strategies as st
-from support.casework import FINDINGS, ROW
+from support.casework import FINDINGS, ROW, without_objectives
 
 NOW = datetime(2023, 7, 3, 12, tzinfo=UTC)
 TEXT = FINDINGS.read_text()
-PLAIN = TEXT[: TEXT.index("  objectives:")] + TEXT[TEXT.index("  verification:") :]
+PLAIN = without_objectives(TEXT)
 EDITS = {
     "plain": PLAIN,
     "lead": PLAIN.replace("      by: due\n", "      by: due\n      lead: 10 days\n", 1),
