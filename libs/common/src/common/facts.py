@@ -32,6 +32,16 @@ def last_told(state: CompiledDesiredState, view: EntityView, asof: datetime) -> 
     return {name: facts[name] for name in state.attributes}
 
 
+def source_doubts(state: CompiledDesiredState, entity: EntityView, asof: datetime) -> tuple[str, ...]:
+    """Why the sources that `state` reads of the entity can't be relied on as of `asof`; none where they can."""
+    origin = entity.origin
+    found = []
+    if origin is not None and origin.because and origin.fresh_until is not None and asof >= origin.fresh_until:
+        found.append(origin.because)
+    limits = (entity.limits[name] for name in state.relations_read if name in entity.limits)
+    return tuple(dict.fromkeys((*found, *(limit.reason for limit in limits if asof >= limit.at))))
+
+
 def facts_named(facts: Mapping[str, Fact], names: Iterable[str]) -> list[Fact]:
     """The facts `names`, each once, in the given order; one that the entity does not have is Unknown."""
     missing = "the entity has no such attribute"

@@ -15,16 +15,18 @@ from common.declarations.evaluation import EntityView
 from common.declarations.periods import end_of
 from common.entities import EntityStore
 from common.entities.rows import Ref
+from common.entities.sources import Reliability, in_doubt, reliability
 from common.events import Event, Origin, new_event
 from common.events.approver import ClockAdvanced, RealmCreated
 from common.events.auditor import CaseClosed
+from common.events.observer import SourceJudged
 from common.ledger import Connection, NewEvent, Recorded
 from common.timers import Timer, Timers
 
 from differ.core.deciding import CaseKey, CaseState, Decision, ended
 from differ.core.diffing import diff
 from differ.core.measuring import Said, measure, stream_of
-from differ.core.planning import Declared, Look, to_review
+from differ.core.planning import Declared, Look, to_review, turned
 from differ.ports import Cases, Clock, Objectives, Part, Records, Review, Reviews, StaleCases
 
 REVIEW_BATCH = 500
@@ -57,13 +59,48 @@ class Differ:
         self._stale: set[CaseKey] = set()
         self._mended: set[CaseKey] = set()
 
-    async def on_state(self, conn: Connection, batch: Sequence[Recorded]) -> None:
-        """Observations, withdrawals, snapshots."""
+    async def on_state(self, conn: Connection, batch: Sequence[Recorded]) -> bool:
+        """Observations, withdrawals, snapshots, judgements of sources; whether there is something to review now."""
         declared = await self.declared(conn)
-        changed = await self._out.entities.apply(conn, batch, declared.catalogue)
         asof = await self._now(conn)
+        before = await self._doubts(conn, declared, batch, asof)
+        changed = await self._out.entities.apply(conn, batch, declared.catalogue)
+        if before is not None:
+            after = await self._doubts(conn, declared, batch, asof) or {}
+            await self._review_feeds(conn, declared, batch, turned(before, after))
         causes = {ref: recorded.event for ref, recorded in changed.items()}
         await self._append(conn, await self._look(conn, declared, declared.looks(changed), asof, causes))
+        return before is not None
+
+    async def _doubts(
+        self, conn: Connection, declared: Declared, batch: Sequence[Recorded], asof: datetime
+    ) -> dict[str, tuple[object, ...]] | None:
+        """By feed, why it can't be relied on; None where nothing in the batch can change it."""
+        sources = declared.catalogue.sources
+        if not sources and not any(item.content[0] == SourceJudged.TYPE for item in batch):
+            return None
+        await self._out.entities.lock(conn)
+        states = await self._out.entities.sources(conn)
+        return {feed: in_doubt(states.get(feed), sources.get(feed), asof) for feed in {*states, *sources}}
+
+    async def _review_feeds(
+        self, conn: Connection, declared: Declared, batch: Sequence[Recorded], feeds: Iterable[str]
+    ) -> None:
+        """Look again at everything that rests on what these feeds reported."""
+        found: dict[str, Review] = {}
+        for feed in feeds:
+            cause = max(item.position for item in batch if item.content[2].get("feed") == feed)
+            for name in declared.catalogue.desired_states_reading(feed):
+                found[name] = Review(name, declared.entity_type(name), "", cause)
+        if found:
+            await self._out.reviews.begin(conn, list(found.values()), {n: declared.versions[n] for n in found})
+
+    async def sources(self, conn: Connection) -> list[Reliability]:
+        """Every feed, and why it can't be relied on now."""
+        declared = (await self.declared(conn)).catalogue.sources
+        states, asof = await self._out.entities.sources(conn), await self._now(conn)
+        names = sorted({*states, *declared})
+        return [reliability(name, states.get(name), declared.get(name), asof) for name in names]
 
     async def on_declarations(self, conn: Connection, _batch: Sequence[Recorded]) -> None:
         """Something was proposed or activated: the ledger says what counts now."""

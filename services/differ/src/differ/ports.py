@@ -10,6 +10,7 @@ from typing import Protocol
 from common.clock import RealmClock
 from common.declarations.catalogue import Catalogue
 from common.entities.rows import Ref
+from common.entities.sources import Reliability
 from common.errors import Transient
 from common.events.envelope import Event
 from common.ledger import Connection, NewEvent
@@ -168,4 +169,16 @@ class Reviews(Protocol):
 
     async def move(self, conn: Connection, review: Review, after_key: str | None) -> None:
         """Everything up to `after_key` is done; None: all of it is."""
+        ...
+
+
+class Answering(Protocol):
+    """What the API asks the differ; `differ.handlers.Differ` answers."""
+
+    async def counts(self, conn: Connection) -> dict[str, dict[str, int]]:
+        """{desired state: {open, undecided, selector_unknown: how many}}."""
+        ...
+
+    async def sources(self, conn: Connection) -> list[Reliability]:
+        """Every feed, and why it can't be relied on now."""
         ...

@@ -27,7 +27,7 @@ from common.errors import Permanent, Refused, Transient
 from common.events import Event, EventData, Origin, new_event
 from common.events.executor import ActionFailed, ActionIntended, ActionSucceeded, ActionUnknown
 from common.events.planner import Step
-from common.facts import entity_facts
+from common.facts import entity_facts, source_doubts
 from common.failpoints import failpoint
 from common.jobs import Job, JobQueue, try_again
 from common.ledger import AppendRefused, Connection, Ledger, NewEvent, append
@@ -221,8 +221,9 @@ class Executor:
             behind = await keys_behind(conn, catalogue, [ref], self._.subject_keys)
         state = catalogue.compiled(case.gap.data.desired_state)
         asof = clock.now(wall_now())
-        facts = entity_facts(state, views.get(ref, EntityView(*ref, {}, None)), asof)
-        scene = Scene(catalogue, self._.directory(), self._.signing.keys(), facts, asof)
+        view = views.get(ref, EntityView(*ref, {}, None))
+        facts, doubts = entity_facts(state, view, asof), source_doubts(state, view, asof)
+        scene = Scene(catalogue, self._.directory(), self._.signing.keys(), facts, asof, doubts)
         return Loaded(case, scene, ZoneInfo(clock.timezone), recorded[-1].event, behind.get(ref))
 
     def _event(self, loaded: Loaded, data: EventData, cause: Event, *unique: str) -> Event:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 
 from common.bus import Consumer
 from common.clock import wall_now
 from common.directory import WatchedDirectory
+from common.errors import Transient
+from common.jobs import Nudge
 from common.ledger import Connection, Recorded
 from common.runtime import Parts, Runtime, Service, run
 from common.subject_keys import subject_keys
 
 from observer.adapters.feeds import WatchedFeeds
+from observer.adapters.judgements import PostgresJudgements
 from observer.adapters.quarantine import PooledTransactions, PostgresQuarantine
 from observer.adapters.records import PostgresRecords
 from observer.adapters.upstream import upstream
 from observer.api import Context, router, setup
 from observer.handlers import Eraser, Recorder
 from observer.settings import ObserverSettings
+from observer.workers import Judge
 
 _log = logging.getLogger(__name__)
 
@@ -41,12 +46,29 @@ async def compose(runtime: Runtime) -> Parts:
         WatchedFeeds(runtime.settings.feeds),
     )
 
+    judge, nudge = Judge(PostgresJudgements(runtime.ledger), lambda: recorder.known.sources, wall_now), Nudge()
+    recorder.news = nudge
+
     async def learn(connection: Connection, _recorded: Sequence[Recorded]) -> None:
         await recorder.refresh(connection)
+        await judge.judge(connection)
+
+    async def completeness(stop: asyncio.Event) -> None:
+        """Judge when there is news, and as time passes on a wall clock: what is late counts as missing then."""
+        while not stop.is_set():
+            try:
+                async with runtime.pool.acquire() as connection, connection.transaction():
+                    await recorder.refresh(connection)
+                    await judge.judge(connection)
+            except Transient as error:
+                if error.reason_code != "realm_missing":
+                    raise
+            await nudge.wait()
 
     return Parts(
         consumers=[Consumer(("declarations", "clock"), learn), Consumer(("erasures",), eraser.on_erasures)],
         raw=upstream(recorder),
+        tasks={"completeness": completeness},
         routers=[router(context)],
         setup=setup,
     )

@@ -147,6 +147,11 @@ def _page(outcome: Outcome, wanted: Import) -> list[str]:
         lines.append(f"  and {hidden:,} more; all of them: --json")
     if wanted.complete and not outcome.complete:
         lines.append("  Not counted as a complete snapshot, because rows were left out: nothing goes missing by it.")
+    if outcome.total is not None and outcome.total != outcome.rows:
+        lines.append(
+            f"  The file counts {outcome.total:,} rows. Until as many are there, every {wanted.entity_type} is"
+            " Unknown: mend the rows and send the file again (trueup status says what is missing)."
+        )
     return lines
 
 
@@ -162,4 +167,5 @@ def _as_json(outcome: Outcome, wanted: Import) -> dict[str, object]:
         "refused": [{"line": line, "reason_code": code, "reason": reason} for line, code, reason in outcome.refused],
         "faults": outcome.faults,
         "positions": outcome.positions,
+        "control_total": outcome.total,
     }

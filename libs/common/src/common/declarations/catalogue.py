@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 from common.canonical import digest
 from common.declarations import compiling, templates
 from common.declarations.evaluation import CompiledDesiredState
+from common.declarations.handling import Source
 from common.declarations.loader import Document, parse_spec
 from common.declarations.models import (
     LEVELS,
@@ -29,7 +30,7 @@ from common.declarations.relations import CompiledRelation
 from common.declarations.values import Slot, Status, Unknown
 from common.errors import Permanent
 
-_S = TypeVar("_S", EntityType, DesiredState, ActionType, System, HolidayCalendar, ApprovalPolicy)
+_S = TypeVar("_S", Source, EntityType, DesiredState, ActionType, System, HolidayCalendar, ApprovalPolicy)
 
 
 class Activated(Protocol):
@@ -103,6 +104,10 @@ class Catalogue:
         return self._of(EntityType)
 
     @cached_property
+    def sources(self) -> Mapping[str, Source]:
+        return self._of(Source)
+
+    @cached_property
     def desired_states(self) -> Mapping[str, DesiredState]:
         return self._of(DesiredState)
 
@@ -135,6 +140,14 @@ class Catalogue:
             if spec.selector.entity == entity_type and not self.missing(name)
         )
 
+    def desired_states_reading(self, feed: str) -> tuple[str, ...]:
+        """The desired states that can be decided and read what this feed reports, by name."""
+        return tuple(
+            name
+            for name in sorted(self.desired_states)
+            if not self.missing(name) and feed in {self.entity_types[item].source for item in self._types_read(name)}
+        )
+
     def missing(self, name: str) -> tuple[str, ...]:
         """The entity types and the calendar that a desired state needs and that are not there (`kind/name`)."""
         types = tuple(f"EntityType/{item}" for item in self._types_read(name) if item not in self.entity_types)
@@ -165,8 +178,8 @@ class Catalogue:
         return state
 
     def version_digest(self, name: str) -> str:
-        """SHA-256 (hex) over all that the desired state's decisions depend on: itself, the entity types it reads, its
-        calendar, its actions and their systems. The policy has its own: `policy_digest`."""
+        """SHA-256 (hex) over all that the desired state's decisions depend on: itself, the entity types it reads and
+        their sources, its calendar, its actions and their systems. The policy has its own: `policy_digest`."""
         if name not in self.desired_states:
             raise Permanent("not_active", f"There is no active desired state {name!r}.")
         if name not in self._versions:
@@ -300,6 +313,8 @@ class Catalogue:
         actions = self.desired_states[name].remediation.actions
         systems = {self.actions[action].system for action in actions if action in self.actions}
         wanted = [("DesiredState", name), *(("EntityType", item) for item in self._types_read(name))]
+        feeds = {self.entity_types[item].source for item in self._types_read(name) if item in self.entity_types}
+        wanted += [("Source", item) for item in feeds]
         wanted += [("ActionType", item) for item in actions]
         wanted += [("System", item) for item in systems]
         wanted += [("HolidayCalendar", self.desired_states[name].holidays or "")]

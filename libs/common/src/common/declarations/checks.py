@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from common.declarations import compiling, sensitivity, templates
 from common.declarations.catalogue import Catalogue, policy_facts
 from common.declarations.expressions import Condition, Language, Scope
+from common.declarations.handling import Source
 from common.declarations.loader import Document
 from common.declarations.models import (
     RISKS,
@@ -84,7 +85,7 @@ class _Checker:
                 self._exists("System", spec.system, self._all.systems, ("system",))
             case ApprovalPolicy() as spec:
                 self._policy(spec)
-            case System() | HolidayCalendar():
+            case Source() | System() | HolidayCalendar():
                 pass
 
     def _report(self, path: Path, fault: Wrong) -> None:

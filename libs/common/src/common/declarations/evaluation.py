@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from common.declarations import periods
 from common.declarations.calendars import BeyondCalendar, Calendar
 from common.declarations.expressions import MET, MISSED, Bound, Condition, Language, Outcome
-from common.declarations.known import Counted, EntityView, Fact, Origin, Related
+from common.declarations.known import Counted, EntityView, Fact, Limit, Origin, Related, stale, stale_at, staleness
 from common.declarations.models import DesiredState
 from common.declarations.objectives import CompiledObjective
 from common.declarations.periods import Period
@@ -269,8 +269,10 @@ class _Sight:
             return None
         if self._asof < origin.fresh_until:
             return RuleResult("fresh", "freshness", Status.MET, due=origin.fresh_until)
-        reason = _stale(origin.fresh_until).reason
+        reason = stale(origin.fresh_until, origin.because).reason
         says = f"The record of {self._entity.entity_type} {self._entity.key} is too old to decide by."
+        if origin.because:
+            says = f"The source of {self._entity.entity_type} {self._entity.key} can't be relied on."
         return RuleResult("fresh", "freshness", Status.UNKNOWN, origin.fresh_until, reason, sentence=says)
 
     def timers(self, rules: tuple[RuleResult, ...] | list[RuleResult]) -> tuple[datetime, ...]:
@@ -287,6 +289,8 @@ class _Sight:
 
     def _related_limits(self) -> Iterator[datetime | None]:
         for name in self._state.relations_read:
+            if name in self._entity.limits:
+                yield self._entity.limits[name].at
             related = self._entity.related.get(name)
             if isinstance(related, Related):
                 yield related.origin.fresh_until
@@ -333,29 +337,18 @@ def _implied(when: Outcome, expect: Outcome) -> Outcome:
                    "; ".join(dict.fromkeys(filter(None, (when.reason, expect.reason)))))  # fmt: skip
 
 
-def _stale(since: datetime) -> Unknown:
-    return Unknown("stale", f"stale since {since.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
-
-
-def _stale_at(limit: datetime | None, asof: datetime) -> Unknown | None:
-    return _stale(limit) if limit is not None and asof >= limit else None
-
-
 def _slots(state: CompiledDesiredState, entity: EntityView, asof: datetime) -> dict[str, Slot]:
     origin = entity.origin
-    slots: dict[str, Slot]
-    if origin is not None and (origin.fresh_until is None or asof < origin.fresh_until):
-        slots = dict(entity.values)
-    else:
-        why = (
-            _stale(origin.fresh_until) if origin and origin.fresh_until else Unknown("absent", "nothing was observed")
-        )
-        slots = dict.fromkeys(entity.values, why)  # also what was absent: a stale row says nothing about today
+    why = Unknown("absent", "nothing was observed") if origin is None else staleness(origin, asof)
+    # Where it is stale also what was absent is Unknown: a stale row says nothing about today.
+    slots: dict[str, Slot] = dict(entity.values) if why is None else dict.fromkeys(entity.values, why)
     if len(slots) < len(state.attributes):
         for name in state.attributes:
             slots.setdefault(name, Unknown("absent", "it was not read"))
     for relation in state.relations:
-        _add_relation(slots, relation, entity.related.get(relation), state, asof)
+        limit = entity.limits.get(relation)
+        doubted = stale(*limit) if limit is not None and asof >= limit.at else None
+        _add_relation(slots, relation, doubted or entity.related.get(relation), state, asof)
     return slots
 
 
@@ -369,12 +362,12 @@ def _add_relation(
     scope = state.language.scope
     if name in scope:  # a count
         if isinstance(related, Counted):
-            slots[name] = _stale_at(related.fresh_until, asof) or related.number
+            slots[name] = stale_at(related.fresh_until, asof) or related.number
         else:
             slots[name] = related if isinstance(related, Unknown) else Unknown("undecided", "it was not counted")
         return
     if isinstance(related, Related):
-        stale = _stale_at(related.origin.fresh_until, asof)
+        stale = stale_at(related.origin.fresh_until, asof)
         for attribute, value in related.values.items():
             slots[f"{name}.{attribute}"] = value if stale is None else stale
         return
@@ -386,6 +379,20 @@ def _add_relation(
 
 
 __all__ = [
-    "MET", "MISSED", "CompiledDesiredState", "Counted", "EntityView", "Evaluation", "Fact", "Origin", "Related",
-    "Rule", "RuleKind", "RuleResult", "evaluate", "proof", "slots_of",
+    "MET",
+    "MISSED",
+    "CompiledDesiredState",
+    "Counted",
+    "EntityView",
+    "Evaluation",
+    "Fact",
+    "Limit",
+    "Origin",
+    "Related",
+    "Rule",
+    "RuleKind",
+    "RuleResult",
+    "evaluate",
+    "proof",
+    "slots_of",
 ]  # fmt: skip

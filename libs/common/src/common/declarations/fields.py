@@ -1,6 +1,7 @@
 """The fields that declarations are made of: names, sentences, conditions, periods, ways to read a column."""
 
 import re
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ from common.declarations.problems import Wrong, refuse
 from common.declarations.values import ValueType
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_SPAN = re.compile(r"([1-9]\d{0,4}) (minute|hour|day)s?")
 _WORD = re.compile(r"[a-z][a-z0-9_]*")
 _TAKEN = frozenset(
     # what CEL reserves, and what conditions and templates already mean
@@ -63,6 +65,15 @@ def _period(value: object) -> object:
     return period
 
 
+def _span(value: object) -> object:
+    if isinstance(value, timedelta):
+        return value
+    match = _SPAN.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        refuse("bad_period", f"{value!r} is not a span of time.", "Write: 30 minutes, 26 hours or 2 days.")
+    return timedelta(**{f"{match[2]}s": int(match[1])})
+
+
 def _day(value: str) -> str:
     if datepatterns.compiled("yyyy-MM-dd")(value) is None:
         refuse("bad_date", f"{value!r} is not a date.", "Write it as 2023-07-01.")
@@ -91,6 +102,7 @@ Word = Annotated[str, AfterValidator(_word)]
 Sentence = Annotated[str, AfterValidator(_sentence)]
 Expression = Annotated[str, BeforeValidator(_expression)]
 PeriodText = Annotated[InstanceOf[periods.Period], BeforeValidator(_period)]
+SpanText = Annotated[InstanceOf[timedelta], BeforeValidator(_span)]
 Day = Annotated[str, AfterValidator(_day)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Quorum = Annotated[dict[Name, int], AfterValidator(_quorum)]

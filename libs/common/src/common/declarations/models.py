@@ -25,6 +25,7 @@ from common.declarations.fields import (
     Word,
     Zone,
 )
+from common.declarations.handling import Source
 from common.declarations.objectives import Objective
 from common.declarations.problems import Path, did_you_mean, refuse, wrong
 
@@ -385,6 +386,7 @@ class ApprovalPolicy(Strict):
 
 
 KINDS: dict[str, type[Strict]] = {
+    "Source": Source,
     "EntityType": EntityType,
     "DesiredState": DesiredState,
     "ActionType": ActionType,
@@ -392,4 +394,4 @@ KINDS: dict[str, type[Strict]] = {
     "HolidayCalendar": HolidayCalendar,
     "ApprovalPolicy": ApprovalPolicy,
 }
-Spec = EntityType | DesiredState | ActionType | System | HolidayCalendar | ApprovalPolicy
+Spec = Source | EntityType | DesiredState | ActionType | System | HolidayCalendar | ApprovalPolicy

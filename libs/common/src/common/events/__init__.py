@@ -13,6 +13,8 @@ BY_SERVICE: dict[str, tuple[type[EventData], ...]] = {
         observer.ObservationRejected,
         observer.ErasureDone,
         observer.SourceReported,
+        observer.SourceCounted,
+        observer.SourceJudged,
     ),
     "differ": (
         differ.GapOpened,

@@ -43,3 +43,8 @@ class Declared:
 def to_review(known: Mapping[str, str], declared: Declared) -> list[str]:
     """The desired states whose population must be looked at again: `known` has the versions last reviewed."""
     return sorted(name for name, version in declared.versions.items() if known.get(name) != version)
+
+
+def turned(before: Mapping[str, tuple[object, ...]], after: Mapping[str, tuple[object, ...]]) -> list[str]:
+    """The feeds that can be relied on now and could not be before, or the other way round, or for another reason."""
+    return sorted(feed for feed in {*before, *after} if before.get(feed, ()) != after.get(feed, ()))

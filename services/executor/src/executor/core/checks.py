@@ -36,13 +36,15 @@ from common.signing import check_signature
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What everything is checked against: the realm as the executor sees it now. `facts` are the entity's."""
+    """What everything is checked against: the realm as the executor sees it now. `facts` are the entity's,
+    `doubts` say why the sources they come from can't be relied on."""
 
     catalogue: Catalogue
     directory: Directory
     service_keys: ServiceKeys
     facts: Mapping[str, Fact]
     asof: datetime
+    doubts: tuple[str, ...] = ()
 
 
 def checked_start(case: Case, scene: Scene) -> list[str]:
@@ -50,6 +52,8 @@ def checked_start(case: Case, scene: Scene) -> list[str]:
     if case.plan is None:
         raise refuse("gate2_missing")
     plan, signed = case.plan.data, check_services(case, scene.service_keys)
+    for step in plan.steps:
+        check_sources(step, scene)
     told = check_execution(
         case, scene.catalogue, scene.directory, _plan_facts(plan, scene), attribute_values(scene.facts), scene.asof
     )
@@ -76,6 +80,7 @@ def check_standing(case: Case, step: Step, scene: Scene) -> None:
         raise refuse("grant_expired")
     if case.plan is None or case.ticket is None or case.authorisation is None or case.gap is None:
         raise refuse("gate2_missing", "the authorisation was taken back")
+    check_sources(step, scene)
     plan, ticket = case.plan.data, case.ticket.data
     facts = _plan_facts(plan, scene)
     chain = chain_for(scene.catalogue, scene.directory, plan, case.gap.data.severity, attribute_values(scene.facts))
@@ -86,6 +91,14 @@ def check_standing(case: Case, step: Step, scene: Scene) -> None:
     if scene.asof >= parse_instant(case.authorisation.data.grant.expires):
         raise refuse("grant_expired")
     action_of(case, step, scene)
+
+
+def check_sources(step: Step, scene: Scene) -> None:
+    """Raise `Refused` where a source can't be relied on, unless the step only gathers evidence."""
+    action = scene.catalogue.actions.get(step.action)
+    if scene.doubts and (action is None or action.when_unknown != "allowed"):
+        told = f"{'; '.join(scene.doubts)}; {step.action} does more than ask"
+        raise refuse("source_in_doubt", told, "Mend the source: see trueup status.")
 
 
 def action_of(case: Case, step: Step, scene: Scene) -> ActionType:

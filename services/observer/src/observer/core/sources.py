@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from common.declarations.handling import Source
 from common.declarations.models import sensitive_columns
 from common.events.approver import DeclarationActivated
 from common.events.envelope import Event
@@ -41,6 +42,15 @@ def fold_rules(rules: EntityRules, events: Iterable[Event]) -> dict[str, EntityR
         if event.type == DeclarationActivated.TYPE and event.data["kind"] == "EntityType":
             spec = event.data["spec"]
             folded[event.data["name"]] = EntityRule(spec["key"], spec["source"], _sensitive(spec))
+    return folded
+
+
+def fold_sources(sources: Mapping[str, Source], events: Iterable[Event]) -> dict[str, Source]:
+    """The declared sources after `events`, by feed."""
+    folded = dict(sources)
+    for event in events:
+        if event.type == DeclarationActivated.TYPE and event.data["kind"] == "Source":
+            folded[event.data["name"]] = Source.model_validate(event.data["spec"])
     return folded
 
 

@@ -1,0 +1,44 @@
+"""While a source can't be relied on the executor does nothing but gather evidence."""
+
+from __future__ import annotations
+
+import pytest
+from common.errors import Refused
+from executor.core.checks import check_sources, check_standing, checked_start
+from support.drafting import authorised
+from support.forging import scene, started
+
+DOUBTS = ("source_quiet: audit-tracker has said nothing since 2023-07-01 00:00 UTC",)
+
+
+def test_nothing_starts_and_nothing_goes_on_that_does_more_than_ask() -> None:
+    work = authorised()
+    with pytest.raises(Refused) as caught:
+        checked_start(work.case, scene(work, doubts=DOUBTS))
+    assert caught.value.reason_code == "source_in_doubt"
+    assert DOUBTS[0] in caught.value.message
+    checked_start(work.case, scene(work))
+
+    going = started(authorised())
+    plan = going.case.plan
+    assert plan is not None
+    for step in plan.data.steps:
+        asks = going.catalogue.actions[step.action].when_unknown == "allowed"
+        check_standing(going.case, step, scene(going))
+        if not asks:
+            with pytest.raises(Refused) as caught:
+                check_standing(going.case, step, scene(going, doubts=DOUBTS))
+            assert caught.value.reason_code == "source_in_doubt"
+
+
+def test_evidence_may_be_gathered() -> None:
+    work = authorised()
+    plan = work.case.plan
+    assert plan is not None
+    asking = next(name for name, action in work.catalogue.actions.items() if action.when_unknown == "allowed")
+    step = plan.data.steps[0].model_copy(update={"action": asking})
+    check_sources(step, scene(work, doubts=DOUBTS))
+    unheard_of = step.model_copy(update={"action": "unheard-of"})
+    check_sources(unheard_of, scene(work))
+    with pytest.raises(Refused):
+        check_sources(unheard_of, scene(work, doubts=DOUBTS))
