@@ -6,7 +6,7 @@
          └ withheld (to-plan without a plan: people only)
 
 The stage is computed, never stored: it follows from what has happened. A case whose gap closed before anything was
-executed goes straight to `to-verify`.
+executed goes straight to `to-verify`; where what fails was accepted, or is ignored, it is `accepted` or `ignored`.
 """
 
 from __future__ import annotations
@@ -335,6 +335,11 @@ def _undecided(case: Case) -> bool:
     return case.gap is not None and all(rule.status == "unknown" for rule in case.gap.data.rules)
 
 
+def _closed_as(case: Case, reason: str) -> bool:
+    """Nothing was executed, and what fails is to be left alone."""
+    return case.finished is None and case.gap_closed is not None and case.gap_closed.data.reason == reason
+
+
 _STAGES: tuple[tuple[str, Callable[[Case], bool]], ...] = (
     ("attested", lambda case: case.attestation is not None),
     ("closed", lambda case: case.closed is not None),
@@ -343,6 +348,8 @@ _STAGES: tuple[tuple[str, Callable[[Case], bool]], ...] = (
     ("executing", lambda case: case.executing),
     ("failed-verification", lambda case: case.finished is not None and case.failed_verification is not None),
     ("inconclusive", lambda case: case.finished is not None and case.inconclusive is not None),
+    ("accepted", lambda case: _closed_as(case, "accepted")),
+    ("ignored", lambda case: _closed_as(case, "ignored")),
     ("to-verify", lambda case: case.finished is not None or case.gap_closed is not None),
     ("disputed", lambda case: case.dispute is not None),
     ("refused", lambda case: case.refusal is not None),

@@ -27,7 +27,7 @@ from common.errors import Permanent, Refused, Transient
 from common.events import Event, EventData, Origin, new_event
 from common.events.executor import ActionFailed, ActionIntended, ActionSucceeded, ActionUnknown
 from common.events.planner import Step
-from common.facts import entity_facts, source_doubts
+from common.facts import entity_facts, exemptions, source_doubts
 from common.failpoints import failpoint
 from common.jobs import Job, JobQueue, try_again
 from common.ledger import AppendRefused, Connection, Ledger, NewEvent, append
@@ -223,7 +223,9 @@ class Executor:
         asof = clock.now(wall_now())
         view = views.get(ref, EntityView(*ref, {}, None))
         facts, doubts = entity_facts(state, view, asof), source_doubts(state, view, asof)
-        scene = Scene(catalogue, self._.directory(), self._.signing.keys(), facts, asof, doubts)
+        scene = Scene(
+            catalogue, self._.directory(), self._.signing.keys(), facts, asof, doubts, exemptions(state, view, asof)
+        )
         return Loaded(case, scene, ZoneInfo(clock.timezone), recorded[-1].event, behind.get(ref))
 
     def _event(self, loaded: Loaded, data: EventData, cause: Event, *unique: str) -> Event:

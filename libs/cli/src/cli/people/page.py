@@ -261,6 +261,8 @@ _STAGES = {
     "to-approve": "The steps run once everybody below has approved.",
     "authorised": "Approved. The executor checks everything again, then begins.",
     "executing": "It is being carried out.",
+    "accepted": "People have accepted the gap, until a day. Nothing is done; on that day it comes back by itself.",
+    "ignored": "The declaration says that this is not to be acted on.",
     "to-verify": "It has been carried out, or the gap has closed. The auditor waits for proof.",
     "soaking": "The proof has been seen. It has to hold for the declared time.",
     "disputed": "Somebody who knows says that there is no gap. Nothing is planned.",

@@ -19,6 +19,8 @@ REASONS: dict[str, str] = {
     "wrong_case": "the decision was made for another case",
     "wrong_stage": "the case is not where this can be decided",
     "gap_closed": "the gap has closed",
+    "gap_accepted": "people have accepted the gap, until a day that has not come",
+    "gap_ignored": "the declaration says that this is not to be acted on",
     "gate1_missing": "nobody confirmed the gap",
     "gate1_stale": "what was confirmed is not what fails now",
     "gate2_missing": "the plan is not authorised",

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 from common.canonical import digest
 from common.declarations import compiling, templates
 from common.declarations.evaluation import CompiledDesiredState
-from common.declarations.handling import Source
+from common.declarations.handling import AcceptedGap, Source
 from common.declarations.loader import Document, parse_spec
 from common.declarations.models import (
     LEVELS,
@@ -30,7 +30,7 @@ from common.declarations.relations import CompiledRelation
 from common.declarations.values import Slot, Status, Unknown
 from common.errors import Permanent
 
-_S = TypeVar("_S", Source, EntityType, DesiredState, ActionType, System, HolidayCalendar, ApprovalPolicy)
+_S = TypeVar("_S", Source, AcceptedGap, EntityType, DesiredState, ActionType, System, HolidayCalendar, ApprovalPolicy)
 
 
 class Activated(Protocol):
@@ -71,7 +71,7 @@ class PlaybookStep:
 
 MOST_COMPILED = 256
 _COMPILED: dict[tuple[str, str, str], CompiledDesiredState] = {}
-"""By name, `version_digest` and the realm's timezone, on which all of it depends; the oldest go first."""
+"""By name, `decided_by` and the realm's timezone, on which all of it depends; the oldest go first."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,10 @@ class Catalogue:
     @cached_property
     def sources(self) -> Mapping[str, Source]:
         return self._of(Source)
+
+    @cached_property
+    def accepted_gaps(self) -> Mapping[str, AcceptedGap]:
+        return self._of(AcceptedGap)
 
     @cached_property
     def desired_states(self) -> Mapping[str, DesiredState]:
@@ -157,12 +161,12 @@ class Catalogue:
     @cached_property
     def declared(self) -> compiling.Declared:
         """What desired states are compiled with."""
-        return compiling.Declared(self.entity_types, self.calendars, self.timezone)
+        return compiling.Declared(self.entity_types, self.calendars, self.timezone, self.accepted_gaps)
 
     def compiled(self, name: str) -> CompiledDesiredState:
         """The desired state, ready to decide. Raises Permanent when it is not active or does not compile."""
-        version = self.version_digest(name)
-        if (known := _COMPILED.get((name, version, self.timezone))) is not None:
+        version, key = self.version_digest(name), (name, self.decided_by(name), self.timezone)
+        if (known := _COMPILED.get(key)) is not None:
             return known
         faults: list[str] = []
 
@@ -174,7 +178,7 @@ class Catalogue:
             raise Permanent("declaration_unreadable", f"{name} cannot be decided: {'; '.join(faults)}")
         if len(_COMPILED) >= MOST_COMPILED:
             del _COMPILED[next(iter(_COMPILED))]
-        _COMPILED[name, version, self.timezone] = state
+        _COMPILED[key] = state
         return state
 
     def version_digest(self, name: str) -> str:
@@ -186,6 +190,17 @@ class Catalogue:
             parts = [[kind, item, self.documents[kind, item].spec] for kind, item in self._depends_on(name)]
             self._versions[name] = digest(parts)
         return self._versions[name]
+
+    def decided_by(self, name: str) -> str:
+        """The version, with the gaps of it that are accepted: where it changes, every entity is looked at again. That
+        a gap is accepted is no other version: it voids nothing of other cases."""
+        accepted = [
+            [item, self.documents["AcceptedGap", item].spec]
+            for item, gap in sorted(self.accepted_gaps.items())
+            if gap.desired_state == name
+        ]
+        version = self.version_digest(name)
+        return digest([version, accepted]) if accepted else version
 
     def policy_name(self, name: str) -> str | None:
         """The name of the ApprovalPolicy that covers a desired state."""

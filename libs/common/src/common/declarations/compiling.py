@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from common.declarations import periods, templates
+from common.declarations import exempting, periods, templates
 from common.declarations.calendars import WEEKDAYS, Calendar
 from common.declarations.evaluation import CompiledDesiredState, Rule
 from common.declarations.expressions import CLOCK, Condition, Language, Scope, compared
+from common.declarations.handling import AcceptedGap
 from common.declarations.models import (
     RISKS,
     SEVERITIES,
@@ -60,6 +61,7 @@ class Declared:
     types: Mapping[str, EntityType]
     calendars: Mapping[str, HolidayCalendar]
     zone: str
+    accepted: Mapping[str, AcceptedGap] = field(default_factory=dict)
 
 
 def relations(
@@ -115,7 +117,8 @@ def desired_state(
         report((), Wrong("bad_scope", f"The attributes cannot be used together: {error}."))
         return None
     calendar = _calendar(spec.holidays, declared.calendars, report)
-    return _Compiler(language, report, calendar).state(name, spec, entity_type, version)
+    accepted = {item: gap for item, gap in declared.accepted.items() if gap.desired_state == name}
+    return _Compiler(language, report, calendar, accepted).state(name, spec, entity_type, version)
 
 
 def _calendar(name: str | None, calendars: Mapping[str, HolidayCalendar], report: Report) -> Calendar:
@@ -130,8 +133,10 @@ def _calendar(name: str | None, calendars: Mapping[str, HolidayCalendar], report
 
 
 class _Compiler:
-    def __init__(self, language: Language, report: Report, calendar: Calendar) -> None:
-        self._language, self._report, self._calendar = language, report, calendar
+    def __init__(
+        self, language: Language, report: Report, calendar: Calendar, accepted: Mapping[str, AcceptedGap]
+    ) -> None:
+        self._language, self._report, self._calendar, self._accepted = language, report, calendar, accepted
         self._done: Condition | None = None
 
     def state(self, name: str, spec: DesiredState, entity_type: EntityType, version: str) -> CompiledDesiredState:
@@ -147,7 +152,15 @@ class _Compiler:
         objectives = tuple(self._objective(one, rules, ("objectives", at)) for at, one in enumerate(spec.objectives))
         proof = self._condition(spec.verification.proof, ("verification", "proof"), may_ask_known=True)
         people_only = self._optional(spec.remediation.people_only, ("remediation", "peopleOnly"))
-        every = [done, proof, where, people_only, *(condition for _, condition in severity)]
+        clauses = exempting.clauses(spec.ignore, self._accepted, self._language, self._report)
+        every = [
+            done,
+            proof,
+            where,
+            people_only,
+            *(clause.where for clause in clauses),
+            *(condition for _, condition in severity),
+        ]
         every += [condition for rule in rules for condition in (rule.when, rule.expect)]
         every += [condition for one in objectives for condition in (one.of, one.condition)]
         reads = {name: None for condition in every if condition for name in condition.reads}
@@ -174,6 +187,7 @@ class _Compiler:
             clock=tuple(dict.fromkeys(item for condition in every if condition for item in condition.follows_clock)),
             calendar=self._calendar,
             objectives=objectives,
+            clauses=clauses,
         )
 
     def _condition(self, source: str, path: Path, may_ask_known: bool = False) -> Condition:
@@ -209,8 +223,8 @@ class _Compiler:
         dates = [(spec.at, "at")] if spec.at is not None else []
         if spec.timespan is not None:
             dates += [(spec.timespan.start, spec.measure), (spec.timespan.stop, spec.measure)]
-        for name, field in dates:
-            with self._told((*path, field)):
+        for name, part in dates:
+            with self._told((*path, part)):
                 self._date(name)
         reads = dict.fromkeys(name for item in (of, condition) if item for name in item.reads)
         reads.update({name: None for name, _ in dates})

@@ -17,7 +17,6 @@ FIELDS = {
     "watch": "watching for secondary effects",
 }
 KINDS = {
-    "AcceptedGap": "approved exceptions",
     "ChangeCalendar": "change calendars",
     "Model": "the model inventory",
 }

@@ -25,7 +25,7 @@ from common.declarations.fields import (
     Word,
     Zone,
 )
-from common.declarations.handling import Source
+from common.declarations.handling import AcceptedGap, Ignore, Source
 from common.declarations.objectives import Objective
 from common.declarations.problems import Path, did_you_mean, refuse, wrong
 
@@ -201,6 +201,7 @@ class DesiredState(Strict):
     expectations: tuple[Expectation, ...] = Field(default=(), strict=False, max_length=100)
     deadlines: tuple[Deadline, ...] = Field(default=(), strict=False, max_length=100)
     objectives: tuple[Objective, ...] = Field(default=(), strict=False, max_length=50)
+    ignore: tuple[Ignore, ...] = Field(default=(), strict=False, max_length=50)
     verification: Verification
     remediation: Remediation
 
@@ -392,6 +393,7 @@ KINDS: dict[str, type[Strict]] = {
     "ActionType": ActionType,
     "System": System,
     "HolidayCalendar": HolidayCalendar,
+    "AcceptedGap": AcceptedGap,
     "ApprovalPolicy": ApprovalPolicy,
 }
-Spec = Source | EntityType | DesiredState | ActionType | System | HolidayCalendar | ApprovalPolicy
+Spec = Source | AcceptedGap | EntityType | DesiredState | ActionType | System | HolidayCalendar | ApprovalPolicy

@@ -81,7 +81,7 @@ class GapClosed(EventData):
     case: str
     desired_state: str
     version: str
-    reason: Literal["met", "withdrawn", "not_selected", "declaration_changed"]
+    reason: Literal["met", "withdrawn", "not_selected", "declaration_changed", "accepted", "ignored"]
     facts: list[Fact]
 
 

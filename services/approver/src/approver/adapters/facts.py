@@ -11,7 +11,7 @@ from common.declarations.evaluation import CompiledDesiredState, EntityView
 from common.entities import EntityStore, Observation, Ref, StoredEntity, view_of
 from common.entities.rows import read_observation
 from common.errors import Permanent
-from common.facts import entity_facts, last_told
+from common.facts import entity_facts, exemptions, last_told
 from common.ids import entity_stream
 from common.ledger import Connection, Ledger, Recorded
 
@@ -72,7 +72,9 @@ def _facts(
     for subject in wanted:
         view, state = views.get((subject.entity_type, subject.key)), states[subject.desired_state]
         if view is not None and state is not None:
-            found[subject] = Known(entity_facts(state, view, asof), last_told(state, view, asof))
+            found[subject] = Known(
+                entity_facts(state, view, asof), last_told(state, view, asof), exemptions(state, view, asof)
+            )
     return found
 
 

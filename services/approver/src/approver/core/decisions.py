@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
-from common.approvals import admit
+from common.approvals import admit, check_exempt
 from common.cases import Case
 from common.clock import parse_instant
 from common.errors import Refused
@@ -27,6 +27,7 @@ from approver.core.surroundings import Surroundings
 
 MADE_WITHIN = timedelta(minutes=10)
 MAX_COMMENT = 4_000
+_NEEDS_GAP = frozenset({"confirm", "approve", "release"})
 _GO_ON = frozenset({"approve", "release"})
 """What lets a plan go on. Refusing it and sending it back stay possible, whoever wrote it."""
 
@@ -46,6 +47,8 @@ def decide(draft: Draft, signed: Signed, used: frozenset[str], around: Surroundi
     check_fresh(decision, used, draft.when.time)
     if decision.kind in _GO_ON:
         check_signed(draft, around)
+    if decision.kind in _NEEDS_GAP:
+        check_exempt(draft.case, around.exempt)
     admit(decision, signed.signature, draft.case, around.catalogue, around.directory, around.attributes)
     data, cause = _RECORDS[decision.kind](draft.case, decision)
     actor = f"person:{decision.person}"

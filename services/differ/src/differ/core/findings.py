@@ -18,6 +18,7 @@ from common.declarations.evaluation import (
     evaluate,
 )
 from common.declarations.evaluation import Fact as ReadFact
+from common.declarations.exempting import Exemption
 from common.declarations.values import Status
 from common.entities.rows import Ref
 from common.events.differ import FailingRule
@@ -51,6 +52,13 @@ class Finding:
         return () if self.evaluation is None else self.evaluation.failing
 
     @property
+    def exempt(self) -> str | None:
+        """In words, which missed rules are left alone and why; None: none is."""
+        found = () if self.evaluation is None else self.evaluation.exempt
+        told = [f"{rule.exempt.kind}: {rule.name} ({rule.exempt.why})" for rule in found if rule.exempt is not None]
+        return "; ".join(told) or None
+
+    @property
     def severity(self) -> str:
         return "" if self.evaluation is None else self.evaluation.severity
 
@@ -59,6 +67,8 @@ _STANDINGS: dict[str, Standing] = {
     "gap": "gap",
     "undecided": "undecided",
     "due soon": "gap",
+    "accepted": "fine",
+    "ignored": "fine",
     "on track": "fine",
     "met": "fine",
     "not selected": "not_selected",
@@ -180,7 +190,8 @@ def changes(before: Mapping[str, Any], finding: Finding) -> list[str]:
         words.append(f"severity: {before['severity']} → {finding.severity}")
     old = {rule["name"]: rule for rule in before["rules"]}
     new = {rule.name: failing_rule(rule) for rule in finding.failing}
-    words += [f"{name}: no longer fails" for name in old if name not in new]
+    left = {} if finding.evaluation is None else {rule.name: rule.exempt for rule in finding.evaluation.exempt}
+    words += [f"{name}: {_gone(left.get(name))}" for name in old if name not in new]
     words += [f"{name}: {_word(rule.status)}" for name, rule in new.items() if name not in old]
     words += [
         f"{name}: {_word(old[name]['status'])} → {_word(rule.status)}"
@@ -200,6 +211,10 @@ def changes(before: Mapping[str, Any], finding: Finding) -> list[str]:
         if name in known and known[name].get("value") == item.value and known[name].get("unknown") != item.unknown
     ]
     return words or ["what was read changed"]
+
+
+def _gone(exempt: Exemption | None) -> str:
+    return "no longer fails" if exempt is None else f"{exempt.kind} ({exempt.why})"
 
 
 def _word(status: str) -> str:

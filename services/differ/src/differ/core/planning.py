@@ -29,8 +29,8 @@ class Declared:
 
     @property
     def versions(self) -> dict[str, str]:
-        """The version digest of every desired state that can be decided."""
-        return {name: state.version for name, state in self.states.items()}
+        """What every desired state that can be decided is decided by (`Catalogue.decided_by`)."""
+        return {name: self.catalogue.decided_by(name) for name in self.states}
 
     def entity_type(self, desired_state: str) -> str:
         return self.states[desired_state].spec.selector.entity

@@ -1,4 +1,4 @@
-"""While a source can't be relied on the executor does nothing but gather evidence."""
+"""While a source can't be relied on the executor does nothing but gather evidence; and never what is exempt."""
 
 from __future__ import annotations
 
@@ -42,3 +42,21 @@ def test_evidence_may_be_gathered() -> None:
     check_sources(unheard_of, scene(work))
     with pytest.raises(Refused):
         check_sources(unheard_of, scene(work, doubts=DOUBTS))
+
+
+@pytest.mark.parametrize("kind", ["accepted", "ignored"])
+def test_what_is_to_be_left_alone_is_left_alone_whatever_the_differ_has_said(kind: str) -> None:
+    work = authorised()
+    gap = work.case.gap
+    assert gap is not None
+    exempt = {gap.data.rules[0].name: kind}
+    with pytest.raises(Refused) as caught:
+        checked_start(work.case, scene(work, exempt=exempt))
+    assert caught.value.reason_code == f"gap_{kind}"
+    going = started(authorised())
+    plan = going.case.plan
+    assert plan is not None
+    with pytest.raises(Refused) as caught:
+        check_standing(going.case, plan.data.steps[0], scene(going, exempt=exempt))
+    assert caught.value.reason_code == f"gap_{kind}"
+    checked_start(work.case, scene(work, exempt={"another-rule": kind}))
