@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from common.errors import Refused
+from common.events.differ import GapSuspended
 from executor.core.checks import check_sources, check_standing, checked_start
 from support.drafting import authorised
 from support.forging import scene, started
@@ -60,3 +61,13 @@ def test_what_is_to_be_left_alone_is_left_alone_whatever_the_differ_has_said(kin
         check_standing(going.case, plan.data.steps[0], scene(going, exempt=exempt))
     assert caught.value.reason_code == f"gap_{kind}"
     checked_start(work.case, scene(work, exempt={"another-rule": kind}))
+
+
+def test_in_a_suspended_case_nothing_starts_and_nothing_goes_on() -> None:
+    work = authorised()
+    work.add(
+        GapSuspended(case=work.id, desired_state="s", cycles=[], says="undone by feed:hr"), "differ", "service:differ"
+    )
+    with pytest.raises(Refused) as caught:
+        checked_start(work.case, scene(work))
+    assert (caught.value.reason_code, caught.value.message) == ("case_suspended", "undone by feed:hr")

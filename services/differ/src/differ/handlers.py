@@ -15,18 +15,19 @@ from common.declarations.evaluation import EntityView
 from common.declarations.periods import end_of
 from common.entities import EntityStore
 from common.entities.rows import Ref
-from common.entities.sources import Reliability, in_doubt, reliability
-from common.events import Event, Origin, new_event
+from common.entities.sources import Reliability
+from common.events import Event, EventData, Origin, new_event
 from common.events.approver import ClockAdvanced, RealmCreated
 from common.events.auditor import CaseClosed
-from common.events.observer import SourceJudged
 from common.ledger import Connection, NewEvent, Recorded
 from common.timers import Timer, Timers
 
+from differ.core import suspending
 from differ.core.deciding import CaseKey, CaseState, Decision, ended
 from differ.core.diffing import diff
 from differ.core.measuring import Said, measure, stream_of
 from differ.core.planning import Declared, Look, to_review, turned
+from differ.desk import Feeds
 from differ.ports import Cases, Clock, Objectives, Part, Records, Review, Reviews, StaleCases
 
 REVIEW_BATCH = 500
@@ -54,6 +55,7 @@ class Differ:
 
     def __init__(self, outside: Outside) -> None:
         self._out = outside
+        self._feeds = Feeds(outside.entities, outside.reviews)
         self._declared: Declared | None = None
         self._declared_at = -1
         self._stale: set[CaseKey] = set()
@@ -63,44 +65,18 @@ class Differ:
         """Observations, withdrawals, snapshots, judgements of sources; whether there is something to review now."""
         declared = await self.declared(conn)
         asof = await self._now(conn)
-        before = await self._doubts(conn, declared, batch, asof)
+        before = await self._feeds.doubts(conn, declared, batch, asof)
         changed = await self._out.entities.apply(conn, batch, declared.catalogue)
         if before is not None:
-            after = await self._doubts(conn, declared, batch, asof) or {}
-            await self._review_feeds(conn, declared, batch, turned(before, after))
+            after = await self._feeds.doubts(conn, declared, batch, asof) or {}
+            await self._feeds.review(conn, declared, batch, turned(before, after))
         causes = {ref: recorded.event for ref, recorded in changed.items()}
         await self._append(conn, await self._look(conn, declared, declared.looks(changed), asof, causes))
         return before is not None
 
-    async def _doubts(
-        self, conn: Connection, declared: Declared, batch: Sequence[Recorded], asof: datetime
-    ) -> dict[str, tuple[object, ...]] | None:
-        """By feed, why it can't be relied on; None where nothing in the batch can change it."""
-        sources = declared.catalogue.sources
-        if not sources and not any(item.content[0] == SourceJudged.TYPE for item in batch):
-            return None
-        await self._out.entities.lock(conn)
-        states = await self._out.entities.sources(conn)
-        return {feed: in_doubt(states.get(feed), sources.get(feed), asof) for feed in {*states, *sources}}
-
-    async def _review_feeds(
-        self, conn: Connection, declared: Declared, batch: Sequence[Recorded], feeds: Iterable[str]
-    ) -> None:
-        """Look again at everything that rests on what these feeds reported."""
-        found: dict[str, Review] = {}
-        for feed in feeds:
-            cause = max(item.position for item in batch if item.content[2].get("feed") == feed)
-            for name in declared.catalogue.desired_states_reading(feed):
-                found[name] = Review(name, declared.entity_type(name), "", cause)
-        if found:
-            await self._out.reviews.begin(conn, list(found.values()), {n: declared.versions[n] for n in found})
-
     async def sources(self, conn: Connection) -> list[Reliability]:
         """Every feed, and why it can't be relied on now."""
-        declared = (await self.declared(conn)).catalogue.sources
-        states, asof = await self._out.entities.sources(conn), await self._now(conn)
-        names = sorted({*states, *declared})
-        return [reliability(name, states.get(name), declared.get(name), asof) for name in names]
+        return await self._feeds.told(conn, await self.declared(conn), await self._now(conn))
 
     async def on_declarations(self, conn: Connection, _batch: Sequence[Recorded]) -> None:
         """Something was proposed or activated: the ledger says what counts now."""
@@ -290,8 +266,39 @@ class Differ:
             parts = [Part(look.desired_state, name, look.ref[1], part) for look, name, part in result.parts]
             await self._out.objectives.mark(conn, await self._out.objectives.contribute(conn, parts))
         after = {decision.after.key: decision.after for decision in result.decisions}
+        events = await self._events(conn, result.decisions, views, asof, causes)
+        events += await self._suspend(conn, declared, result.decisions, events, asof, after)
         await self._out.cases.save(conn, list(after.values()))
-        return await self._events(conn, result.decisions, views, asof, causes)
+        return events
+
+    async def _suspend(
+        self,
+        conn: Connection,
+        declared: Declared,
+        decisions: Sequence[Decision],
+        events: Sequence[NewEvent],
+        asof: datetime,
+        after: dict[CaseKey, CaseState],
+    ) -> list[NewEvent]:
+        """What is to be said of cases in which fixes are undone too often; `after` takes note."""
+        drifts = suspending.drifting(decisions)
+        if not drifts:
+            return []
+        ids = [case for item in drifts for case in suspending.case_ids(item.after)]
+        history = await self._out.records.history(conn, ids)
+        told = {new.event.subject: new.event for new in events}
+        found = []
+        for item in drifts:
+            drift = told[f"gap/{item.after.case}"]
+            known = [event for case in suspending.case_ids(item.after) for event in history.get(case, ())]
+            limit = declared.states[item.after.desired_state].spec.remediation.suspend_after
+            cycles = suspending.suspended(known, drift, limit, asof)
+            if cycles:
+                observed = [cycle.observation for cycle in cycles if cycle.observation is not None]
+                data = suspending.said(item.after, cycles, await self._out.records.causes(conn, observed))
+                case = after[item.after.key] = suspending.numbered(after[item.after.key])
+                found.append(_case_event(case, data, self._out.wall(), asof, drift))
+        return found
 
     async def _load(
         self, conn: Connection, keys: Iterable[CaseKey], refs: Mapping[CaseKey, Ref]
@@ -369,9 +376,12 @@ def _reopens(decision: Decision) -> bool:
 
 def _event(decision: Decision, time: datetime, asof: datetime, cause: Event | None) -> NewEvent:
     assert decision.data is not None, "only decisions that say something become events"
-    case = decision.after
+    return _case_event(decision.after, decision.data, time, asof, cause)
+
+
+def _case_event(case: CaseState, data: EventData, time: datetime, asof: datetime, cause: Event | None) -> NewEvent:
     origin = Origin(source="differ", actor=ACTOR, time=time, asof=asof, cause=cause)
     version = case.stream_version
     # The version makes the id: one cause may lead to several events of a type in one case, at several instants.
-    event = new_event(decision.data, f"gap/{case.case}", origin, str(version), case=case.case)
+    event = new_event(data, f"gap/{case.case}", origin, str(version), case=case.case)
     return NewEvent(event, version)

@@ -115,6 +115,10 @@ class Records(Protocol):
         """A case's latest occurrence, from its events alone."""
         ...
 
+    async def history(self, conn: Connection, cases: Sequence[str]) -> dict[str, list[Event]]:
+        """By case id, the events by which convergence is counted, in ledger order."""
+        ...
+
     async def closed(self, conn: Connection, cases: Sequence[str]) -> set[str]:
         """Which of these case ids the auditor has closed."""
         ...

@@ -42,8 +42,10 @@ def check_services(case: Case, keys: ServiceKeys) -> str:
 
 
 def check_exempt(case: Case, exempt: Mapping[str, str]) -> None:
-    """Raise `Refused` where a rule of the gap is to be left alone. `exempt`: rule -> accepted or ignored, as
-    `common.facts.exemptions` finds it now, whatever the differ has said yet."""
+    """Raise `Refused` where a rule of the gap is to be left alone, or the case is suspended. `exempt`: rule ->
+    accepted or ignored, as `common.facts.exemptions` finds it now, whatever the differ has said yet."""
+    if case.suspension is not None:
+        raise refuse("case_suspended", case.suspension.data.says)
     for rule in case.gap.data.rules if case.gap is not None else ():
         if (kind := exempt.get(rule.name)) is not None:
             raise refuse(f"gap_{kind}", f"{rule.name}: {REASONS[f'gap_{kind}']}")

@@ -58,3 +58,10 @@ class Ignore(Strict):
         if self.entities and self.where is not None:
             refuse("ignores_what", "It names entities and a condition.", "Write entities: or where:, and not both.")
         return self
+
+
+class SuspendAfter(Strict):
+    """How often an action may be undone before people look."""
+
+    cycles: int = Field(default=3, ge=1, le=100)
+    within: SpanText = timedelta(days=90)

@@ -25,7 +25,7 @@ from common.declarations.fields import (
     Word,
     Zone,
 )
-from common.declarations.handling import AcceptedGap, Ignore, Source
+from common.declarations.handling import AcceptedGap, Ignore, Source, SuspendAfter
 from common.declarations.objectives import Objective
 from common.declarations.problems import Path, did_you_mean, refuse, wrong
 
@@ -181,6 +181,7 @@ Steps = Annotated[tuple[Step, ...], Field(strict=False, min_length=1, max_length
 
 class Remediation(Strict):
     autonomy: Level
+    suspend_after: SuspendAfter = SuspendAfter()
     actions: tuple[Name, ...] = Field(default=(), strict=False, max_length=50)
     playbook: dict[Name, Steps] = Field(default={})
     people_only: Expression | None = None

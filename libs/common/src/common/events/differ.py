@@ -85,6 +85,33 @@ class GapClosed(EventData):
     facts: list[Fact]
 
 
+class Cycle(Part):
+    """Once a rule was mended by an action (`action` is the ActionSucceeded's id) and missed again as of `at`, by the
+    gap event `drift`. `observation` brought the `attributes` that are other than when it was met; `writer` is its
+    feed, as `feed:tracker`."""
+
+    rule: str
+    action: str
+    drift: str
+    at: str
+    attributes: list[str]
+    observation: str | None = None
+    writer: str = ""
+
+
+class GapSuspended(EventData):
+    """The case does not converge: what actions mend is undone again and again. Nothing is planned or carried out
+    until a person resumes it."""
+
+    TYPE: ClassVar[str] = "trueup.gap.suspended.v1"
+    CATEGORY: ClassVar[str] = "gap"
+
+    case: str
+    desired_state: str
+    cycles: list[Cycle]
+    says: str
+
+
 class ObjectiveBaseline(Part):
     """What was measured first since the objective was put in force as it is. `value` is an exact fraction (`47/1`):
     entities, a share from 0 to 1, or seconds; `says` the same for people. `population` is how many belonged to it."""

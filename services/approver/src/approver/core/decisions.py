@@ -13,6 +13,7 @@ from common.events import Event, EventData
 from common.events.approver import (
     ApprovalGiven,
     ApprovalRefused,
+    CaseResumed,
     Decision,
     GapConfirmed,
     GapDisputed,
@@ -131,9 +132,17 @@ def _outcome(case: Case, decision: Decision) -> tuple[EventData, Event]:
     return data, intent
 
 
+def _resumed(case: Case, decision: Decision) -> tuple[EventData, Event]:
+    if case.suspension is None:
+        raise ValueError(f"case {case.id} is not suspended")
+    suspended = case.suspension.event
+    return CaseResumed(case=case.id, suspended=suspended.id, decision=decision), suspended
+
+
 _RECORDS: dict[str, Callable[[Case, Decision], tuple[EventData, Event]]] = {
     "confirm": _confirmed,
     "dispute": _disputed,
+    "resume": _resumed,
     "approve": _approved,
     "refuse": _refused,
     "return": _returned,
