@@ -6,8 +6,8 @@
          └ withheld (to-plan without a plan: people only)
 
 The stage is computed, never stored: it follows from what has happened. A case whose gap closed before anything was
-executed goes straight to `to-verify`; where what fails was accepted, or is ignored, it is `accepted` or `ignored`. One
-that does not converge is `suspended` until somebody resumes it.
+executed goes straight to `to-verify`; where what fails was accepted, or is ignored, it is `accepted` or `ignored`.
+One that does not converge is `suspended` until somebody resumes it.
 """
 
 from __future__ import annotations
