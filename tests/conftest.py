@@ -39,6 +39,14 @@ os.environ.pop("COLUMNS", None)  # what is printed is as wide as a test says, no
 gc.disable()  # until all is imported
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test of many examples is a law, whatever it is called."""
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("law")
+
+
 def pytest_collection_finish() -> None:
     """What was imported stays until the end: looking for garbage in it again and again takes a tenth of the time."""
     gc.collect()

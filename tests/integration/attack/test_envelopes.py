@@ -44,7 +44,24 @@ def without(attribute: str) -> str:
     return json.dumps({key: value for key, value in an_event().envelope().items() if key != attribute})
 
 
+def as_services_write_it(old: str, new: str) -> str:
+    """The text of an event as it leaves a service, but for this."""
+    text = an_event("observer", case="thing/x/1").encode().decode()
+    assert text.count(old) == 1
+    return text.replace(old, new)
+
+
 MALFORMED: dict[str, Callable[[], str]] = {
+    **{
+        f"{attribute} said twice, as text and as a number": partial(
+            as_services_write_it, ',"datacontenttype"', f',"{attribute}":5,"datacontenttype"'
+        )
+        for attribute in ("actor", "asof", "caseid", "correlationid")
+    },
+    "an id said again at the end": lambda: an_event("observer").encode().decode()[:-1] + ',"id":5}',
+    "the same id again, as a number": lambda: an_event("observer", identity="5").encode().decode()[:-1] + ',"id":5}',
+    "data that is a list": partial(as_services_write_it, '"data":{', '"data":[],"other":{'),
+    "data and then no data": partial(as_services_write_it, ',"datacontenttype"', ',"data":[],"datacontenttype"'),
     **{f"{key} {value!r}": partial(said, **{key: value}) for key, values in WRONG.items() for value in values},
     "specversion 1.0": partial(said, specversion=1.0),
     **{f"no {attribute}": partial(without, attribute) for attribute in MISSING},

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import shutil
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 import typer
 from cli.observe.commands import observe
 from common.events.observer import EntityObserved, ObservationRejected, SourceReported
-from support.observer_realm import FEED, OTHER_FEED, TOKENS, ObserverRealm
+from support.observer_realm import FEED, FINDING, OTHER_FEED, TOKENS, ObserverRealm
 from typer.testing import CliRunner
 
 pytestmark = pytest.mark.integration
+DATED = {
+    **FINDING,
+    "attributes": {"number": {"from": "reference"}, "ended": {"from": "ends", "read": "yyyy-MM-dd"}},
+}
 
 
 class Command:
@@ -132,3 +140,57 @@ def test_what_cannot_be_done_says_why(command: Command, tmp_path: Path) -> None:
         assert answer["what_to_do"]
     answer = command(*cases[-1][1], code=1)
     assert answer["what_to_do"] and answer["error"] == "time_in_future", "the report is refused as its rows are"
+
+
+def workbook(path: Path, names: list[str], *rows: list[Any]) -> str:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for row in (names, *rows):
+        sheet.append(row)
+    book.save(path)
+    return str(path)
+
+
+async def test_a_workbook_by_a_kept_mapping_and_what_can_not_be_read_is_listed(
+    running: ObserverRealm, command: Command, tmp_path: Path
+) -> None:
+    await running.declare("dated", DATED)
+    names = ["No.", "Finished on", "Notes"]
+    rows = (["W-1", date(2023, 6, 30), "x"], ["W-2", "N/A", "x"])
+    first = workbook(tmp_path / "june.xlsx", names, *rows)
+    named = ("--map", "No.=reference", "--map", "Finished on=ended", "--map", "Notes=")
+    said = command(first, "--type", "dated", "--as-of", "2023-07-01", *named)
+    assert said["counts"]["accepted"] == 2
+    (cell,) = said["could_not_read"]["cells"]
+    assert (cell["place"], cell["column"], cell["text"]) == ("Sheet!3", "ends", "N/A")
+    assert cell["reason"] == 'ends "N/A" is not one date written as yyyy-MM-dd'
+    stored = [e.data["row"] for e in await running.events(EntityObserved) if e.data["entity_type"] == "dated"]
+    assert sorted(stored, key=str) == [
+        {"ends": "2023-06-30", "reference": "W-1"},
+        {"ends": "N/A", "reference": "W-2"},
+    ]
+    later = workbook(tmp_path / "july.xlsx", names, ["W-1", date(2023, 7, 1), "x"], rows[1])
+    again = command(later, "--type", "dated", "--as-of", "2023-07-02")
+    assert again["counts"] == {"accepted": 1, "unchanged": 1, "duplicate": 0, "rejected": 0}
+    changed = workbook(tmp_path / "august.xlsx", ["Number", "Finished on", "Notes"], *rows)
+    refused = command(changed, "--type", "dated", "--as-of", "2023-07-02", code=1)
+    assert refused["error"] == "header_changed"
+    assert "'No.' went missing" in refused["message"]
+
+
+async def test_packed_lines_and_a_plan_of_action_are_snapshots_too(
+    running: ObserverRealm, command: Command, tmp_path: Path
+) -> None:
+    lines = "".join(json.dumps({"reference": f"P-{number}", "title": "x"}) + "\n" for number in range(600))
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
+    packed = command(str(tmp_path / "a.jsonl.gz"), "--type", "finding", "--as-of", "2023-07-01")
+    assert packed["counts"]["accepted"] == 600
+    await running.declare("risk", {**FINDING, "key": "uuid", "attributes": {"title": {"from": "title"}}})
+    plan = Path(__file__).parents[2] / "support" / "oscal" / "ifa_plan-of-action-and-milestones.json"
+    copy = shutil.copy(plan, tmp_path / plan.name)
+    said = command(f"{copy}#risks", "--type", "risk", "--as-of", "2023-07-01")
+    assert said["counts"]["accepted"] == 2
+    assert said["could_not_read"]["not_understood"]["system-id"] == 1
+    kept = [e.data["row"] for e in await running.events(EntityObserved) if e.data["entity_type"] == "risk"]
+    assert {row["status"] for row in kept} == {"deviation-approved", "open"}

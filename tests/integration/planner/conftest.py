@@ -15,6 +15,7 @@ from planner.adapters.playbook import PlaybookDrafter
 from planner.ports import Drafter
 from planner.workers import Planner
 from support import service_keys
+from support.casework import people
 from support.ground import Ground, ground_of
 from support.workplace import Workplace
 
@@ -49,6 +50,7 @@ async def site(ground: Ground) -> Site:
         store=EntityStore(planner_main.NAME),
         queue=planner_main.QUEUE,
         drafter=PlaybookDrafter(),
+        directory=lambda: people()[0],
         key=lambda: service_keys.key("planner"),
     )
     made = Site(ground, "planner", planner_main.QUEUE, parts)

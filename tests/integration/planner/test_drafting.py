@@ -56,6 +56,16 @@ async def test_a_gap_that_nobody_confirmed_gets_none(site: Any) -> None:
     assert await plans(site, work.id) == []
 
 
+async def test_a_confirmation_that_its_person_did_not_sign_gets_none(site: Any) -> None:
+    work = casework("P-2a")
+    work.open_gap()
+    forged = replace(work.confirm(), signature="j.moreau:" + "A" * 86 + "==")
+    work.events[-1] = forged
+    await site.ground.bring(work)
+    await site.look(work.id)
+    assert await plans(site, work.id) == []
+
+
 async def test_two_workers_on_one_case_draft_once(site: Any) -> None:
     work = await confirmed(site, "P-3")
     await site.put(work.id)

@@ -22,6 +22,7 @@ async def ground(realm: Realm) -> AsyncIterator[Ground]:
 
 async def test_a_killed_planners_case_is_drafted_once_by_the_next_process(ground: Ground, tmp_path: Path) -> None:
     work = casework("K-1")
+    work.realm = ground.realm.name
     work.open_gap()
     work.confirm()
     await ground.bring(work)

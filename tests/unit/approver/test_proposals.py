@@ -14,7 +14,10 @@ from common.declarations.catalogue import Catalogue
 from common.declarations.loader import load
 from common.directory import Directory, Person
 from common.errors import Refused
+from common.events import Origin, new_event
 from common.events.approver import Decision, DeclarationActivated, DeclarationProposed
+from common.events.differ import ChangePreviewed
+from common.ids import preview_stream
 from common.proposals import proposal_id, set_digest
 from support.casework import FINDINGS
 from support.walk import at
@@ -261,3 +264,50 @@ def test_one_proposal_shows_its_documents_and_what_they_replace() -> None:
     assert document.in_force is not None and document.in_force["about"] == "Books."
     (listed,) = shown(asked, office.declarations, DIRECTORY, "bob").documents
     assert (listed.spec, listed.in_force) == (None, None), "lists stay short"
+
+
+def previewed(office: Office, proposal: str, active: str | None = None) -> str:
+    """The differ says what the proposal would change; the digest to sign."""
+    whole = office.declarations.proposals[proposal].set_digest
+    beside = office.declarations.catalogue.digest if active is None else active
+    data = ChangePreviewed(proposal=proposal, set_digest=whole, active=beside, states=[])
+    origin = Origin(source="differ", actor="service:differ", time=WHEN.time, asof=WHEN.asof)
+    office.declarations.apply(new_event(data, preview_stream(proposal), origin, beside))
+    return data.digest
+
+
+def test_who_activates_has_seen_what_it_would_change() -> None:
+    office = Office()
+    proposal = office.propose(SYSTEM)
+    digest = previewed(office, proposal)
+    assert code(lambda: office.activate(proposal)) == "preview_unseen"
+    assert code(lambda: office.activate(proposal, preview="0" * 64)) == "preview_unseen"
+    assert office.activate(proposal, preview=digest) == 1
+    active = office.declarations.active["System", "ledger"]
+    assert active.decision.preview == digest, "what was seen is part of what is signed and recorded"
+
+
+def test_a_preview_beside_what_is_no_longer_active_is_none() -> None:
+    office = Office()
+    proposal = office.propose(SYSTEM)
+    digest = previewed(office, proposal, active="something else")
+    assert code(lambda: office.activate(proposal, preview=digest)) == "preview_unseen"
+    page = shown(office.declarations.proposal(proposal), office.declarations, DIRECTORY, "bob", whole=True)
+    assert page.preview is not None and not page.preview.current
+    assert page.actions[0].decision.get("preview") is None
+    assert office.activate(proposal) == 1
+
+
+def test_what_is_in_force_is_not_given_up_for_what_counts_later() -> None:
+    office = Office()
+    text = FINDINGS.read_text()
+    later = text.replace("effective: 2023-07-01", "effective: 2023-12-01")
+    office.activate(office.propose(text))
+    assert code(lambda: office.propose(later)) == "effective_later"
+
+
+def test_what_counts_later_may_come_first() -> None:
+    office = Office()
+    later = FINDINGS.read_text().replace("effective: 2023-07-01", "effective: 2023-12-01")
+    office.activate(office.propose(later))
+    assert office.activate(office.propose(later.replace("soak: 30 days", "soak: 31 days"))) == 1

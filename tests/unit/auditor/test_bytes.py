@@ -19,6 +19,8 @@ from support.walk import directory
 
 from .forging import failed, failures, original, resealed
 
+pytestmark = pytest.mark.law  # each forgery is of a whole attestation or bundle
+
 RAW = original().encode()
 
 

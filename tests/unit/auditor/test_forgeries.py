@@ -23,6 +23,8 @@ from support.walk import Walk, at, directory, keys
 
 from .forging import altered, dealt, failures, forged, index_of, issued, original, resealed
 
+pytestmark = pytest.mark.law  # each forgery is of a whole attestation or bundle
+
 
 @pytest.fixture(scope="module")
 def walk() -> Walk:

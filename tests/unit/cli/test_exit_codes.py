@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from cli.audit import commands as audit
-from cli.demo import commands as demo
+from cli.demo import on_findings as demo
 from cli.main import COMMANDS
 from cli.observe import commands as observe
 from cli.people import screen

@@ -9,12 +9,25 @@ from typing import Any
 
 import httpx
 import pytest
+from cli.imports.source import Source
 from cli.observe import commands
 from cli.observe.sending import Import, Observer, send
 from common.errors import Refused
 
 FINDING = {"name": "finding", "key": "reference", "source": "audit-tracker"}
 RETEST = {"name": "retest", "key": "id", "source": "control-testing"}
+
+SPECS = {
+    "finding": {
+        "about": "A finding.",
+        "source": "audit-tracker",
+        "key": "reference",
+        "attributes": {
+            "reference": {"from": "reference"},
+            "ends_on": {"from": "ends", "read": "MMMM d, yyyy"},
+        },
+    }
+}
 
 
 class Service:
@@ -26,7 +39,8 @@ class Service:
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if request.method == "GET":
-            return httpx.Response(200, json=self.types)
+            name = request.url.path.rpartition("/")[2]
+            return httpx.Response(200, json=self.types if name == "entity-types" else {"spec": SPECS[name]})
         self.sent.append(json.loads(request.content))
         return httpx.Response(200, json={"results": [], "positions": []})
 
@@ -43,7 +57,7 @@ def test_a_file_without_the_keys_column_is_one_error_and_nothing_is_sent(
     file.write_text(text)
     service = Service(FINDING)
     with pytest.raises(Refused, match="has no column 'reference', the key of finding; it has: a, b") as caught:
-        send(service.observer, Import(file, "finding", "2023-07-01T00:00:00Z"), lambda _: None)
+        send(service.observer, Import(Source(file), "finding", "2023-07-01T00:00:00Z"), lambda _: None)
     assert (caught.value.reason_code, service.sent) == ("no_key_column", [])
 
 
@@ -63,6 +77,7 @@ def test_without_a_type_the_active_ones_are_listed(
     connected: Callable[[str, str], Observer] = lambda _url, _token: service.observer  # noqa: E731
     monkeypatch.setattr(commands, "Observer", connected)
     with pytest.raises(Refused) as caught:
-        commands._send(Import(tmp_path / "a.csv", "", "2023-07-01T00:00:00Z"), "", "", "", as_json=True)
+        source = Source(tmp_path / "a.csv")
+        commands._send(Import(source, "", "2023-07-01T00:00:00Z"), commands.Asked(source), "", "", "", as_json=True)
     assert caught.value.reason_code == "option_missing"
     assert told in caught.value.what_to_do

@@ -10,6 +10,7 @@ from cli.client import check_proposal
 from cli.people.proposal import proposal_page
 from common.declarations.loader import document_digest
 from common.errors import Refused
+from common.events.differ import ChangePreviewed
 from common.proposals import set_digest
 from rich.console import Console
 
@@ -71,3 +72,45 @@ def test_documents_that_are_not_those_of_the_digest_are_refused() -> None:
     other["documents"][0]["digest"] = document_digest("System", "ledger", OLD)
     with pytest.raises(Refused, match="shown_differs"):
         check_proposal(other)
+
+
+def with_preview(**more: Any) -> dict[str, Any]:
+    page = proposal("changed")
+    state = {
+        "desired_state": "late", "change": "changed", "statement": "Nothing is late.", "entity_type": "finding",
+        "effective": "2024-01-01", "in_force": False, "reports_only": True, "read": 9, "selected_before": 4,
+        "selected": 3, "opens": 1200, "closes": 1, "changes": 0, "stays": 2, "dates": 0, "severities": {"high": 1200},
+        "rules": {"paid": 1200}, "renamed": {"due": "paid"}, "objectives": [],
+        "cases": [
+            {"key": "F-\x1b[2J1", "kind": "opens", "before": "met", "after": "gap", "severity": "high",
+             "says": ["paid: missed"]},
+            {"key": "F-2", "kind": "closes", "before": "gap", "after": "met", "severity": "low",
+             "says": ["every rule holds"]},
+        ],
+    }  # fmt: skip
+    said = {"proposal": page["id"], "set_digest": page["set_digest"], "active": "a", "states": [state]}
+    digest = ChangePreviewed.model_validate(said).digest
+    preview = {"event": "e", "asof": "2023-07-03T13:00:00Z", "digest": digest, "current": True, "said": said}
+    return {**page, "preview": {**preview, **more}}
+
+
+def test_what_it_would_change_is_shown_before_anybody_signs() -> None:
+    told = text(with_preview())
+    assert "What it would change, worked out 3 July 2023, 09:00 EDT:" in told
+    assert "1,200 cases to open, 1 to close, 0 to change." in told
+    assert "It takes effect on 1 January 2024 by itself" in told
+    assert "It only reports (L1)" in told
+    assert "due is now called paid" in told
+    assert "... 1,199 more that open" in told
+    assert "\x1b" not in told
+    check_proposal(with_preview())
+
+
+def test_consequences_that_are_not_those_of_the_digest_are_not_shown() -> None:
+    with pytest.raises(Refused, match="consequences shown"):
+        check_proposal(with_preview(digest="0" * 64))
+
+
+def test_a_preview_beside_what_is_no_longer_active_is_not_shown() -> None:
+    told = text(with_preview(current=False))
+    assert "still being worked out" in told and "to open" not in told

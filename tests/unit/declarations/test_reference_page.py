@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
 
+from cli.authoring.expected import TestFile
+from cli.authoring.schema import TEST
 from common.declarations.fields import Strict
 from common.declarations.models import KINDS, LEVELS, RISKS, ROLES_APART, SEVERITIES
 from pydantic.fields import FieldInfo
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "declarations.md").read_text("utf-8")
+WRITTEN: dict[str, type[Strict]] = {**KINDS, TEST: TestFile}
 ROW = re.compile(r"^\| `([^`]+)` \| ([^|]+) \| (.+) \|$", re.MULTILINE)
 
 
@@ -48,12 +51,12 @@ def models(annotation: Any, suffix: str = "") -> Iterator[tuple[str, type[Strict
 
 
 def test_every_field_of_every_kind_is_named_and_no_other() -> None:
-    for kind, model in KINDS.items():
+    for kind, model in WRITTEN.items():
         assert [path for path, _, _ in ROW.findall(sections()[kind])] == [path for path, _ in fields(model)], kind
 
 
 def test_what_must_be_written_is_said_to_be_needed() -> None:
-    for kind, model in KINDS.items():
+    for kind, model in WRITTEN.items():
         said = {path: needed.strip() == "yes" for path, needed, _ in ROW.findall(sections()[kind])}
         assert said == {path: field.is_required() for path, field in fields(model)}, kind
 

@@ -6,7 +6,8 @@ import pytest
 from common.declarations import sql
 from common.declarations.catalogue import Catalogue
 from common.declarations.checks import check
-from common.declarations.loader import LARGEST_BYTES, load
+from common.declarations.loader import load
+from common.declarations.trees import LARGEST_BYTES
 from pydantic_core import PydanticCustomError
 
 Codes = Callable[..., list[tuple[str, int]]]
@@ -168,7 +169,7 @@ spec: {about: Books., owner: treasurer, production: true, financial: true}
 """
 ACTIONS = [
     ("provider: sql", "provider: ticket", "not_offered_yet", 7),
-    ("provider: sql", "provider: manual", "bad_sql", 4),
+    ("provider: sql", "provider: manual", "bad_sql", 13),
     ("risk: low", "risk: medium", "autonomy_too_high", 9),
     ("  undo: Put it back.\n", "", "bad_undo", 4),
     ("system: books", "system: boks", "unknown_name", 6),

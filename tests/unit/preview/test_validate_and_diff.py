@@ -235,7 +235,7 @@ ERRORS: list[tuple[list[Any], str]] = [
     (["diff", PAGE, "--state", ROWS], "does not say which entity type the rows are"),
     (["diff", PAGE, "--state", f"findin={ROWS}"], "Did you mean finding?"),
     (["diff", PAGE, "--state", "finding=/no/such/file.csv"], "There is no file /no/such/file.csv."),
-    (["diff", PAGE, "--state", f"finding={PAGE}"], "is neither CSV nor JSONL"),
+    (["diff", PAGE, "--state", f"finding={PAGE}"], "is of no format that is read here"),
     (["diff", PAGE, "--state", f"finding={ROWS}", "--at", "yesterday"], "is not a day or an instant"),
     (["diff", PAGE, "--state", f"finding={ROWS}", "--at", "2023-02-30"], "is not a day or an instant"),
     (["diff", "/no/such.yaml", "--state", f"finding={ROWS}"], "There is no declaration at /no/such.yaml."),

@@ -32,6 +32,8 @@ from transparency.proofs import Proof
 from transparency.text import encode_base64
 from transparency.verifying import COULD_NOT, FAILED, VERIFIED, Trust, Verdict, verify
 
+pytestmark = pytest.mark.law  # each forgery is of a whole attestation or bundle
+
 TRUST = Trust(policy_of(), service_keys())
 
 

@@ -239,9 +239,20 @@ class Client:
     def proposal(self, proposal: str) -> JSONObject:
         return self._call("GET", f"/v1/proposals/{proposal}")
 
-    def activate(self, proposal: str, *, comment: str = "") -> JSONObject:
-        """Activate another person's proposal. What is signed is recomputed from the documents as they are shown."""
-        page = self.proposal(proposal)
+    def active(self) -> JSONObject:
+        """{realm, timezone, digest, documents}: what is in force."""
+        return self._call("GET", "/v1/declarations")
+
+    def activate(self, proposal: str, *, comment: str = "", page: JSONObject | None = None) -> JSONObject:
+        """Activate another person's proposal. What is signed is recomputed from the documents as they are shown, and
+        from what was shown of their consequences: `page` is what was shown; without it, what is shown now."""
+        if page is None:
+            try:
+                return self.activate(proposal, comment=comment, page=self.proposal(proposal))
+            except Refused as refused:
+                if refused.reason_code != "preview_unseen":
+                    raise
+            page = self.proposal(proposal)  # the differ has worked it out meanwhile
         check_proposal(page)
         template = {
             "kind": "activate",
@@ -250,6 +261,7 @@ class Client:
             "person": self.person,
             "role": "declaration-approver",
             "subject": page["set_digest"],
+            **({"preview": page["preview"]["digest"]} if previewed(page) else {}),
         }
         decision = self._filled(template, comment=comment, result=None)
         return self._decided(f"/v1/proposals/{proposal}/activation", decision)
@@ -408,6 +420,17 @@ def check_proposal(page: JSONObject) -> None:
         content for *_, content in shown
     ]:
         raise _differs(f"the documents shown are not those that {page['id']} is about")
+    if (preview := page.get("preview")) is not None:
+        from common.events.differ import ChangePreviewed  # noqa: PLC0415 - slow to import; few commands need it
+
+        said = ChangePreviewed.model_validate(preview["said"])
+        if (said.digest, said.set_digest, said.proposal) != (preview["digest"], page["set_digest"], page["id"]):
+            raise _differs(f"the consequences shown are not those that were worked out for {page['id']}")
+
+
+def previewed(page: JSONObject) -> bool:
+    """Whether the page shows what the proposal would change, beside what is active now."""
+    return page.get("preview") is not None and bool(page["preview"]["current"])
 
 
 def _differs(message: str) -> Refused:

@@ -42,6 +42,11 @@ def erased_stream(entity_type: str, key: str) -> str:
     return f"erased/{entity_type}/{key}"
 
 
+def preview_stream(proposal: str) -> str:
+    """Where the differ says what a proposal would change."""
+    return f"preview/{proposal}"
+
+
 REALM_STREAM = "realm"
 
 

@@ -31,7 +31,7 @@ class Topic:
 TOPICS = (
     Topic("observations", None, ("observer",), 8, ()),
     Topic("state", "observer", ("differ", "auditor"), 8, ("entity", "source", "erased")),
-    Topic("gaps", "differ", ("planner", "approver", "auditor"), 4, ("gap", "objective")),
+    Topic("gaps", "differ", ("planner", "approver", "auditor"), 4, ("gap", "objective", "preview")),
     Topic("plans", "planner", ("approver", "auditor"), 4, ("plan",)),
     Topic(
         "declarations",

@@ -14,7 +14,7 @@ from common.clock import parse_instant
 from common.declarations.evaluation import EntityView
 from common.declarations.periods import end_of
 from common.entities import EntityStore
-from common.entities.rows import Ref
+from common.entities.rows import Ref, StoredEntity
 from common.entities.sources import Reliability
 from common.events import Event, EventData, Origin, new_event
 from common.events.approver import ClockAdvanced, RealmCreated
@@ -30,7 +30,7 @@ from differ.core.planning import Declared, Look, to_review, turned
 from differ.desk import Feeds
 from differ.ports import Cases, Clock, Objectives, Part, Records, Review, Reviews, StaleCases
 
-REVIEW_BATCH = 500
+REVIEW_BATCH = 1_000
 POPULATION = "*"
 """The subject of a timer that is about a whole population."""
 ACTOR = "service:differ"
@@ -100,8 +100,8 @@ class Differ:
         if review is None:
             return 0
         declared = await self.declared(conn)
-        refs = await self._out.entities.keys(conn, review.entity_type, review.after_key, REVIEW_BATCH)
-        done = len(refs) < REVIEW_BATCH
+        page = await self._out.entities.page(conn, review.entity_type, review.after_key, REVIEW_BATCH)
+        refs, done = list(page), len(page) < REVIEW_BATCH
         await self._out.reviews.move(conn, review, None if done else refs[-1][1])
         if done:
             refs += await self._out.cases.foreign(conn, review.desired_state, review.entity_type)
@@ -112,7 +112,7 @@ class Differ:
         cause = await self._out.records.at(conn, review.cause)
         looks = [Look(review.desired_state, ref) for ref in refs]
         asof = await self._now(conn)
-        await self._append(conn, await self._look(conn, declared, looks, asof, dict.fromkeys(refs, cause)))
+        await self._append(conn, await self._look(conn, declared, looks, asof, dict.fromkeys(refs, cause), page))
         return 1
 
     async def _remeasure(self, conn: Connection, declared: Declared, desired_state: str) -> None:
@@ -157,12 +157,20 @@ class Differ:
             parts = await self._out.objectives.contributions(conn, state.name)
             for objective in state.objectives:
                 stream = stream_of(state.name, objective.name)
-                before = told.get(stream) or await self._out.objectives.said(conn, stream)
+                own = told.get(stream) or await self._out.objectives.said(conn, stream)
+                before = own or await self._said_formerly(conn, state.name, objective.spec.formerly)
                 data = measure(state, objective, parts.get(objective.name, ()), before, asof)
                 if data is not None:
-                    told[stream] = Said(data, asof, before.stream_version + 1 if before is not None else 1)
+                    told[stream] = Said(data, asof, own.stream_version + 1 if own is not None else 1)
                     events.append(self._measure_event(stream, told[stream], cause))
         return events
+
+    async def _said_formerly(self, conn: Connection, desired_state: str, formerly: Sequence[str]) -> Said | None:
+        """What was said last of an objective under the names that it had, the newest name first."""
+        for name in reversed(formerly):
+            if (said := await self._out.objectives.said(conn, stream_of(desired_state, name))) is not None:
+                return said
+        return None
 
     def _measure_event(self, stream: str, said: Said, cause: Event | None) -> NewEvent:
         origin = Origin(source="differ", actor=ACTOR, time=self._out.wall(), asof=said.asof, cause=cause)
@@ -246,12 +254,13 @@ class Differ:
         looks: Sequence[Look],
         asof: datetime,
         causes: Mapping[Ref, Event],
+        known: Mapping[Ref, StoredEntity] | None = None,
     ) -> list[NewEvent]:
         """Decide, note what was decided and when to look again; returns what must be appended."""
         if not looks:
             return []
         refs = dict.fromkeys(look.ref for look in looks)
-        views = await self._out.entities.views(conn, declared.catalogue, refs)
+        views = await self._out.entities.views(conn, declared.catalogue, refs, known)
         keys = {(look.desired_state, look.ref[1]): look.ref for look in looks}
         cases = await self._load(conn, keys, keys)
         result = diff(declared, looks, views, cases, asof)

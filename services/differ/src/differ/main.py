@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 from common.bus import Consumer
 from common.clock import wall_now
 from common.entities import EntityStore
+from common.entities.proposed import ProposedStore
 from common.errors import Transient
 from common.jobs import Nudge
 from common.ledger import Connection, Ledger, Recorded
@@ -26,11 +28,13 @@ from differ.adapters.tables import CaseTable, ClockTable, ReviewTable
 from differ.api import notes, router
 from differ.handlers import Differ, Outside
 from differ.settings import DifferSettings
+from differ.workers import Previewer
 
 NAME = "differ"
 REALM_LOOK_S = 0.5
 MEASURE_EVERY_S = 0.05
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 def assemble(ledger: Ledger, wall: Callable[[], datetime], keys: SubjectKeys | None = None) -> Differ:
@@ -49,14 +53,22 @@ def assemble(ledger: Ledger, wall: Callable[[], datetime], keys: SubjectKeys | N
     )
 
 
+def previewer(ledger: Ledger, wall: Callable[[], datetime], keys: SubjectKeys | None = None) -> Previewer:
+    """What works out what proposals would change, over real parts."""
+    records = LedgerRecords(ledger)
+    return Previewer(records, records, ClockTable(ledger), lambda known: ProposedStore(NAME, known, keys), wall)
+
+
 async def compose(runtime: Runtime) -> Parts:
     """The differ's parts. Waits until no other instance is active."""
     lease = Lease(runtime.settings.database_url.get_secret_value(), NAME)
     if not await lease.take(runtime.stop):
         return Parts(close=lease.release)
-    differ = assemble(runtime.ledger, wall_now, subject_keys(runtime.settings.subject_keys))
-    nudge = Nudge()
+    keys = subject_keys(runtime.settings.subject_keys)
+    differ = assemble(runtime.ledger, wall_now, keys)
+    nudge, proposed = Nudge(), Nudge()
     duties = _Duties(runtime, differ, nudge)
+    previews = _Previews(runtime, previewer(runtime.ledger, wall_now, keys), proposed)
 
     async def state(conn: Connection, batch: Sequence[Recorded]) -> None:
         if await differ.on_state(conn, batch) or differ.measures:
@@ -65,6 +77,7 @@ async def compose(runtime: Runtime) -> Parts:
     async def declarations(conn: Connection, batch: Sequence[Recorded]) -> None:
         await differ.on_declarations(conn, batch)
         nudge()
+        proposed()
 
     return Parts(
         consumers=[
@@ -73,11 +86,45 @@ async def compose(runtime: Runtime) -> Parts:
             Consumer(("attestations",), differ.on_attestations),
             Consumer(("clock",), differ.on_clock),
         ],
-        tasks={"lease": lease.keep, "reviews": duties.reviews, "deadlines": duties.deadlines},
+        tasks={
+            "lease": lease.keep,
+            "reviews": duties.reviews,
+            "deadlines": duties.deadlines,
+            "previews": previews.run_until,
+        },
         routers=[router(runtime.pool, differ)],
         notes=lambda: notes(runtime.pool, differ),
         close=lease.release,
     )
+
+
+class _Previews:
+    """Says what each proposal would change, the newest first."""
+
+    def __init__(self, runtime: Runtime, previewer: Previewer, nudge: Nudge) -> None:
+        self._runtime, self._previewer, self._nudge = runtime, previewer, nudge
+
+    async def run_until(self, stop: asyncio.Event) -> None:
+        """Until told to stop: look for a proposal, work it out, say it."""
+        while not stop.is_set():
+            try:
+                if await self._one():
+                    continue
+            except Transient as error:  # another instance said it, or there is no realm yet
+                _log.info("what a proposal would change is worked out again: %s", error)
+            await self._nudge.wait()
+
+    async def _one(self) -> bool:
+        pool, previewer = self._runtime.pool, self._previewer
+        async with pool.acquire() as conn, conn.transaction():
+            task = await previewer.find(conn)
+        if task is None:
+            return False
+        async with pool.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
+            asof, states = await previewer.work_out(conn, task)
+        async with pool.acquire() as conn, conn.transaction():
+            await previewer.say(conn, task, asof, states)
+        return True
 
 
 class _Duties:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from common.clock import RealmClock
 from common.declarations.catalogue import Catalogue
+from common.declarations.evaluation import EntityView
 from common.entities.rows import Ref
 from common.entities.sources import Reliability
 from common.errors import Transient
@@ -138,6 +139,44 @@ class Records(Protocol):
     async def catalogue(self, conn: Connection) -> tuple[Catalogue, int]:
         """The active declarations, and the position of the last event that made them (-1: none)."""
         ...
+
+
+class Previews(Protocol):
+    """The proposals in the ledger, and what was said of them."""
+
+    async def proposed_until(self, conn: Connection) -> int:
+        """The position of the last event about a declaration; -1: none."""
+        ...
+
+    async def proposals(self, conn: Connection) -> list[tuple[int, Event]]:
+        """All events about declarations with their positions, in ledger order."""
+        ...
+
+    async def knows(self, conn: Connection, position: int) -> bool:
+        """Whether the differ has taken in all that was observed before this position."""
+        ...
+
+    async def said(self, conn: Connection, proposals: Sequence[str]) -> dict[str, tuple[int, str]]:
+        """By proposal: how often it was said what it would change, and beside what (a digest) the last time."""
+        ...
+
+
+class Proposed(Protocol):
+    """Entities as one set of declarations reads them."""
+
+    async def keys(self, conn: Connection, entity_type: str, after: str, limit: int) -> list[Ref]:
+        """The next entities of a type by key."""
+        ...
+
+    async def seen(self, conn: Connection, refs: Iterable[Ref]) -> dict[Ref, EntityView]:
+        """Those that are there."""
+        ...
+
+
+class ReadAs(Protocol):
+    """Makes such a reading for one transaction."""
+
+    def __call__(self, catalogue: Catalogue) -> Proposed: ...
 
 
 class Clock(Protocol):

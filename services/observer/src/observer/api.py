@@ -81,6 +81,12 @@ class ReportedType(BaseModel):
     key: str
 
 
+class DeclaredType(ReportedType):
+    """The same with the declaration that is active: `spec` says which columns are read, and how."""
+
+    spec: dict[str, Any]
+
+
 class RefusalHeader(BaseModel):
     """A header that stood beside a refused message; the value's bytes in base64."""
 
@@ -191,6 +197,16 @@ def _asking(routes: APIRouter, context: Context, caller: Any) -> None:
         return [
             ReportedType(name=name, source=rule.source, key=rule.key_column) for name, rule in sorted(rules.items())
         ]
+
+    @routes.get("/entity-types/{name}", tags=["observations"], dependencies=[Depends(caller)])
+    async def entity_type(name: str) -> DeclaredType:
+        """How the columns of an entity type are read: what a sender can look at before it sends."""
+        await context.transactions(context.recorder.refresh)
+        rule = context.recorder.rules().get(name)
+        if rule is None:
+            hint = "GET /v1/entity-types lists the active ones."
+            raise Refused("unknown_entity_type", f"no EntityType {name[:60]!r} is active", hint)
+        return DeclaredType(name=name, source=rule.source, key=rule.key_column, spec=dict(rule.spec))
 
     @routes.get("/rejections", tags=["rejections"])
     async def rejections(

@@ -7,7 +7,9 @@ import asyncio
 from common.bus import Consumer
 from common.clock import wall_now
 from common.current import Current
+from common.directory import WatchedDirectory
 from common.entities import EntityStore
+from common.errors import Permanent
 from common.jobs import JobQueue, Nudge, work
 from common.runtime import Parts, Runtime, Service, Task, run
 from common.service_keys import signing_of
@@ -27,9 +29,11 @@ QUEUE = JobQueue(NAME)
 
 
 async def compose(runtime: Runtime) -> Parts:
-    """The planner over its real parts. Raises `Permanent` when it has no key that is trusted."""
+    """The planner over its real parts. Raises `Permanent` without a directory, or a key that is trusted."""
     settings = runtime.settings
     assert isinstance(settings, PlannerSettings)
+    if settings.directory is None:
+        raise Permanent("directory_missing", "TRUEUP_DIRECTORY does not say where the realm's directory is")
     nudge, signing = Nudge(), signing_of(NAME, settings, wall_now())
     async with runtime.pool.acquire() as conn, conn.transaction():
         await QUEUE.wake(conn)
@@ -41,6 +45,7 @@ async def compose(runtime: Runtime) -> Parts:
             store=EntityStore(NAME, subject_keys(settings.subject_keys)),
             queue=QUEUE,
             drafter=PlaybookDrafter(),
+            directory=WatchedDirectory(settings.directory, settings.realm),
             key=signing.key,
         )
     )

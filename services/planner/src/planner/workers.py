@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
+from common.approvals import check_signed
 from common.cases import Case
 from common.clock import wall_now
 from common.current import Current
 from common.declarations.catalogue import Catalogue
 from common.declarations.evaluation import EntityView, evaluate, slots_of
+from common.directory import Directory
 from common.entities import EntityStore
-from common.errors import Permanent, Transient
+from common.errors import Permanent, Refused, Transient
 from common.events import Event, EventData, Origin, new_event
 from common.events.planner import PlanDrafted, PlanWithheld
 from common.facts import entity_facts
@@ -44,6 +46,7 @@ class Parts:
     store: EntityStore
     queue: JobQueue
     drafter: Drafter
+    directory: Callable[[], Directory]
     key: Callable[[], ServiceKey]
 
 
@@ -94,7 +97,7 @@ class Planner:
         """The case, its facts and what it needs, read in one transaction."""
         async with self._.pool.acquire() as conn, conn.transaction():
             recorded = await self._.ledger.read_case(conn, case_id)
-            case = Case.fold(case_id, ((one.position, one.event) for one in recorded))
+            case = _believed(Case.fold(case_id, ((one.position, one.event) for one in recorded)), self._.directory())
             if case.gap is None or (case.plan is None and not gate_one_stands(case)):
                 return Seen(case, NOTHING)  # most hints: facts are folded only where they can matter
             catalogue = await self._.current.catalogue(conn)
@@ -148,6 +151,19 @@ class Planner:
     async def _park(self, job: Job, why: str) -> None:
         async with self._.pool.acquire() as conn, conn.transaction():
             await self._.queue.park(conn, job, why)
+
+
+def _believed(case: Case, directory: Directory) -> Case:
+    """The case without a confirmation that the person whom it names did not sign: whoever has the approver's login to
+    the database could write one."""
+    said = case.confirmation
+    if said is not None:
+        try:
+            check_signed(said.data.decision, said.event.signature, case, directory)
+        except Refused as refused:
+            _log.error("%s: its confirmation at %s counts for nothing: %s", case.id, said.position, refused)
+            case.confirmation = None
+    return case
 
 
 def _seen(case: Case, catalogue: Catalogue, view: EntityView, asof: Any) -> Seen:

@@ -42,7 +42,7 @@ def report(
         with service.Auditor(url or find_url("auditor"), service.token(as_person)) as auditor:
             now = auditor.objectives(end)
             before = {key_of(one): one for one in auditor.objectives(begin)} if begin else {}
-    lines = [told(one, before.get(key_of(one))) for one in now]
+    lines = [told(one, before_of(one, before)) for one in standing(now)]
     if as_json:
         print_json({"month": month, "objectives": lines})
         return
@@ -81,6 +81,18 @@ def span(month: str | None) -> tuple[str | None, str | None]:
 
 def key_of(objective: Objective) -> tuple[str, str]:
     return objective["data"]["desired_state"], objective["data"]["objective"]
+
+
+def standing(objectives: list[Objective]) -> list[Objective]:
+    """Those whose history does not go on under another name."""
+    renamed = {(one["data"]["desired_state"], one["data"].get("formerly")) for one in objectives}
+    return [one for one in objectives if key_of(one) not in renamed]
+
+
+def before_of(objective: Objective, before: dict[tuple[str, str], Objective]) -> Objective | None:
+    """The earlier measurement of an objective, under the name that it had then."""
+    former = objective["data"].get("formerly")
+    return before.get(key_of(objective)) or before.get((objective["data"]["desired_state"], former))
 
 
 def told(now: Objective, before: Objective | None) -> dict[str, Any]:

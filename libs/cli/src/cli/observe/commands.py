@@ -6,19 +6,24 @@ Exit codes: 0 every row is stored, 2 some rows were refused or left out (they ar
 from __future__ import annotations
 
 import os
-import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from common.clock import instant, parse_instant, wall_now
+from common.declarations.models import EntityType
 from common.errors import Refused
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cli.imports import mappings, waiting
+from cli.imports.formats import SAYS, format_of
+from cli.imports.source import Source
+from cli.imports.unread import Unread
 from cli.observe import feeds
-from cli.observe.sending import Import, Observer, Outcome, count_rows, send
+from cli.observe.sending import Import, Observer, Outcome, send, survey
 from cli.people.screen import clean, print_json, say
+from cli.preview.states import source_of
 from cli.stack.state import find_url
 
 SHOWN = 20
@@ -27,7 +32,7 @@ EXIT_LEFT_OUT = 2
 
 
 def observe(  # noqa: PLR0913, PLR0917 - a command has as many parameters as options
-    file: Annotated[Path | None, typer.Argument(help="A CSV or JSONL file: one row an entity.")] = None,
+    file: Annotated[Path | None, typer.Argument(help=f"A file ({SAYS}): one row an entity.")] = None,
     entity_type: Annotated[str, typer.Option("--type", help="The entity type that the rows are of.")] = "",
     feed: Annotated[str, typer.Option("--feed", help="The feed that reports; checked against the type's.")] = "",
     as_of: Annotated[str, typer.Option("--as-of", help="When the source held this to be so; without it, now.")] = "",
@@ -40,38 +45,84 @@ def observe(  # noqa: PLR0913, PLR0917 - a command has as many parameters as opt
         ),
     ] = "",
     url: Annotated[str, typer.Option("--url", help="The observer's address.", envvar="TRUEUP_OBSERVER_URL")] = "",
+    sheet: Annotated[
+        str, typer.Option("--sheet", help="The workbook's sheet, or the document's list, to read.")
+    ] = "",
+    header: Annotated[
+        int, typer.Option("--header-row", min=0, help="The row that names the columns; without it, 1.")
+    ] = 0,
+    columns: Annotated[
+        list[str],
+        typer.Option("--map", help="COLUMN=ATTRIBUTE of a header with other names; kept beside the file."),
+    ] = (),  # type: ignore[assignment]
+    mapping: Annotated[
+        Path | None,
+        typer.Option("--mapping", help="The kept mapping of columns; without it, TYPE.mapping.yaml there."),
+    ] = None,
     partial: Annotated[bool, typer.Option("--partial", help="What the file does not name is not missing.")] = False,
     simulated: Annotated[bool, typer.Option("--simulated", help="Mark the rows as made up.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")] = False,
 ) -> None:
     """Report the rows of a file to the observer, as one snapshot of one entity type."""
     try:
-        wanted = Import(_existing(file), entity_type.strip(), _instant(as_of), not partial, simulated)
+        asked = Asked(_existing(file, sheet.strip(), header), tuple(columns), mapping)
+        wanted = Import(asked.source, entity_type.strip(), _instant(as_of), not partial, simulated)
         address = url or find_url("observer")
-        outcome = _send(wanted, feed, address, token or _token(address, wanted.entity_type, feed), as_json)
+        token = token or _token(address, wanted.entity_type, feed)
+        wanted, outcome, unread = _send(wanted, asked, feed, address, token, as_json)
     except Refused as refused:
         _say_refusal(refused, as_json)
         raise typer.Exit(EXIT_COULD_NOT) from refused
     left_out = bool(outcome.refused or outcome.faults)
     if as_json:
-        print_json(_as_json(outcome, wanted))
+        print_json(_as_json(outcome, wanted, unread))
     else:
-        say(_page(outcome, wanted))
+        say(_page(outcome, wanted, unread))
     raise typer.Exit(EXIT_LEFT_OUT if left_out else 0)
 
 
-def _send(wanted: Import, feed: str, url: str, token: str, as_json: bool) -> Outcome:
-    silent = as_json or not sys.stderr.isatty()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with (
-        Observer(url, token) as observer,
-        Progress(*columns, console=Console(stderr=True), transient=True, disable=silent) as progress,
-    ):
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The file as it was asked for: a header of 0 is where the kept mapping says, or the first row; `columns` are
+    `--map` options, `mapping` the file that keeps them."""
+
+    source: Source
+    columns: tuple[str, ...] = ()
+    mapping: Path | None = None
+
+
+def _send(
+    wanted: Import, asked: Asked, feed: str, url: str, token: str, as_json: bool
+) -> tuple[Import, Outcome, Unread]:
+    with Observer(url, token) as observer, waiting.bar(as_json) as progress:
         _check_type(observer, wanted.entity_type)
         if feed:
             _same_feed(observer, wanted.entity_type, feed)
-        task = progress.add_task(f"{wanted.file.name} to the observer", total=count_rows(wanted.file))
-        return send(observer, wanted, lambda rows: progress.advance(task, rows))
+        spec = observer.declaration(wanted.entity_type)
+        wanted = _mapped(wanted, asked, spec)
+        task = progress.add_task(f"reading {wanted.source.name}", total=None)
+        rows, unread = survey(wanted, spec, lambda count: progress.advance(task, count))
+        progress.reset(task, description=f"{wanted.source.name} to the observer", total=rows)
+        return wanted, send(observer, wanted, lambda count: progress.advance(task, count)), unread
+
+
+def _mapped(wanted: Import, asked: Asked, spec: EntityType) -> Import:
+    """What to send, with the kept mapping, made anew and kept where `--map` says something."""
+    path = asked.mapping or mappings.path_for(asked.source, wanted.entity_type)
+    kept = mappings.read(path) if path.is_file() or (asked.mapping is not None and not asked.columns) else None
+    if kept is not None and kept.entity_type != wanted.entity_type:
+        told = f"{path} maps columns to {kept.entity_type}, not to {wanted.entity_type}."
+        raise Refused("bad_mapping", told, "Name another: --mapping FILE")
+    given = asked.source
+    part, header = given.part or (kept.part if kept else ""), given.header or (kept.header if kept else 1)
+    source = Source(given.path, part, header)
+    if asked.columns:
+        columns = format_of(source).header(source)
+        kept = mappings.made(kept, asked.columns, columns, source, (wanted.entity_type, spec))
+        if columns:
+            kept.check(source.name, columns)
+        mappings.write(path, kept)
+    return replace(wanted, source=source, mapping=kept)
 
 
 def _token(url: str, entity_type: str, feed: str) -> str:
@@ -94,12 +145,14 @@ def _same_feed(observer: Observer, entity_type: str, feed: str) -> None:
             )
 
 
-def _existing(file: Path | None) -> Path:
-    if file is None or not file.is_file():
-        raise Refused("no_such_file", f"there is no file {file or ''}".rstrip(), "Name a CSV or JSONL file.")
-    if not os.access(file, os.R_OK):
-        raise Refused("no_such_file", f"{file} can't be read", "Check its permissions.")
-    return file
+def _existing(file: Path | None, sheet: str, header: int) -> Source:
+    """The file of FILE or FILE#SHEET."""
+    if file is None:
+        raise Refused("no_such_file", "there is no file", f"Name a file: {SAYS}.")
+    source = source_of(str(file))
+    if not os.access(source.path, os.R_OK):
+        raise Refused("no_such_file", f"{source.path} can't be read", "Check its permissions.")
+    return Source(source.path, sheet or source.part, header)
 
 
 def _check_type(observer: Observer, given: str) -> None:
@@ -132,10 +185,10 @@ def _say_refusal(refused: Refused, as_json: bool) -> None:
         screen.print(clean(refused.what_to_do), style="cyan")
 
 
-def _page(outcome: Outcome, wanted: Import) -> list[str]:
+def _page(outcome: Outcome, wanted: Import, unread: Unread) -> list[str]:
     counts = outcome.counts
     lines = [
-        f"{wanted.file.name}: {outcome.rows:,} rows of {wanted.entity_type} reported by {outcome.feed}"
+        f"{wanted.source.name}: {outcome.rows:,} rows of {wanted.entity_type} reported by {outcome.feed}"
         f" as of {wanted.as_of}",
         f"  new or changed {counts['accepted']:,}   unchanged {counts['unchanged']:,}"
         f"   sent before {counts['duplicate']:,}   refused {counts['rejected']:,}",
@@ -145,6 +198,9 @@ def _page(outcome: Outcome, wanted: Import) -> list[str]:
     hidden = max(0, len(outcome.refused) - SHOWN) + max(0, len(outcome.faults) - SHOWN)
     if hidden:
         lines.append(f"  and {hidden:,} more; all of them: --json")
+    if wanted.mapping is not None:
+        lines.append(f"  columns by the mapping that is kept for {wanted.entity_type}")
+    lines += [f"  {clean(told)}" for told in unread.lines()]
     if wanted.complete and not outcome.complete:
         lines.append("  Not counted as a complete snapshot, because rows were left out: nothing goes missing by it.")
     if outcome.total is not None and outcome.total != outcome.rows:
@@ -155,9 +211,9 @@ def _page(outcome: Outcome, wanted: Import) -> list[str]:
     return lines
 
 
-def _as_json(outcome: Outcome, wanted: Import) -> dict[str, object]:
+def _as_json(outcome: Outcome, wanted: Import, unread: Unread) -> dict[str, object]:
     return {
-        "file": str(wanted.file),
+        "file": str(wanted.source.path),
         "entity_type": wanted.entity_type,
         "feed": outcome.feed,
         "snapshot": outcome.snapshot,
@@ -166,6 +222,7 @@ def _as_json(outcome: Outcome, wanted: Import) -> dict[str, object]:
         "counts": outcome.counts,
         "refused": [{"line": line, "reason_code": code, "reason": reason} for line, code, reason in outcome.refused],
         "faults": outcome.faults,
+        "could_not_read": unread.as_json(),
         "positions": outcome.positions,
         "control_total": outcome.total,
     }

@@ -9,14 +9,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
 import orjson
+from common.declarations.loader import parse_spec
+from common.declarations.models import EntityType
+from common.declarations.problems import Wrong
+from common.declarations.reading import Reader
 from common.errors import Refused
 
-from cli.preview.states import check_key, rows_of
+from cli.imports.formats import check_key, rows_of
+from cli.imports.mappings import Mapping
+from cli.imports.source import Place, Source, Told
+from cli.imports.unread import Unread
 
 BATCH_ROWS = 500
 BATCH_BYTES = 2 * 1024 * 1024
@@ -27,18 +33,20 @@ Sent = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """What to send. `as_of` is RFC 3339. `complete`: entities that the file does not name have gone missing."""
+    """What to send. `as_of` is RFC 3339. `complete`: entities that the file does not name have gone missing.
+    `mapping`: which of its columns are which of the declaration's."""
 
-    file: Path
+    source: Source
     entity_type: str
     as_of: str
     complete: bool = True
     simulated: bool = False
+    mapping: Mapping | None = None
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of it. `refused` has (line, reason code, reason); `faults` are lines that are no row at all.
+    """What became of it. `refused` has (place, reason code, reason); `faults` are lines that are no row at all.
 
     `complete` is False when anything was left out, whatever was asked: what is not known to be missing isn't.
     `total` is the control total that was sent: how many rows the file has, also those that were left out. None of a
@@ -48,7 +56,7 @@ class Outcome:
     snapshot: str
     feed: str
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STATUSES, 0))
-    refused: list[tuple[int, str, str]] = field(default_factory=list)
+    refused: list[tuple[Place, str, str]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     complete: bool = False
     positions: list[int] = field(default_factory=list)
@@ -64,7 +72,7 @@ class Outcome:
 class Line:
     """One row of the file; `key` is its text in the key's column, empty where there is none."""
 
-    number: int
+    number: Place
     key: str
     row: dict[str, Any]
 
@@ -93,6 +101,17 @@ class Observer:
     def entity_types(self) -> list[dict[str, str]]:
         found: list[dict[str, str]] = self._call("GET", "/v1/entity-types")
         return found
+
+    def declaration(self, entity_type: str) -> EntityType:
+        """The active declaration of the type. Raises `Refused` also for one that this command can't read."""
+        spec = self._call("GET", f"/v1/entity-types/{entity_type}")["spec"]
+        try:
+            made = parse_spec("EntityType", entity_type, spec).model
+        except Wrong as error:
+            told = f"the declaration of {entity_type} can't be read here: {error}"
+            raise Refused("declaration_unreadable", told, "Use the command of the release that runs.") from error
+        assert isinstance(made, EntityType)
+        return made
 
     def observations(self, snapshot: str, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         body = orjson.dumps(messages)
@@ -138,9 +157,9 @@ def send(observer: Observer, wanted: Import, sent: Sent) -> Outcome:
     is sent again.
     """
     rule = _rule(observer, wanted.entity_type)
-    check_key(wanted.file, rule["key"], wanted.entity_type)
+    check_key(wanted.source, rule["key"], wanted.entity_type, wanted.mapping)
     outcome = Outcome(_snapshot(wanted), rule["source"])
-    for batch in _batches(_lines(wanted.file, rule["key"], outcome.faults), wanted, outcome):
+    for batch in _batches(_lines(wanted, rule["key"], outcome.faults), wanted, outcome):
         messages = [message for _, message in batch]
         for (line, _), answer in zip(batch, observer.observations(outcome.snapshot, messages), strict=True):
             outcome.counts[answer["status"]] += 1
@@ -183,9 +202,17 @@ def _count(observer: Observer, wanted: Import, outcome: Outcome) -> None:
         raise Refused(str(answer["reason_code"]), str(answer["reason"]), "The rows are stored; the total is not.")
 
 
-def count_rows(path: Path) -> int:
-    """How many rows there are to send, for the progress bar."""
-    return sum(1 for _ in rows_of(path, []))
+def survey(wanted: Import, spec: EntityType, read: Sent) -> tuple[int, Unread]:
+    """How many rows there are to send, and what of them is going to be Unknown, because it can't be read. `read` is
+    told of every row. Raises `Refused` when the file can't be read to its end: before anything is sent."""
+    reader, unread, told = Reader(spec), Unread(), Told()
+    rows = 0
+    for place, row in rows_of(wanted.source, told, wanted.mapping):
+        rows += 1
+        unread.look(wanted.source.name, place, row, reader, spec)
+        read(1)
+    unread.take(wanted.source.name, told, spec)
+    return rows, unread
 
 
 def _rule(observer: Observer, entity_type: str) -> dict[str, str]:
@@ -201,25 +228,31 @@ def _rule(observer: Observer, entity_type: str) -> dict[str, str]:
 
 
 def _snapshot(wanted: Import) -> str:
-    digest = hashlib.sha256(wanted.file.read_bytes()).hexdigest()[:12]
+    with wanted.source.path.open("rb") as file:
+        whole = hashlib.file_digest(file, "sha256")
+    if wanted.mapping is not None or wanted.source.part or wanted.source.header != 1:
+        kept = wanted.mapping.model_dump() if wanted.mapping is not None else None
+        whole.update(orjson.dumps([wanted.source.part, wanted.source.header, kept]))  # other rows of the same bytes
+    digest = whole.hexdigest()[:12]
     marks = f"{wanted.complete:d}{wanted.simulated:d}"
     return f"{wanted.entity_type}-{wanted.as_of}-{digest}-{marks}"
 
 
-def _lines(path: Path, key_column: str, faults: list[str]) -> Iterator[Line]:
+def _lines(wanted: Import, key_column: str, faults: list[str]) -> Iterator[Line]:
     """The rows; a key that stands twice is a fault, because only one of them can be so."""
-    first: dict[str, int] = {}
-    for number, row in rows_of(path, faults):
+    first: dict[str, Place] = {}
+    name = wanted.source.name
+    for number, row in rows_of(wanted.source, Told(faults=faults), wanted.mapping):
         value = row.get(key_column)
         key = str(value).strip() if isinstance(value, str | int) else ""
         if key and first.setdefault(key, number) != number:
-            faults.append(f"{path.name}:{number}: {key} stands on line {first[key]} already; this row is left out")
+            faults.append(f"{name}:{number}: {key} stands on line {first[key]} already; this row is left out")
             continue
         yield Line(number, key, row)
 
 
-def _batches(lines: Iterator[Line], wanted: Import, outcome: Outcome) -> Iterator[list[tuple[int, dict[str, Any]]]]:
-    batch: list[tuple[int, dict[str, Any]]] = []
+def _batches(lines: Iterator[Line], wanted: Import, outcome: Outcome) -> Iterator[list[tuple[Place, dict[str, Any]]]]:
+    batch: list[tuple[Place, dict[str, Any]]] = []
     size = 0
     for line in lines:
         message = _message(line, wanted, outcome)

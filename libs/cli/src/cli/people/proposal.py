@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from common.declarations.writing import written
+from common.events.differ import ChangePreviewed
 from rich.table import Table
 from rich.text import Text
 
-from cli.people.screen import cell, table
+from cli.people.screen import PAGE_WIDTH, cell, table
 from cli.people.words import moment
+from cli.preview.changes import changed_lines, total_line
 
 _LINES = {"+": "green", "-": "red", "@": "dim"}
 
@@ -33,7 +35,21 @@ def proposal_page(proposal: Mapping[str, Any], zone: str, *, full: bool) -> list
     for item in proposal["documents"]:
         if full or item["change"] != "unchanged":
             parts += [cell(f"\n{item['kind']} {item['name']}: {item['change']}", "bold"), *_content(item)]
-    return [*parts, "", _standing(proposal, zone)]
+    return [*parts, "", *consequences(proposal, zone, full=full), _standing(proposal, zone)]
+
+
+def consequences(proposal: Mapping[str, Any], zone: str, *, full: bool = False) -> list[Text | Table | str]:
+    """What it would open, close and change; of one that is active, what was said of it then."""
+    preview = proposal.get("preview")
+    if preview is None or not (preview["current"] or proposal["activated_by"]):
+        waits = proposal["status"] == "proposed"
+        return [cell("What it would change is still being worked out.", "dim"), ""] if waits else []
+    said = ChangePreviewed.model_validate(preview["said"])
+    head = cell(f"What it would change, worked out {moment(preview['asof'], zone)}:", "bold")
+    if not said.states:
+        return [head, cell("  Nothing: every case is decided as before."), ""]
+    lines = [text for state in said.states for text in changed_lines(state, PAGE_WIDTH, full=full)]
+    return [head, cell(f"{total_line(said.states)}."), "", *lines]
 
 
 def _content(item: Mapping[str, Any]) -> Iterator[Text]:

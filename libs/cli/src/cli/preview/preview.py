@@ -68,7 +68,7 @@ class Preview:
     left_alone: list[Seen] = field(default_factory=list)
     met: int = 0
     asked_for: list[Seen] = field(default_factory=list)
-    set_aside: list[tuple[StateRow, str]] = field(default_factory=list)
+    set_aside: dict[str, list[tuple[StateRow, str]]] = field(default_factory=dict)
     unreadable: dict[str, list[StateRow]] = field(default_factory=dict)
     missing_types: list[str] = field(default_factory=list)
     objectives: list[Result] = field(default_factory=list)
@@ -134,11 +134,11 @@ def previews(
 ) -> list[Preview]:
     """One Preview for each desired state of the catalogue, by name. `only` limits the entities decided, not the
     rows that relations see."""
-    world = _World(catalogue, states)
+    world = World(catalogue, states)
     return [_preview(catalogue.compiled(name), world, at, only) for name in sorted(catalogue.desired_states)]
 
 
-def _preview(state: CompiledDesiredState, world: "_World", at: date | datetime, only: frozenset[str]) -> Preview:
+def _preview(state: CompiledDesiredState, world: "World", at: date | datetime, only: frozenset[str]) -> Preview:
     result = Preview(state, world.catalogue, instant_of(at, state.zone))
     entity_type = state.spec.selector.entity
     result.missing_types = world.missing(entity_type)
@@ -148,6 +148,8 @@ def _preview(state: CompiledDesiredState, world: "_World", at: date | datetime, 
         result.total += 1
         if not only or key in only:
             _decide(result, world, entity_type, row, only)
+    types = dict.fromkeys((entity_type, *(join.other for join in world.catalogue.joins_of(entity_type))))
+    result.set_aside = {name: rows for name in types if (rows := world.set_aside(name))}
     if not only and result.in_force:
         pairs = zip(state.objectives, result.contributions, strict=True)
         result.objectives = [measured(one, every, result.asof, state.zone) for one, every in pairs]
@@ -155,11 +157,9 @@ def _preview(state: CompiledDesiredState, world: "_World", at: date | datetime, 
     return result
 
 
-def _decide(result: Preview, world: "_World", entity_type: str, row: StateRow, only: frozenset[str]) -> None:
+def _decide(result: Preview, world: "World", entity_type: str, row: StateRow, only: frozenset[str]) -> None:
     state = result.state
-    view, set_aside = world.view(entity_type, row)
-    if set_aside:
-        result.set_aside.append((row, set_aside))
+    view = world.view(entity_type, row)
     evaluation = evaluate(state, view, result.asof)
     standing = evaluation.standing
     seen = Seen(row, evaluation, evaluation.slots)
@@ -202,12 +202,13 @@ def last_day(due: datetime, zone: ZoneInfo) -> date:
     return (due.astimezone(zone) - timedelta(microseconds=1)).date()
 
 
-class _World:
+class World:
     """All rows, read once, with an index from a key to the rows that name it."""
 
     def __init__(self, catalogue: Catalogue, states: Mapping[str, State]) -> None:
         self.catalogue, self.states = catalogue, states
         self._read: dict[tuple[str, str], tuple[Mapping[str, Slot], str]] = {}
+        self._set_aside: dict[str, list[tuple[StateRow, str]]] = {}
         self._named: dict[tuple[str, str], dict[str, list[Candidate]]] = {}
         for join in catalogue.joins():
             self._index(join.other, join.through)
@@ -216,12 +217,25 @@ class _World:
         wanted = [entity_type, *(join.other for join in self.catalogue.joins_of(entity_type))]
         return [name for name in dict.fromkeys(wanted) if name not in self.states]
 
-    def view(self, entity_type: str, row: StateRow) -> tuple[EntityView, str]:
-        values, set_aside = self._values(entity_type, row)
+    def keys(self, entity_type: str) -> Iterable[str]:
+        """The keys that were given of a type that is declared."""
+        known = entity_type in self.catalogue.entity_types and entity_type in self.states
+        return self.states[entity_type].rows if known else ()
+
+    def row(self, entity_type: str, key: str) -> StateRow | None:
+        given = self.states.get(entity_type) if entity_type in self.catalogue.entity_types else None
+        return given.rows.get(key) if given else None
+
+    def set_aside(self, entity_type: str) -> list[tuple[StateRow, str]]:
+        """The rows that contradict themselves, of those that were read so far: by key, each with the reason."""
+        return sorted(self._set_aside.get(entity_type, ()), key=lambda item: item[0].key)
+
+    def view(self, entity_type: str, row: StateRow) -> EntityView:
+        values, _ = self._values(entity_type, row)
         view = EntityView(entity_type, row.key, values, _origin(entity_type, row))
         relations = self.catalogue.relations[entity_type]
         candidates = {item.name: self._candidates(item.relation, row.key, values) for item in relations}
-        return with_relations(view, relations, candidates), set_aside
+        return with_relations(view, relations, candidates)
 
     def _candidates(self, relation: Relation, key: str, values: Mapping[str, Slot]) -> Iterable[Candidate] | Unknown:
         if relation.other not in self.states:
@@ -236,6 +250,8 @@ class _World:
         if known is None:
             reading = self.catalogue.readers[entity_type].read(row.row)
             known = self._read[entity_type, row.key] = (reading.values, reading.set_aside)
+            if reading.set_aside:
+                self._set_aside.setdefault(entity_type, []).append((row, reading.set_aside))
         return known
 
     def _index(self, other: str, through: str) -> None:

@@ -8,7 +8,7 @@ from common.declarations.evaluation import RuleResult
 from common.objectives import wording
 from common.objectives.contributing import Result
 
-from cli.preview import figures
+from cli.preview import figures, unread
 from cli.preview.preview import OPEN, Preview, Seen
 from cli.preview.states import State
 
@@ -17,6 +17,7 @@ def as_json(found: Sequence[Preview], given: Mapping[str, State], exit_code: int
     """The whole answer of `trueup diff --json`. Instants are RFC 3339; statuses are Met, Missed, Unknown, Pending."""
     return {
         "desired_states": [_preview(preview) for preview in found],
+        "could_not_read": unread.of(found, given).as_json(),
         "left_out": [fault for state in given.values() for fault in state.faults],
         "exit_code": exit_code,
     }
@@ -57,7 +58,11 @@ def _preview(preview: Preview) -> dict[str, Any]:
         "undecided": [_case(preview, seen) for seen in preview.undecided],
         "on_track": [seen.key for seen in preview.on_track],
         "asked": [_case(preview, seen) for seen in preview.asked_for],
-        "set_aside": [{"key": row.key, "reason": reason} for row, reason in preview.set_aside],
+        "set_aside": [
+            {"entity_type": name, "key": row.key, "reason": reason}
+            for name, rows in preview.set_aside.items()
+            for row, reason in rows
+        ],
         "people": {
             "confirmations": work.confirmations,
             "plans": work.drafted,

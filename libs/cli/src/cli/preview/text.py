@@ -9,6 +9,7 @@ from common.declarations.values import day_text
 from common.objectives import wording
 from rich.text import Text
 
+from cli.imports.unread import Unread
 from cli.preview import figures
 from cli.preview.details import case_lines, quoted
 from cli.preview.preview import Preview, Seen, missed
@@ -75,13 +76,12 @@ def _read(preview: Preview, asking: Asking) -> list[Text]:
         told = f"No {name} records were given"
         told += ", so nothing can count as done." if decides else f"; {relation} is unknown." if relation else "."
         lines.append(line(("Missing  ", WARN), (f"{told}   add: --state {name}=FILE", "")))
-    if preview.set_aside:
-        keys = keys_text([row.key for row, _ in preview.set_aside])
-        lines.append(
-            line(
-                ("Set aside", WARN), (f" {counted(len(preview.set_aside), 'row')} contradict themselves: {keys}", "")
-            )
+    for name, rows in preview.set_aside.items():
+        keys = keys_text([row.key for row, _ in rows], 100 if asking.full else 6)
+        told = (
+            f"{counted(len(rows), name)} that {'contradicts itself' if len(rows) == 1 else 'contradict themselves'}"
         )
+        lines.append(line(("Set aside", WARN), (f" {told}: {keys}", "")))
     return lines
 
 
@@ -239,6 +239,18 @@ def _unreadable(preview: Preview, width: int) -> list[Text]:
         told = clip(f"{item.attribute:<{widest}}  {item.count:>3}: {', '.join(parts)}", width - 16)
         lines.append(line((f"{head:<16}", WARN), (told, "")))
     return [*lines, line()] if lines else []
+
+
+def unread_lines(unread: Unread, full: bool) -> list[Text]:
+    """With `full` each cell that could not be read; without, how many there are."""
+    if not unread.count and not unread.strange:
+        return []
+    if not full:
+        told = f"{counted(unread.count, 'cell')} could not be read and {'is' if unread.count == 1 else 'are'} Unknown"
+        fields = counted(sum(unread.strange.values()), "field")
+        more = f", {fields} of the document not understood" if unread.strange else ""
+        return [line((f"{told}{more}. Each of them: --full, or --json", FAINT)), line()]
+    return [*(line((clean(item), "")) for item in unread.lines(every=True)), line()]
 
 
 def fault_lines(faults: Sequence[str], full: bool) -> list[Text]:

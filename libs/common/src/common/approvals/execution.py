@@ -137,14 +137,19 @@ def _check_part(decision: Decision, part: str, case: Case, catalogue: Catalogue)
 
 
 def _check_person(decision: Decision, signature: str | None, case: Case, directory: Directory) -> None:
+    check_signed(decision, signature, case, directory)
     person = directory.person(decision.person)
-    check_signature(decision, signature, person.key)
+    if decision.role not in person.roles:
+        raise refuse("role_not_held", f"{person.name} does not hold the role {decision.role}")
+
+
+def check_signed(decision: Decision, signature: str | None, case: Case, directory: Directory) -> None:
+    """Raise `Refused` unless the person whom the decision names signed it, about this case of this realm."""
+    check_signature(decision, signature, directory.person(decision.person).key)
     if decision.realm != directory.realm:
         raise refuse("wrong_realm")
     if decision.case != case.id:
         raise refuse("wrong_case")
-    if decision.role not in person.roles:
-        raise refuse("role_not_held", f"{person.name} does not hold the role {decision.role}")
 
 
 def _check_grant(case: Case, plan: PlanDrafted, asof: datetime) -> None:

@@ -100,6 +100,11 @@ class Catalogue:
         return replace(applied, authors={**self.authors, (data.kind, data.name): data.author})
 
     @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) over all documents; that of none is a digest, too."""
+        return digest(sorted([kind, name, item.digest] for (kind, name), item in self.documents.items()))
+
+    @cached_property
     def entity_types(self) -> Mapping[str, EntityType]:
         return self._of(EntityType)
 

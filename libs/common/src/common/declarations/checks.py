@@ -5,7 +5,7 @@ from functools import partial
 from itertools import product
 from zoneinfo import ZoneInfo
 
-from common.declarations import compiling, sensitivity, templates
+from common.declarations import choices, compiling, sensitivity, templates
 from common.declarations.catalogue import Catalogue, policy_facts
 from common.declarations.expressions import Condition, Language, Scope
 from common.declarations.handling import AcceptedGap, Source
@@ -64,10 +64,15 @@ def _broken(documents: list[Document], active: Catalogue, after: Catalogue) -> l
             continue
         checker = _Checker(document, after)
         checker.run()
-        for fault in checker.problems[:1]:
+        # What is in force already may compare with what never is: that has not come to be with this.
+        for fault in [one for one in checker.problems if one.reason_code != choices.CODE][:1]:
             told = f"With this, the active {document.kind} {document.name} no longer holds: {fault.message}"
             problems.append(documents[0].problem((), Wrong("breaks_active", told, fault.hint)))
     return problems
+
+
+_FILLED = {"text": "and a text", "date": '"{today + 14 days}"', "list": "[a, b]", "number": "1"}
+"""How a parameter of each type could be filled in."""
 
 
 class _Checker:
@@ -145,15 +150,44 @@ class _Checker:
         for rule, steps in remediation.playbook.items():
             for index, step in enumerate(steps):
                 path: Path = ("remediation", "playbook", rule, index)
-                if self._exists("action under actions", step.action, allowed, (*path, "action")) and state:
+                if self._listed(step.action, allowed, (*path, "action")) and state:
                     self._step(step, path, state.language)
+        self._renames(spec)
         if self._all.policy(name) is None:
             hint = "Add an ApprovalPolicy with: covers: " + name
             self._report((), Wrong("no_policy", f"No ApprovalPolicy covers {name}.", hint))
         if state is not None and not self.problems:
             types = self._all.entity_types
+            choices.check(spec, types[spec.selector.entity], types, self._report)
             hidden = sensitivity.sensitive_variables(types[spec.selector.entity], types)
             sensitivity.check_desired_state(state, hidden, self._report)
+
+    def _renames(self, spec: DesiredState) -> None:
+        """What goes on under another name must be one thing: of one sort, and not two that are active."""
+        active = self._active.desired_states.get(self._document.name) if self._active else None
+        if active is None:
+            return
+        rules, objectives = {rule.name for rule in active.rules}, {one.name for one in active.objectives}
+        for path, item, former in spec.renames:
+            same, other = (objectives, rules) if path[0] == "objectives" else (rules, objectives)
+            if former in same and item in same:
+                told = f"{former} and {item} are both active, so {item} was not called {former}."
+                hint = "Drop formerly: what was two can't go on as one."
+                self._report(path, Wrong("ambiguous_rename", told, hint))
+            elif former in other:
+                told = f"{former} is {'an objective' if former in objectives else 'a rule'} of the active version."
+                hint = "Only a rule goes on as a rule, and an objective as an objective: drop formerly."
+                self._report(path, Wrong("ambiguous_rename", told, hint))
+
+    def _listed(self, action: str, allowed: Iterable[str], path: Path) -> bool:
+        names = list(allowed)
+        if action not in names:
+            told = f"There is no action {action!r} under remediation.actions."
+            hint = did_you_mean(action, names)
+            if action in self._all.actions:
+                hint = f"Add it there: actions: [{', '.join([*names, action])}]"
+            self._report(path, Wrong("unknown_name", told, hint))
+        return action in names
 
     def _step(self, step: Step, path: Path, language: Language) -> None:
         action = self._all.actions.get(step.action)
@@ -171,7 +205,8 @@ class _Checker:
         for name in action.parameters:
             if name not in step.parameters:
                 told = f"{step.action} needs the parameter {name}."
-                self._report((*path, "with"), Wrong("missing_parameter", told, f"Add {name}: ..."))
+                hint = f"Add {name}: {_FILLED[action.parameters[name]]}"
+                self._report((*path, "with"), Wrong("missing_parameter", told, hint))
         if step.why:
             self._filled((*path, "why"), lambda: templates.parse(step.why or "", language.scope))
 

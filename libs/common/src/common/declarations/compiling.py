@@ -188,6 +188,7 @@ class _Compiler:
             calendar=self._calendar,
             objectives=objectives,
             clauses=clauses,
+            renamed={former: rule.name for rule in spec.rules for former in rule.formerly},
         )
 
     def _condition(self, source: str, path: Path, may_ask_known: bool = False) -> Condition:

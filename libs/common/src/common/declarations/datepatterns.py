@@ -58,7 +58,8 @@ def _regex(pattern: str) -> re.Pattern[str]:
             break
         if match["field"]:
             if match["field"] not in _FIELDS:
-                raise Wrong("date_pattern", f"{match['field']!r} in {pattern!r} is not a known date field.", _HINT)
+                told = f"{match['field']!r} in {pattern!r} is not a known date field."
+                raise Wrong("date_pattern", told, _suggestion(pattern) or _HINT)
             seen.append(match["field"][0])
             parts.append(_FIELDS[match["field"]])
         else:
@@ -74,6 +75,17 @@ def _regex(pattern: str) -> re.Pattern[str]:
 
 
 _HINT = 'Use yyyy, MMMM, MM, M, dd, d, HH, mm, ss, XXX; text in quotes: "MMMM d, yyyy", "yyyy-MM-dd\'T\'HH:mm:ssXXX".'
+
+
+_ELSEWHERE = {"%Y": "yyyy", "%m": "MM", "%d": "dd", "%H": "HH", "%M": "mm", "%S": "ss", "YYYY": "yyyy", "DD": "dd"}
+
+
+def _suggestion(pattern: str) -> str:
+    """What to write for a pattern as other programs write it; empty where that is not known."""
+    ours = re.sub("|".join(_ELSEWHERE), lambda found: _ELSEWHERE[found[0]], pattern)
+    ours = "MM".join(ours.split("mm", 1)) if "MM" not in ours else ours  # months, in what looks like minutes
+    fields = {match["field"] for match in _TOKEN.finditer(ours) if match["field"]}
+    return f'Write: "{ours}".' if fields <= _FIELDS.keys() and {"yyyy", "MM", "dd"} <= fields else ""
 
 
 def _value(found: dict[str, str | None], with_time: bool) -> date | datetime:

@@ -1,6 +1,6 @@
 """Deciding one desired state for one entity at one instant. Pure: the same input gives the same result."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
@@ -16,7 +16,7 @@ from common.declarations.objectives import CompiledObjective
 from common.declarations.periods import Period
 from common.declarations.ruling import RuleKind, RuleResult
 from common.declarations.templates import Template
-from common.declarations.values import Slot, Status, Unknown, to_json
+from common.declarations.values import Sensitive, Slot, Status, Unknown, to_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,8 @@ class Evaluation:
         return "on track" if Status.PENDING in statuses else "met"
 
 
+MOST_ANSWERS = 2_048
+"""Of how many different values the answers of one condition are kept."""
 _FAILING = (Status.MISSED, Status.UNKNOWN, Status.SOON)
 
 
@@ -90,7 +92,7 @@ class Rule:
 @dataclass(frozen=True, slots=True)
 class CompiledDesiredState:
     """A desired state ready to decide. `relations` are all relations of the entity type, `relations_read` those
-    its conditions read."""
+    its conditions read, `renamed` rules by their former names."""
 
     name: str
     spec: DesiredState
@@ -111,6 +113,7 @@ class CompiledDesiredState:
     calendar: Calendar
     objectives: tuple[CompiledObjective, ...] = ()
     clauses: tuple[Clause, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -163,17 +166,23 @@ class _Sight:
         self.slots: dict[str, Slot] = _slots(state, entity, asof)
         self.slots["today"] = local.date()
         self.slots["now"] = asof
-        self._bound: Bound = state.language.bind(self.slots, state.slots_needed)
+        self._bound: Bound | None = None
         self._facts: dict[str, Fact] = {}
 
     def decide(self, condition: Condition) -> Outcome:
-        if condition.known is None:  # the hot path of Language.decide, without the call
-            result = condition.program.eval(self._bound.activation).value()
-            if result is True:
-                return MET
-            if result is False:
-                return MISSED
-        return self._state.language.decide(condition, self._bound)
+        """As `Language.decide`. Populations repeat themselves: what was decided of the same values is kept."""
+        reads, slots = condition.reads, self.slots
+        key = slots[reads[0]] if len(reads) == 1 else tuple([slots[name] for name in reads])
+        if (found := condition.answers.get(key)) is not None:
+            return found
+        if self._bound is None:
+            self._bound = self._state.language.bind(slots, self._state.slots_needed)
+        outcome = self._state.language.decide(condition, self._bound)
+        if outcome.status is not Status.UNKNOWN and "now" not in reads and _plain(slots[name] for name in reads):
+            if len(condition.answers) >= MOST_ANSWERS:
+                condition.answers.clear()
+            condition.answers[key] = outcome
+        return outcome
 
     def condition(self, name: str, condition: Condition) -> RuleResult:
         outcome = self.decide(condition)
@@ -297,6 +306,11 @@ class _Sight:
         if name in ("today", "now") or origin is None or name in self._entity.related:
             return Fact(name, to_json(slot), None, None, unknown)
         return Fact(name, to_json(slot), origin.stream, origin.event_id, unknown)
+
+
+def _plain(slots: Iterable[Slot]) -> bool:
+    """Whether all are values that may be kept in memory: nothing sensitive, nothing Unknown."""
+    return not any(isinstance(slot, Unknown | Sensitive) for slot in slots)
 
 
 def _day(by: Slot, zone: ZoneInfo) -> date:

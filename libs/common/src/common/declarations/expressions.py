@@ -9,13 +9,14 @@ BOOL at the end is Unknown.
 import itertools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from cel_expr_python import cel
 
+from common.declarations import habits
 from common.declarations.problems import Wrong, did_you_mean
 from common.declarations.values import Decimal, Sensitive, Slot, Status, Unknown, Value, ValueType
 
@@ -66,13 +67,15 @@ class Condition:
     """A compiled condition.
 
     `reads` are the variables it depends on, in order of first use. `known` is the variable when the whole
-    condition is `known(x)`; otherwise `program` is the compiled CEL.
+    condition is `known(x)`; otherwise `program` is the compiled CEL. `answers` are the results it has come to, by
+    the values that it read (`evaluation`).
     """
 
     source: str
     reads: tuple[str, ...]
     known: str | None = None
     program: Any = None
+    answers: dict[Any, Outcome] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def follows_clock(self) -> tuple[str, ...]:
@@ -102,6 +105,12 @@ class Language:
         `known(x)` is accepted as a whole condition and only with `may_ask_known` (in `expect`, `done`, `proof`):
         as a `when` it would let missing information excuse an entity. Raises Wrong with what to write instead.
         """
+        try:
+            return self._compiled(source, done, may_ask_known)
+        except Wrong as fault:
+            raise habits.explained(fault, source, self.scope) from fault
+
+    def _compiled(self, source: str, done: Condition | None, may_ask_known: bool) -> Condition:
         if (whole := _KNOWN.fullmatch(source)) is not None:
             if not may_ask_known:
                 raise Wrong("known_not_here", "known(x) is an expectation of its own.", "Use it after expect: alone.")
@@ -117,7 +126,9 @@ class Language:
         except Exception as error:  # the runtime raises RuntimeError and others: all mean that it does not compile
             raise _human(str(error), source) from error
         if program.return_type() != cel.Type.BOOL:
-            raise Wrong("not_a_condition", f"{source!r} is neither true nor false.", "Compare it: ... == 'open'.")
+            raise Wrong(
+                "not_a_condition", f"{source!r} is neither true nor false.", f"Compare it: {source} == 'open'."
+            )
         return Condition(source, reads, program=program)
 
     def bind(self, slots: Mapping[str, Slot], only: tuple[str, ...] | None = None) -> Bound:
@@ -330,6 +341,8 @@ def _goes(operator: str, kinds: list[str]) -> str:
         return "Ask whether it contains one value: 'A' in areas."
     if operator in METHODS:
         return METHODS[operator]
+    if set(kinds) == {"yes/no", "text"}:
+        return "What is yes or no stands alone: paid, or !paid."
     if "date" in kinds and "text" in kinds:
         return "Compare a date with a date attribute, today, or today - days(90)."
     return "Compare values of the same kind."

@@ -3,9 +3,9 @@
 import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, InstanceOf
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from common.declarations import datepatterns, periods
@@ -28,15 +28,23 @@ class Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel)
 
 
+def like(value: str, between: str) -> str:
+    """A name or word that may be written, like the one that may not."""
+    words = re.findall("[a-z0-9]+", value.lower())
+    return between.join(words)[:63] if words and words[0][0].isalpha() else f"late{between}payments"
+
+
 def _name(value: str) -> str:
     if not _NAME.fullmatch(value) or len(value) > 63:
-        refuse("bad_name", f"{value!r} is not a name.", "Use lower-case letters, digits and hyphens: late-payments.")
+        hint = f"Use lower-case letters, digits and hyphens: {like(value, '-')}."
+        refuse("bad_name", f"{value!r} is not a name.", hint)
     return value
 
 
 def _word(value: str) -> str:
     if not _WORD.fullmatch(value) or len(value) > 63:
-        refuse("bad_name", f"{value!r} cannot be used in expressions.", "Use lower-case letters, digits and _.")
+        hint = f"Use lower-case letters, digits and _: {like(value, '_')}."
+        refuse("bad_name", f"{value!r} cannot be used in expressions.", hint)
     if value in _TAKEN:
         refuse("bad_name", f"{value!r} already means something in expressions.", f"Use another word: {value}_value.")
     return value
@@ -50,7 +58,8 @@ def _sentence(value: str) -> str:
 
 def _expression(value: object) -> object:
     if isinstance(value, bool | int):
-        refuse("not_an_expression", f"{value!r} is not a condition.", "Write a condition, such as status == 'open'.")
+        shown = str(value).lower()
+        refuse("not_an_expression", f"{shown} is not a condition.", "Write a condition, such as status == 'open'.")
     if isinstance(value, str) and not 0 < len(value) <= 2000:
         refuse("not_an_expression", "This condition is empty or longer than 2000 characters.")
     return value
@@ -61,7 +70,7 @@ def _period(value: object) -> object:
         return value
     period = periods.parse(value)
     if period is None:
-        refuse("bad_period", f"{value!r} is not a period.", "Write: 30 days, 1 day or 5 business days.")
+        refuse("bad_period", f"{value!r} is not a period.", f"Write: {_in_days(value)} or 5 business days.")
     return period
 
 
@@ -74,6 +83,12 @@ def _span(value: object) -> object:
     return timedelta(**{f"{match[2]}s": int(match[1])})
 
 
+def _in_days(value: object) -> str:
+    """What was probably meant, in days."""
+    found = re.match(r"(\d{1,4})\s*(w)?", str(value))
+    return str(periods.Period(int(found[1]) * (7 if found[2] else 1), "day")) if found else "30 days"
+
+
 def _day(value: str) -> str:
     if datepatterns.compiled("yyyy-MM-dd")(value) is None:
         refuse("bad_date", f"{value!r} is not a date.", "Write it as 2023-07-01.")
@@ -84,7 +99,10 @@ def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError):
-        refuse("bad_timezone", f"{value!r} is not a time zone.", "Use a name such as America/New_York or UTC.")
+        city = value.replace(" ", "_").lower()
+        near = sorted(name for name in available_timezones() if name.lower().rpartition("/")[2] == city)
+        hint = f"Did you mean {near[0]}?" if near else "Use a name such as America/New_York or UTC."
+        refuse("bad_timezone", f"{value!r} is not a time zone.", hint)
     return value
 
 
@@ -97,15 +115,40 @@ def _quorum(value: dict[str, int]) -> dict[str, int]:
     return value
 
 
-Name = Annotated[str, AfterValidator(_name)]
-Word = Annotated[str, AfterValidator(_word)]
-Sentence = Annotated[str, AfterValidator(_sentence)]
-Expression = Annotated[str, BeforeValidator(_expression)]
-PeriodText = Annotated[InstanceOf[periods.Period], BeforeValidator(_period)]
-SpanText = Annotated[InstanceOf[timedelta], BeforeValidator(_span)]
-Day = Annotated[str, AfterValidator(_day)]
-Zone = Annotated[str, AfterValidator(_zone)]
-Quorum = Annotated[dict[Name, int], AfterValidator(_quorum)]
+def _shape(word: str, example: Any, **schema: Any) -> WithJsonSchema:
+    """What editors and `trueup explain` are told of a field: the word for what stands there, and an example."""
+    return WithJsonSchema({"type": "string", **schema, "title": word, "examples": [example]})
+
+
+Name = Annotated[str, AfterValidator(_name), _shape("name", "late-payments", pattern=f"^{_NAME.pattern}$")]
+Word = Annotated[str, AfterValidator(_word), _shape("word", "paid_on", pattern=f"^{_WORD.pattern}$")]
+Formerly = Annotated[tuple[Name, ...], Field(strict=False, max_length=20)]
+"""What a rule or an objective was called before: its history goes on under the new name."""
+Sentence = Annotated[str, AfterValidator(_sentence), _shape("text", "...", minLength=1, maxLength=1000)]
+Dated = Annotated[str, _shape("date attribute", "due_on")]
+Column = Annotated[str, AfterValidator(_sentence), _shape("column", "paid_on", minLength=1, maxLength=1000)]
+Expression = Annotated[str, BeforeValidator(_expression), _shape("condition", "status == 'open'", maxLength=2000)]
+PeriodText = Annotated[
+    InstanceOf[periods.Period],
+    BeforeValidator(_period),
+    _shape("period", "30 days", pattern=f"^{periods.PATTERN}$"),
+]
+SpanText = Annotated[
+    InstanceOf[timedelta], BeforeValidator(_span), _shape("span of time", "26 hours", pattern=f"^{_SPAN.pattern}$")
+]
+Day = Annotated[str, AfterValidator(_day), _shape("date", "2023-07-01", pattern=r"^\d{4}-\d{2}-\d{2}$")]
+Zone = Annotated[str, AfterValidator(_zone), _shape("time zone", "America/New_York")]
+Quorum = Annotated[
+    dict[Name, int],
+    AfterValidator(_quorum),
+    _shape(
+        "people by role",
+        {"control-owner": 1},
+        type="object",
+        minProperties=1,
+        additionalProperties={"type": "integer", "minimum": 1, "maximum": 9},
+    ),
+]
 Level = Literal["L0", "L1", "L2", "L3"]
 Risk = Literal["low", "medium", "high"]
 
@@ -132,7 +175,9 @@ def _read(value: object) -> Read:
         return Read(type=value)
     if not isinstance(value, str):
         refuse("bad_read", f"{value!r} does not say how to read the column.", _READ_HINT)
-    if not re.search("y|M|d", value) or value.isalpha():
+    if value in ("date", "datetime", "day"):
+        refuse("bad_read", f"{value!r} does not say how dates are written.", 'Write their pattern: "yyyy-MM-dd".')
+    if not re.search("[yYmMdD]", value) or value.isalpha():
         refuse("bad_read", f"{value!r} does not say how to read the column.", _READ_HINT)
     try:
         datepatterns.compiled(value)
@@ -147,12 +192,20 @@ _READ_HINT = (
 )
 
 
+def _shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
 def _table(value: dict[Any, Any]) -> Read:
-    kinds = {type(item) for item in value.values()}
-    if not value or len(value) > 500 or len(kinds) != 1 or not kinds <= {str, bool, int}:
-        refuse("bad_read", "A table gives words, numbers or true/false, and only one of these kinds.", _READ_HINT)
+    kinds = {type(item): f"{key} gives {_shown(item)}" for key, item in value.items()}
+    if len(kinds) > 1:
+        told = f"A table gives words, numbers or true/false, and only one of these: {', '.join(kinds.values())}."
+        refuse("bad_read", told, 'For yes and no write {"Y": true, "N": false}; for words {"Y": yes, "N": no}.')
+    if not value or len(value) > 500 or not kinds.keys() <= {str, bool, int}:
+        refuse("bad_read", "A table gives up to 500 words, numbers or true/false.", _READ_HINT)
     types: dict[type, ValueType] = {str: "text", bool: "yes/no", int: "number"}
-    return Read(type=types[kinds.pop()], table={" ".join(str(key).split()): item for key, item in value.items()})
+    table = {" ".join(str(key).split()): item for key, item in value.items()}
+    return Read(type=types[next(iter(kinds))], table=table)
 
 
 def _template(value: object) -> object:
@@ -162,7 +215,20 @@ def _template(value: object) -> object:
     return tuple(str(item) for item in items) if isinstance(value, list | tuple) else value
 
 
-Template = Annotated[str | int | tuple[str, ...], BeforeValidator(_template)]
-
-
-ReadText = Annotated[Read, BeforeValidator(_read)]
+_CELL = {"type": ["string", "integer", "boolean"]}
+Template = Annotated[
+    str | int | tuple[str, ...],
+    BeforeValidator(_template),
+    _shape("parameter", "{today + 14 days}", type=["string", "integer", "array"], items={"type": "string"}),
+]
+ReadText = Annotated[
+    Read,
+    BeforeValidator(_read),
+    _shape(
+        "way to read",
+        "yyyy-MM-dd",
+        type=["string", "array", "object"],
+        items=_CELL,
+        additionalProperties=_CELL,
+    ),
+]

@@ -10,8 +10,11 @@ from pydantic import AfterValidator, Field, model_validator
 from common.declarations import later, sql
 from common.declarations.calendars import Calendar
 from common.declarations.fields import (
+    Column,
+    Dated,
     Day,
     Expression,
+    Formerly,
     Level,
     Name,
     PeriodText,
@@ -42,7 +45,7 @@ def _ranked(value: dict[str, str]) -> dict[str, str]:
 
 
 class Attribute(Strict):
-    column: Sentence = Field(alias="from")
+    column: Column = Field(alias="from")
     read: ReadText = Read(type="text")
 
 
@@ -83,7 +86,7 @@ class Relation(Strict):
 class EntityType(Strict):
     about: Sentence
     source: Name
-    key: Sentence
+    key: Column
     fresh_for: PeriodText | None = None
     sensitive: tuple[str, ...] = Field(default=(), strict=False)
     checks: tuple[Expression, ...] = Field(default=(), strict=False, max_length=50)
@@ -147,6 +150,7 @@ class Selector(Strict):
 
 class Expectation(Strict):
     name: Name
+    formerly: Formerly = ()
     when: Expression | None = None
     expect: Expression
     says: Sentence
@@ -154,9 +158,10 @@ class Expectation(Strict):
 
 class Deadline(Strict):
     name: Name
+    formerly: Formerly = ()
     when: Expression | None = None
     expect: Expression
-    by: str
+    by: Dated
     plus: PeriodText | None = None
     lead: PeriodText | None = None
     says: Sentence
@@ -197,7 +202,11 @@ class DesiredState(Strict):
     selector: Selector
     done: Expression
     severity: Annotated[dict[Literal["urgent", "high", "medium", "low"], Expression], AfterValidator(_ranked)] = (
-        Field(min_length=1)
+        Field(
+            min_length=1,
+            title="conditions by severity",
+            examples=[{"high": "amount > 1000.0", "medium": "otherwise"}],
+        )
     )
     expectations: tuple[Expectation, ...] = Field(default=(), strict=False, max_length=100)
     deadlines: tuple[Deadline, ...] = Field(default=(), strict=False, max_length=100)
@@ -225,6 +234,7 @@ class DesiredState(Strict):
                 refuse("bad_name", f"A rule cannot be named {name!r}: there is one already.", "Rename it.", at)
             if name in names[:index]:
                 refuse("duplicate_rule", f"Two rules are named {name!r}.", "Each rule needs its own name.", at)
+        self._check_renames(names)
         if not names:
             refuse("no_rules", "Nothing is expected.", "Add at least one entry under expectations or deadlines.")
         *_, (_, last) = self.severity.items()
@@ -244,6 +254,32 @@ class DesiredState(Strict):
                     ("remediation", "playbook", rule),
                 )
         return self
+
+    @property
+    def renames(self) -> tuple[tuple[Path, str, str], ...]:
+        """(where it stands, name, former name) of every rule and objective that was called otherwise."""
+        sorts: tuple[tuple[str, tuple[Expectation | Deadline | Objective, ...]], ...] = (
+            ("expectations", self.expectations),
+            ("deadlines", self.deadlines),
+            ("objectives", self.objectives),
+        )
+        return tuple(
+            ((sort, index, "formerly"), item.name, former)
+            for sort, items in sorts
+            for index, item in enumerate(items)
+            for former in item.formerly
+        )
+
+    def _check_renames(self, names: list[str]) -> None:
+        """One former name has one successor, and is no name any more."""
+        taken: dict[str, str] = {}
+        for at, name, former in self.renames:
+            if former in names:
+                told = f"{name} was formerly {former!r}, and there is a {former!r} still."
+                refuse("ambiguous_rename", told, "A rule that is still there was not renamed: drop one.", at)
+            if taken.setdefault(former, name) != name:
+                told = f"Both {taken[former]} and {name} were formerly {former!r}."
+                refuse("ambiguous_rename", told, "Its history can go on under one name only: keep one.", at)
 
 
 class Limits(Strict):
@@ -296,12 +332,7 @@ class ActionType(Strict):
                 "Write: autonomy: L2.",
                 ("autonomy",),
             )
-        if (self.provider == "sql") != (self.sql is not None):
-            refuse(
-                "bad_sql", "The provider sql needs a statement, and only it.", "Add or drop sql: {statement: ...}."
-            )
-        if self.sql is not None:
-            sql.check(self.sql.statement, self.parameters)
+        sql.check_offered(self.provider, self.sql.statement if self.sql else None, self.parameters)
         return self
 
 
@@ -342,6 +373,9 @@ class System(Strict):
     criticality: Risk = "medium"
 
 
+Apart = tuple[Literal["author", "confirmer", "approver", "releaser", "implementer"], ...]
+
+
 class ApprovePlanLine(Strict):
     when: Expression
     roles: Quorum
@@ -352,7 +386,7 @@ class ApprovalPolicy(Strict):
     confirm_gap: Quorum
     approve_plan: tuple[ApprovePlanLine, ...] = Field(strict=False, min_length=1, max_length=50)
     release_step: Quorum
-    apart: tuple[Literal["author", "confirmer", "approver", "releaser", "implementer"], ...] = Field(strict=False)
+    apart: Apart = Field(strict=False, title="all five parts", examples=[list(ROLES_APART)])
     owners: dict[str, str] = Field(default={})
     expires: PeriodText
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, model_validator
 
 from common.declarations.expressions import Condition
-from common.declarations.fields import Day, Expression, Name, Strict
+from common.declarations.fields import Day, Expression, Formerly, Name, Strict
 from common.declarations.problems import refuse
 from common.objectives.measures import Side, Target
 from common.objectives.standing import Guard
@@ -86,6 +86,7 @@ class Objective(Strict):
     """What must hold over all selected entities (`of`: over those among them), by one measure."""
 
     name: Name
+    formerly: Formerly = ()
     count: Expression | None = None
     share: Expression | None = None
     mean: Timespan | None = None

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from common.declarations.calendars import WEEKDAYS, Calendar
 
 LONGEST_DAYS = 36_500
-_PERIOD = re.compile(r"(\d{1,5}) (business day|day)s?")
+PATTERN = r"(\d{1,5}) (business day|day)s?"
+_PERIOD = re.compile(PATTERN)
 
 
 @dataclass(frozen=True, slots=True)

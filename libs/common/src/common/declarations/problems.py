@@ -67,8 +67,9 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if word in names:
         return ""
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    if near:
-        return f"Did you mean {near[0]}?"
-    if 0 < len(names) <= 12:
-        return f"Known here: {', '.join(names)}."
-    return ""
+    near = near or [name for name in names if name.lower() == word.lower()]
+    few = f"Known here: {', '.join(names)}." if 0 < len(names) <= 12 else ""
+    if not near:
+        return few
+    sure = difflib.SequenceMatcher(a=word, b=near[0]).ratio() >= 0.7 or not few
+    return f"Did you mean {near[0]}?" + ("" if sure else f" {few}")

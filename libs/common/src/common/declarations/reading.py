@@ -15,6 +15,9 @@ from common.sealing import is_sealed
 _NUMBER = re.compile(r"[-+]?\d{1,16}", re.ASCII)
 _DECIMAL = re.compile(r"[-+]?\d{1,30}(\.\d{1,30})?", re.ASCII)
 _LARGEST = 2**53
+MOST_KEPT = 2_048
+LONGEST_KEPT = 64
+"""What cells of a column say is kept: of so many different texts of at most this length. Dates and tables repeat."""
 _CLIP = 80
 
 Opener: TypeAlias = Callable[[str], Json | Unknown]
@@ -53,6 +56,11 @@ class Reader:
     def key_column(self) -> str:
         """The column that the key is read from."""
         return self._key
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Every column that something is read from."""
+        return frozenset((self._key, *(column for _, column, _ in (*self._columns, *self._sensitive))))
 
     def key(self, row: Row) -> str | None:
         """The entity's key, or None when the row has none that can be used."""
@@ -115,7 +123,18 @@ def _cell(attribute: Attribute, *, quotes: bool = True) -> Callable[[Json], Valu
         return lambda value: _list(value, empty, unreadable)
     convert = _converter(attribute, unreadable)
 
+    known: dict[str, Value | Unknown] = {}
+    # Never of a sensitive column (without quotes): what is erased must be gone from memory, too.
+    keep = quotes and (read.table is not None or read.pattern is not None or read.type == "number")
+
     def cell(value: Json) -> Value | Unknown:
+        if keep and type(value) is str:
+            if (found := known.get(value)) is None:
+                text = value.strip()
+                found = convert(text) if text else empty
+                if len(known) < MOST_KEPT and len(value) <= LONGEST_KEPT:
+                    known[value] = found
+            return found
         if isinstance(value, list | dict):
             return unreadable(value, "a single value")
         text = ("true" if value else "false") if isinstance(value, bool) else str(value).strip()

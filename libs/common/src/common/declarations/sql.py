@@ -20,6 +20,17 @@ _AT = ("sql", "statement")
 _VERBS = ("insert", "update", "delete", "merge", "with", "select")
 
 
+def check_offered(provider: str, statement: str | None, parameters: Mapping[str, str]) -> None:
+    """Refuse an action whose provider and statement do not go together, and a statement that `check` refuses."""
+    if provider == "sql" and statement is None:
+        hint = 'Add sql: {statement: "insert into requests ..."}, or write provider: manual.'
+        refuse("bad_sql", "The provider sql needs a statement.", hint, ("provider",))
+    if provider != "sql" and statement is not None:
+        refuse("bad_sql", "Only the provider sql has a statement.", "Drop sql:, or write provider: sql.", ("sql",))
+    if statement is not None:
+        check(statement, parameters)
+
+
 def check(statement: str, declared: Mapping[str, str]) -> None:
     """Refuse (as a pydantic validator does) a statement that is not one parameterised statement."""
     body = statement.strip().removesuffix(";")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -20,8 +19,7 @@ def written(kind: str, name: str, spec: Mapping[str, Any]) -> str:
 
     Comments and layout are not those of its author, and its parts stand in the order of the language.
     """
-    schema = _schema(kind)
-    ordered = _ordered(spec, schema, schema)
+    ordered = _ordered(spec, shapes.of(KINDS[kind]) if kind in KINDS else {})
     writer = YAML(typ="safe", pure=True)
     writer.default_flow_style = False
     writer.allow_unicode = True
@@ -33,17 +31,11 @@ def written(kind: str, name: str, spec: Mapping[str, Any]) -> str:
     return out.getvalue()
 
 
-@cache
-def _schema(kind: str) -> dict[str, Any]:
-    return KINDS[kind].model_json_schema(by_alias=True) if kind in KINDS else {}
-
-
-def _ordered(value: Any, node: Any, schema: dict[str, Any]) -> Any:
-    node = shapes.resolved(node, schema)
+def _ordered(value: Any, node: Any) -> Any:
     if isinstance(value, list | tuple):
-        return [_ordered(item, node.get("items", {}), schema) for item in value]
+        return [_ordered(item, node.get("items", {})) for item in value]
     if not isinstance(value, Mapping):
         return value
     rank = {name: number for number, name in enumerate(node.get("properties", {}))}
     names = sorted(value, key=lambda name: rank.get(name, len(rank)))
-    return {name: _ordered(value[name], shapes.child(node, name), schema) for name in names}
+    return {name: _ordered(value[name], shapes.child(node, name)) for name in names}

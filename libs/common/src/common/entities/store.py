@@ -7,7 +7,7 @@ everything that was applied before, also when an entity and one it relates to ch
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -210,13 +210,34 @@ class EntityStore:
         )
         return {entity.ref: entity for entity in map(_entity, rows)}
 
-    async def views(self, conn: Connection, catalogue: Catalogue, refs: Iterable[Ref]) -> dict[Ref, EntityView]:
+    async def page(
+        self, conn: Connection, entity_type: str, after: str = "", limit: int = READ_LIMIT
+    ) -> dict[Ref, StoredEntity]:
+        """The next entities of a type by key, as `keys`, with what is stored of them."""
+        rows = await conn.fetch(
+            f"SELECT {_ROW} FROM {self._tables}entities e {self._snapshots.join} "  # noqa: S608
+            "WHERE e.entity_type = $1 AND e.key > $2 AND (e.row IS NOT NULL OR e.withdrawn) ORDER BY e.key LIMIT $3",
+            entity_type,
+            after,
+            limit,
+        )
+        return {entity.ref: entity for entity in map(_entity, rows)}
+
+    async def views(
+        self,
+        conn: Connection,
+        catalogue: Catalogue,
+        refs: Iterable[Ref],
+        known: Mapping[Ref, StoredEntity] | None = None,
+    ) -> dict[Ref, EntityView]:
         """What rules read of `refs`, relations filled in, under the entity types of `catalogue`.
 
         Left out: withdrawn entities, those never observed, and those whose type is not active. Staleness is the
-        evaluation's to apply: it depends on its instant.
+        evaluation's to apply: it depends on its instant. `known`: what is stored of some of them, if that was read in
+        this transaction.
         """
-        stored = await self.read(conn, refs)
+        stored = dict(known or {})
+        stored |= await self.read(conn, [ref for ref in dict.fromkeys(refs) if ref not in stored])
         openers = await self._openers(stored, catalogue)
         views: dict[Ref, EntityView] = {}
         limits = Limits(catalogue, await self._sources.read(conn) if stored else {})

@@ -25,6 +25,7 @@ BY_SERVICE: dict[str, tuple[type[EventData], ...]] = {
         differ.ObjectiveMet,
         differ.ObjectiveMissed,
         differ.ObjectiveUndecided,
+        differ.ChangePreviewed,
     ),
     "planner": (planner.PlanDrafted, planner.PlanSuperseded, planner.PlanWithheld),
     "approver": (

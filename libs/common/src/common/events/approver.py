@@ -30,7 +30,7 @@ class Decision(Part):
     refuse, return, release), the declaration set's digest (propose, activate), the ActionIntended event's id
     (outcome), the GapSuspended event's id (resume), the subject's digest (erase), the ErasureRequested event's id
     (approve_erasure). `case` is the case id, the proposal id or the erasure's stream. `made_at` is the person's own
-    wall clock.
+    wall clock. `preview` (activate) is the digest of the ChangePreviewed that the person was shown.
     """
 
     kind: DecisionKind
@@ -44,6 +44,7 @@ class Decision(Part):
     comment: str = ""
     step: int | None = None
     result: Literal["done", "not_done"] | None = None
+    preview: str | None = None
 
     def statement(self) -> dict[str, Any]:
         """The signed object."""

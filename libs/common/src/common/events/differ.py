@@ -128,7 +128,8 @@ class ObjectiveSnapshot(EventData):
     `definition` is the digest of the objective as it was declared: while it is the same, so is the baseline. `value`
     is an exact fraction as in the baseline, None where there is nothing to measure; `says` and `wanted` say value and
     target in words. `sample` are the entities it rests on, `unknown` those of which something is Unknown.
-    `reason` says why it is undecided, or why there is no value. Appended when the standing changes, and once a day
+    `reason` says why it is undecided, or why there is no value. `formerly` is the
+    name under which its history was recorded before. Appended when the standing changes, and once a day
     while the value does.
     """
 
@@ -148,6 +149,7 @@ class ObjectiveSnapshot(EventData):
     population: int
     baseline: ObjectiveBaseline | None = None
     reason: str | None = None
+    formerly: str | None = None
 
 
 class ObjectiveMet(ObjectiveSnapshot):
@@ -166,3 +168,78 @@ class ObjectiveUndecided(ObjectiveSnapshot):
     """It can't be told: too small a sample, a shrunken population, or it depends on what is unknown."""
 
     TYPE: ClassVar[str] = "trueup.objective.undecided.v1"
+
+
+class ChangedCase(Part):
+    """What a proposal would make of one entity's case. `before` and `after` say how it stands (`gap`, `undecided`,
+    `due soon`, `met`, `not selected`, ...), `says` what is different."""
+
+    key: str
+    kind: Literal["opens", "closes", "changes"]
+    before: str
+    after: str
+    severity: str
+    says: list[str]
+
+
+class ChangedObjective(Part):
+    """An objective whose measure or target would be another: where it stands now and then, in words."""
+
+    name: str
+    before: str | None = None
+    after: str | None = None
+
+
+class ChangedState(Part):
+    """What a proposal would mean for one desired state, over all entities that are known.
+
+    `opens`, `closes` and `changes` count cases, `stays` those that are open and remain as they are, `dates` entities
+    without a case for which the next date moves. `severities` and `rules` count the cases that open. `cases` are the
+    first of those that change, by key: all of them only where there are few. `in_force` is false before its
+    `effective` day. `reports_only`: gaps are reported, no plan is drafted. `renamed`: rules and objectives by their
+    former names. `another_type`: the entity type that was selected so far.
+    """
+
+    desired_state: str
+    change: Literal["new", "changed"]
+    statement: str
+    entity_type: str
+    effective: str
+    in_force: bool
+    reports_only: bool
+    read: int
+    selected_before: int
+    selected: int
+    opens: int
+    closes: int
+    changes: int
+    stays: int
+    dates: int
+    severities: dict[str, int]
+    rules: dict[str, int]
+    renamed: dict[str, str]
+    cases: list[ChangedCase]
+    objectives: list[ChangedObjective]
+    another_type: str | None = None
+
+
+class ChangePreviewed(EventData):
+    """What a proposal would open, close and change if it were activated, as of the event's `asof`.
+
+    Made for every proposal that waits, and again when another is activated meanwhile: `active` is the digest of all
+    that was active (`proposals.set_digest`). Nothing follows from it; who activates the proposal signs the digest of
+    what they saw.
+    """
+
+    TYPE: ClassVar[str] = "trueup.change.previewed.v1"
+    CATEGORY: ClassVar[str] = "preview"
+
+    proposal: str
+    set_digest: str
+    active: str
+    states: list[ChangedState]
+
+    @property
+    def digest(self) -> str:
+        """What is signed with the activation."""
+        return digest(self.model_dump(mode="json", exclude_none=True))

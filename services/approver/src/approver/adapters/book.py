@@ -25,6 +25,7 @@ class LedgerBook:
         self._turn = asyncio.Lock()
         self._declarations = Declarations(Catalogue())
         self._position = -1
+        self._previewed = -1
         self._realm: list[Event] = []
 
     async def refresh(self, conn: Connection) -> Realm:
@@ -40,6 +41,10 @@ class LedgerBook:
             return Realm(self._declarations, clock, len(self._realm))
 
     async def _read_declarations(self, conn: Connection) -> None:
+        while batch := await self._ledger.read_category(conn, "preview/", self._previewed, LIMIT):
+            for recorded in batch:
+                self._declarations.apply(recorded.event)
+                self._previewed = recorded.position
         while batch := await self._ledger.read_category(conn, "declaration/", self._position, LIMIT):
             for recorded in batch:
                 self._declarations.apply(recorded.event)

@@ -235,9 +235,40 @@ class ProposedDocument(Body):
     in_force: dict[str, Any] | None = None
 
 
+class Preview(Body):
+    """What a proposal would change, as the differ worked it out as of `asof`: `said` is the data of that event
+    (ChangePreviewed), `digest` what is signed with the activation. `current`: it compares with what is active now."""
+
+    event: str
+    asof: str
+    digest: str
+    current: bool
+    said: dict[str, Any]
+
+
+class ActiveDocument(Body):
+    kind: str
+    name: str
+    spec: dict[str, Any]
+    digest: str
+    version: int
+    author: str
+    activated_by: str
+    proposal: str
+
+
+class ActiveDeclarations(Body):
+    """All documents that are in force, by kind and name."""
+
+    realm: str
+    timezone: str
+    digest: str
+    documents: list[ActiveDocument]
+
+
 class Proposal(Body):
     """`status`: proposed (waits for another person), superseded (its author has proposed all of it anew), active, or
-    replaced (every document has a newer version)."""
+    replaced (every document has a newer version). `preview`: where one proposal is asked for, and it is known."""
 
     id: str
     file: str
@@ -250,6 +281,7 @@ class Proposal(Body):
     activated_by: str | None
     activated: str | None
     actions: list[Action]
+    preview: Preview | None = None
 
 
 class ProposalList(Body):

@@ -4,13 +4,23 @@ from typing import Annotated, Literal, cast
 
 from common.directory import Directory, Person
 from common.errors import Permanent, Refused
-from common.events.approver import Decision, DeclarationProposed
+from common.events.approver import Decision, DeclarationActivated, DeclarationProposed
 from common.ledger import Connection
 from fastapi import APIRouter, Depends
 
 from approver.api.cases import check_same_person
 from approver.api.context import Context
-from approver.api.models import Action, DecisionRequest, Proposal, ProposalList, ProposalRequest, ProposedDocument
+from approver.api.models import (
+    Action,
+    ActiveDeclarations,
+    ActiveDocument,
+    DecisionRequest,
+    Preview,
+    Proposal,
+    ProposalList,
+    ProposalRequest,
+    ProposedDocument,
+)
 from approver.api.pages import template
 from approver.core import proposals as core
 from approver.core.drafting import Signed
@@ -80,6 +90,43 @@ def router(context: Context) -> APIRouter:
     return routes
 
 
+def active(context: Context) -> APIRouter:
+    """What is in force."""
+    routes = APIRouter(prefix="/v1/declarations", tags=["declarations"])
+    asker = Annotated[Person, Depends(context.bearer)]
+
+    @routes.get("")
+    async def listed(_person: asker) -> ActiveDeclarations:
+        """All documents that are in force, by kind and name."""
+
+        async def work(conn: Connection) -> ActiveDeclarations:
+            now = await context.desk.look(conn)
+            catalogue = now.declarations.catalogue
+            return ActiveDeclarations(
+                realm=context.realm,
+                timezone=now.clock.timezone,
+                digest=catalogue.digest,
+                documents=[_active(item) for _, item in sorted(now.declarations.active.items())],
+            )
+
+        return await context.transact(work)
+
+    return routes
+
+
+def _active(item: DeclarationActivated) -> ActiveDocument:
+    return ActiveDocument(
+        kind=item.kind,
+        name=item.name,
+        spec=item.spec,
+        digest=item.digest,
+        version=item.declared_version,
+        author=item.author,
+        activated_by=item.decision.person,
+        proposal=item.proposal,
+    )
+
+
 def shown(
     proposal: core.Proposal, declarations: Declarations, directory: Directory, person: str, *, whole: bool = False
 ) -> Proposal:
@@ -98,7 +145,18 @@ def shown(
         activated_by=activation[1].decision.person if activation else None,
         activated=activation[0].asof if activation else None,
         actions=_actions(proposal, declarations, directory, person),
+        preview=_preview(proposal, declarations) if whole else None,
     )
+
+
+def _preview(proposal: core.Proposal, declarations: Declarations) -> Preview | None:
+    found = declarations.previews.get(proposal.id)
+    if found is None:
+        return None
+    event, data = found
+    current = declarations.preview(proposal.id) is not None
+    said = data.model_dump(mode="json", exclude_none=True)
+    return Preview(event=event.id, asof=event.asof, digest=data.digest, current=current, said=said)
 
 
 def _document(data: DeclarationProposed, declarations: Declarations, *, whole: bool) -> ProposedDocument:
@@ -123,6 +181,7 @@ def _actions(proposal: core.Proposal, declarations: Declarations, directory: Dir
         subject=proposal.set_digest,
         made_at="",
         nonce="",
+        preview=known.digest if (known := declarations.preview(proposal.id)) is not None else None,
     )
     try:
         core.check_activator(decision, declarations, directory)

@@ -21,4 +21,5 @@ def routers(context: Context) -> list[APIRouter]:
     whole = APIRouter(responses=_REFUSED)
     for part in (people, cases, proposals, erasures):
         whole.include_router(part.router(context))
+    whole.include_router(proposals.active(context))
     return [whole]

@@ -13,6 +13,7 @@ from common.directory import Directory
 from common.errors import Refused
 from common.events import Event, Origin, new_event
 from common.events.approver import Decision, DeclarationActivated, DeclarationProposed
+from common.events.differ import ChangePreviewed
 from common.ids import declaration_stream
 from common.proposals import proposal_id, set_digest
 from common.signing import check_signature
@@ -49,16 +50,22 @@ class Proposal:
 
 @dataclass(slots=True)
 class Declarations:
-    """All that was ever proposed and activated, folded from the category `declaration`."""
+    """All that was ever proposed and activated, folded from the category `declaration`; and what the differ said last
+    that each proposal would change (`preview`)."""
 
     catalogue: Catalogue
     proposals: dict[str, Proposal] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
     active: dict[tuple[str, str], DeclarationActivated] = field(default_factory=dict)
     nonces: frozenset[str] = frozenset()
+    previews: dict[str, tuple[Event, ChangePreviewed]] = field(default_factory=dict)
 
     def apply(self, event: Event) -> None:
         """Take in one event, in ledger order. Raises `Permanent` for a declaration that can't be read."""
+        if event.type == ChangePreviewed.TYPE:
+            preview = ChangePreviewed.of(event)
+            self.previews[preview.proposal] = (event, preview)
+            return
         self.versions[event.subject] = self.versions.get(event.subject, 0) + 1
         self.nonces |= nonces([event])
         if event.type == DeclarationProposed.TYPE:
@@ -84,6 +91,11 @@ class Declarations:
         """What activating a document of this digest would do: new, changed or unchanged."""
         now = self.active.get((kind, name))
         return "new" if now is None else "unchanged" if now.digest == content else "changed"
+
+    def preview(self, proposal: str) -> ChangePreviewed | None:
+        """What this proposal would change beside what is active now, if that has been said."""
+        found = self.previews.get(proposal)
+        return found[1] if found is not None and found[1].active == self.catalogue.digest else None
 
     def status(self, proposal: Proposal) -> str:
         """proposed, superseded (the same author has proposed all of it again), active (something of it is in force),
@@ -114,8 +126,8 @@ def propose(
 ) -> list[Numbered]:
     """The events that record a proposal. Raises `Refused`.
 
-    Codes: `invalid_declaration`, `nothing_to_change`, `already_proposed`, `role_not_held`, `stale_digest` and those
-    of signatures.
+    Codes: `invalid_declaration`, `nothing_to_change`, `already_proposed`, `effective_later`, `role_not_held`,
+    `stale_digest` and those of signatures.
     """
     decision = signed.decision
     _check_person(decision, AUTHOR, "propose", directory)
@@ -128,6 +140,7 @@ def propose(
         raise Refused(
             "nothing_to_change", "all of this is in force already", "Change something, or leave it at that."
         )
+    _check_effective(documents, declarations.catalogue, when)
     _check_not_waiting(digest, declarations)
     numbered = []
     for document in documents:
@@ -153,7 +166,7 @@ def activate(signed: Signed, declarations: Declarations, directory: Directory, w
     """The events that bring a proposal into force: one for each document that changes something. Raises `Refused`.
 
     Codes: `author_decides`, `already_decided`, `superseded`, `invalid_declaration` (no longer fits what is active),
-    and those of `propose`.
+    `preview_unseen`, and those of `propose`.
     """
     decision = signed.decision
     check_activator(decision, declarations, directory)
@@ -162,6 +175,8 @@ def activate(signed: Signed, declarations: Declarations, directory: Directory, w
     proposal = declarations.proposal(decision.case)
     documents = [parse_spec(data.kind, data.name, data.spec, data.file) for _, data in proposal.proposed]
     _check_fit(documents, declarations.catalogue)
+    _check_effective(documents, declarations.catalogue, when)
+    _check_preview(decision, declarations)
     numbered = []
     for cause, proposed in proposal.proposed:
         if declarations.change(proposed.kind, proposed.name, proposed.digest) == "unchanged":
@@ -195,6 +210,37 @@ def _check_not_waiting(digest: str, declarations: Declarations) -> None:
                 f"{waiting.author} has proposed exactly this as {waiting.id}, and nobody has activated it yet",
                 f"Somebody other than {waiting.author} activates it: trueup activate {waiting.id}",
             )
+
+
+def _check_effective(documents: Sequence[Document], catalogue: Catalogue, when: When) -> None:
+    """What counts may not stop to count in favour of what does not count yet: its cases would all close."""
+    after = catalogue.with_documents(documents)
+    for document in documents:
+        name = document.name
+        if document.kind != "DesiredState" or name not in catalogue.desired_states or catalogue.missing(name):
+            continue
+        begins = after.compiled(name).effective
+        if catalogue.compiled(name).effective <= when.asof < begins:
+            raise Refused(
+                "effective_later",
+                f"{name} is in force, and this version of it only counts from {document.spec['effective']}: "
+                "until then nothing would, and its open cases would close",
+                "Leave effective: as it is, and have it activated when it is to count.",
+            )
+
+
+def _check_preview(decision: Decision, declarations: Declarations) -> None:
+    """Who activates has seen what it would change, where that is known."""
+    known = declarations.preview(decision.case)
+    expected = None if known is None else known.digest
+    if decision.preview != expected:
+        seen = "no preview" if decision.preview is None else f"the preview {decision.preview[:12]}"
+        now = "there is none for what is active now" if expected is None else f"it is {expected[:12]} now"
+        raise Refused(
+            "preview_unseen",
+            f"{decision.person} was shown {seen} of what {decision.case} would change, and {now}",
+            f"Look at it and decide then: trueup show {decision.case}",
+        )
 
 
 def _origin(decision: Decision, when: When, cause: Event | None) -> Origin:

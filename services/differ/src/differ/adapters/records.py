@@ -11,8 +11,9 @@ from common.errors import Permanent, Transient
 from common.events import Event
 from common.events.approver import DeclarationActivated
 from common.events.auditor import CaseClosed
-from common.ids import REALM_STREAM
-from common.ledger import Appended, AppendRefused, Connection, Ledger, NewEvent, append
+from common.events.differ import ChangePreviewed
+from common.ids import REALM_STREAM, preview_stream
+from common.ledger import Appended, AppendRefused, Connection, Ledger, NewEvent, append, progress
 from common.realm import fold_clock
 
 from differ.core.deciding import CaseKey, CaseState
@@ -111,6 +112,46 @@ class LedgerRecords:
             if event.type == DeclarationActivated.TYPE:
                 catalogue, last = _activated(catalogue, event), position
         return catalogue, last
+
+    async def proposed_until(self, conn: Connection) -> int:
+        position: int | None = await conn.fetchval(
+            "SELECT max(position) FROM ledger.events WHERE stream >= 'declaration/' AND stream < 'declaration0'"
+        )
+        return -1 if position is None else position
+
+    async def proposals(self, conn: Connection) -> list[tuple[int, Event]]:
+        return await self._category(conn, "declaration/")
+
+    async def knows(self, conn: Connection, position: int) -> bool:
+        relayed = await progress.relayed(conn, "observer")
+        if relayed is not None and await self._observed_between(conn, relayed, position):
+            return False
+        handled = await progress.handled(conn, "differ")
+        published = await progress.published(conn)
+        return all(
+            handled.get(partition, -1) >= min(last, position)
+            for partition, last in published.items()
+            if partition[0] == "state"
+        )
+
+    async def _observed_between(self, conn: Connection, after: int, until: int) -> bool:
+        return bool(
+            await conn.fetchval(
+                "SELECT EXISTS (SELECT FROM ledger.events WHERE source = 'observer' AND position > $1 "
+                "AND position < $2)",
+                after,
+                until,
+            )
+        )
+
+    async def said(self, conn: Connection, proposals: Sequence[str]) -> dict[str, tuple[int, str]]:
+        rows = await conn.fetch(
+            "SELECT DISTINCT ON (stream) version, event FROM ledger.events WHERE stream = ANY ($1::text[]) "
+            "ORDER BY stream, version DESC",
+            [preview_stream(proposal) for proposal in proposals],
+        )
+        said = [(row["version"], ChangePreviewed.of(Event.decode(row["event"].encode()))) for row in rows]
+        return {data.proposal: (version, data.active) for version, data in said}
 
     async def _category(self, conn: Connection, prefix: str) -> list[tuple[int, Event]]:
         events: list[tuple[int, Event]] = []

@@ -20,7 +20,7 @@ from common.events.differ import GapChanged, GapClosed, GapOpened, GapSnapshot, 
 from common.events.model import EventData, Fact
 from common.ids import case_id
 
-from differ.core.findings import Finding, changes, facts_of, failing_rule, fingerprint
+from differ.core.findings import Finding, changes, facts_of, failed_before, failing_rule, fingerprint
 
 Condition: TypeAlias = Literal["none", "gap", "undecided", "closed"]
 CaseKey: TypeAlias = tuple[str, str]
@@ -148,7 +148,7 @@ def _closing_facts(case: CaseState, finding: Finding) -> list[Fact]:
     """What the rules that failed before read now."""
     if finding.evaluation is None or finding.standing == "not_selected":
         return list(finding.evidence)
-    failed = {rule["name"] for rule in case.gap.get("rules", ())}
+    failed = failed_before(case.gap, finding)
     return facts_of(rule for rule in finding.evaluation.rules if rule.name in failed)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
@@ -35,7 +35,8 @@ CLOCK = ("today", "now")
 class Finding:
     """`standing` in one word; `evaluation` is None where there was nothing to evaluate (withdrawn).
 
-    `look_again` is the next instant at which the result may change without any message.
+    `look_again` is the next instant at which the result may change without any message. `renamed` has rules by their
+    former names.
     """
 
     desired_state: str
@@ -46,6 +47,7 @@ class Finding:
     reason: str = ""
     evidence: tuple[Fact, ...] = ()
     look_again: datetime | None = None
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def failing(self) -> tuple[RuleResult, ...]:
@@ -100,6 +102,7 @@ def find(state: CompiledDesiredState, ref: Ref, view: EntityView | None, asof: d
         evaluation.selected.reason,
         _selector_facts(state, view, asof) if standing == "not_selected" else (),
         min(evaluation.next_timers, default=None),
+        state.renamed,
     )
 
 
@@ -188,7 +191,9 @@ def changes(before: Mapping[str, Any], finding: Finding) -> list[str]:
         words.append("the declaration changed")
     if before["severity"] != finding.severity:
         words.append(f"severity: {before['severity']} → {finding.severity}")
-    old = {rule["name"]: rule for rule in before["rules"]}
+    renamed = _renamed(before, finding)
+    words += [f"{old} is now called {name}" for old, name in renamed.items()]
+    old = {renamed.get(rule["name"], rule["name"]): rule for rule in before["rules"]}
     new = {rule.name: failing_rule(rule) for rule in finding.failing}
     left = {} if finding.evaluation is None else {rule.name: rule.exempt for rule in finding.evaluation.exempt}
     words += [f"{name}: {_gone(left.get(name))}" for name in old if name not in new]
@@ -215,6 +220,18 @@ def changes(before: Mapping[str, Any], finding: Finding) -> list[str]:
 
 def _gone(exempt: Exemption | None) -> str:
     return "no longer fails" if exempt is None else f"{exempt.kind} ({exempt.why})"
+
+
+def _renamed(before: Mapping[str, Any], finding: Finding) -> dict[str, str]:
+    """{name then: name now} of the rules that failed before and are called otherwise now."""
+    names = (rule["name"] for rule in before["rules"])
+    return {name: finding.renamed[name] for name in names if name in finding.renamed}
+
+
+def failed_before(gap: Mapping[str, Any], finding: Finding) -> set[str]:
+    """The rules that failed before, by the names that they have now."""
+    names = (rule["name"] for rule in gap.get("rules", ()))
+    return {finding.renamed.get(name, name) for name in names}
 
 
 def _word(status: str) -> str:

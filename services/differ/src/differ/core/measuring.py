@@ -37,8 +37,25 @@ def stream_of(desired_state: str, objective: str) -> str:
 
 
 def definition(objective: CompiledObjective) -> str:
-    """SHA-256 (hex) of the objective as it was declared."""
-    return digest(objective.spec.model_dump(mode="json", by_alias=True, exclude_none=True))
+    """SHA-256 (hex) of the objective as it was declared. What it was called before is no part of it."""
+    return _defined(objective)
+
+
+def definitions(state: CompiledDesiredState, objective: CompiledObjective) -> set[str]:
+    """Its definition, and what that was while it, or the rule that it counts, was called otherwise: a new name alone
+    begins no new baseline."""
+    spec = objective.spec
+    names = [{"name": name} for name in (objective.name, *spec.formerly)]
+    rules: list[dict[str, str]] = [{}]
+    if spec.asked is not None:
+        word, rule = spec.asked
+        rules += [{spec.measure: f"{word}('{old}')"} for old, new in state.renamed.items() if new == rule]
+    return {_defined(objective, **name, **asked) for name in names for asked in rules}
+
+
+def _defined(objective: CompiledObjective, **otherwise: str) -> str:
+    declared = objective.spec.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"formerly"})
+    return digest({**declared, **otherwise})
 
 
 def measure(
@@ -53,7 +70,7 @@ def measure(
     The first measure with a value, of no smaller a sample than is needed, is the baseline, until the objective itself
     is declared otherwise.
     """
-    known = before.data if before is not None and before.data.definition == definition(objective) else None
+    known = before.data if before is not None and before.data.definition in definitions(state, objective) else None
     baseline = _baseline(known.baseline) if known is not None and known.baseline is not None else None
     every = list(contributions)
     result = measured(objective, every, asof, state.zone, baseline)
@@ -63,7 +80,7 @@ def measure(
     data = _snapshot(state, objective, result, baseline)
     if known is None or before is None:
         return data
-    if (data.standing, data.version) != (known.standing, known.version):
+    if (data.standing, data.version, data.objective) != (known.standing, known.version, known.objective):
         return data
     another_day = before.asof.astimezone(state.zone).date() < asof.astimezone(state.zone).date()
     return data if another_day and data != known else None
@@ -89,6 +106,7 @@ def _snapshot(
         population=result.population,
         baseline=None if baseline is None else _said(baseline, objective),
         reason=found.why or None,
+        formerly=next(iter(objective.spec.formerly[-1:]), None),
     )
 
 

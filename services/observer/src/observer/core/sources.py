@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from common.declarations.handling import Source
@@ -20,11 +20,12 @@ ALL_FEEDS = "*"
 @dataclass(frozen=True, slots=True)
 class EntityRule:
     """What the observer needs of an EntityType: the column that holds the key, the feed that reports it, and the
-    columns that are sealed."""
+    columns that are sealed; and the declaration itself, for those who report."""
 
     key_column: str
     source: str
     sensitive: frozenset[str] = frozenset()
+    spec: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def sensitive_key(self) -> bool:
@@ -41,7 +42,7 @@ def fold_rules(rules: EntityRules, events: Iterable[Event]) -> dict[str, EntityR
     for event in events:
         if event.type == DeclarationActivated.TYPE and event.data["kind"] == "EntityType":
             spec = event.data["spec"]
-            folded[event.data["name"]] = EntityRule(spec["key"], spec["source"], _sensitive(spec))
+            folded[event.data["name"]] = EntityRule(spec["key"], spec["source"], _sensitive(spec), spec)
     return folded
 
 
