@@ -341,23 +341,11 @@ CREATE FUNCTION ledger.too_deep(event text) RETURNS boolean
 
 ALTER FUNCTION ledger.too_deep(event text) OWNER TO {realm}_owner;
 
-CREATE FUNCTION ledger.forbidden(event text, typed boolean, source text, id text, stream text, type text, written text, signature json, service text, rights jsonb, signed jsonb) RETURNS text
+CREATE FUNCTION ledger.forbidden(event text, typed boolean, source text, id text, stream text, type text, written text, signature text, service text, rights jsonb, signed jsonb) RETURNS text
     LANGUAGE sql STABLE
-    RETURN CASE WHEN ((id IS NULL) OR (stream IS NULL) OR (source IS NULL) OR (type IS NULL) OR (written IS NULL) OR (typed IS NOT TRUE)) THEN 'malformed_event: an event needs specversion 1.0, id, source, type, subject, time, asof, actor and data, each of its JSON type'::text WHEN ((((translate(written, '0123456789'::text, ''::text) <> '--T::Z'::text) OR (length(written) <> 20)) AND ((translate(written, '0123456789'::text, ''::text) <> '--T::.Z'::text) OR (length(written) <> 27))) OR (written !~~ '____-__-__T__:__:__%'::text)) THEN 'malformed_event: its time is not written as 2026-01-31T23:59:59Z or 2026-01-31T23:59:59.999999Z'::text WHEN ledger.too_deep(event) THEN 'malformed_event: it is nested deeper than 255 levels'::text WHEN (octet_length(event) > 900000) THEN (('oversized: the event has '::text || octet_length(event)) || ' bytes; at most 900000 are accepted'::text) WHEN (((source = service) AND (split_part(stream, '/'::text, 1) = (rights ->> type))) IS NOT TRUE) THEN ((((((('forbidden_stream: the role '::text || (SESSION_USER)::text) || ' may not append '::text) || type) || ' as '::text) || source) || ' to the stream '::text) || stream) WHEN ((signed ? type) AND (((signature)::text ~ (('^"service:'::text || service) || '/[0-9a-f]{16}:[A-Za-z0-9+/]{86}=="$'::text)) IS NOT TRUE)) THEN ((('signature_missing: '::text || type) || ' needs the signature of the service '::text) || service) ELSE NULL::text END;
+    RETURN CASE WHEN ((id IS NULL) OR (stream IS NULL) OR (source IS NULL) OR (type IS NULL) OR (written IS NULL) OR (typed IS NOT TRUE)) THEN 'malformed_event: an event needs specversion 1.0, id, source, type, subject, time, asof, actor and data, each of its JSON type'::text WHEN (translate(written, '123456789'::text, '000000000'::text) <> ALL (ARRAY['0000-00-00T00:00:00.000000Z'::text, '0000-00-00T00:00:00Z'::text])) THEN 'malformed_event: its time is not written as 2026-01-31T23:59:59Z or 2026-01-31T23:59:59.999999Z'::text WHEN ledger.too_deep(event) THEN 'malformed_event: it is nested deeper than 255 levels'::text WHEN (octet_length(event) > 900000) THEN (('oversized: the event has '::text || octet_length(event)) || ' bytes; at most 900000 are accepted'::text) WHEN (((source = service) AND (split_part(stream, '/'::text, 1) = (rights ->> type))) IS NOT TRUE) THEN ((((((('forbidden_stream: the role '::text || (SESSION_USER)::text) || ' may not append '::text) || type) || ' as '::text) || source) || ' to the stream '::text) || stream) WHEN ((signed ? type) AND ((signature ~ (('^service:'::text || service) || '/[0-9a-f]{16}:[A-Za-z0-9+/]{86}==$'::text)) IS NOT TRUE)) THEN ((('signature_missing: '::text || type) || ' needs the signature of the service '::text) || service) ELSE NULL::text END;
 
-ALTER FUNCTION ledger.forbidden(event text, typed boolean, source text, id text, stream text, type text, written text, signature json, service text, rights jsonb, signed jsonb) OWNER TO {realm}_owner;
-
-CREATE FUNCTION ledger.like_another(said text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE
-    RETURN ((translate(said, '0123456789.eE+-'::text, ''::text) = ANY (ARRAY[''::text, 'tru'::text, 'fals'::text])) OR ("left"(said, 1) = ANY (ARRAY['['::text, '{'::text])));
-
-ALTER FUNCTION ledger.like_another(said text) OWNER TO {realm}_owner;
-
-CREATE FUNCTION ledger.obstacle(stream text, version bigint, expected bigint, written text, earliest text, latest text) RETURNS text
-    LANGUAGE sql STABLE
-    RETURN CASE WHEN (((written COLLATE "C") < earliest) OR ((written COLLATE "C") > latest)) THEN (((((('time_out_of_bounds: the event says '::text || written) || '; the database accepts '::text) || earliest) || ' to '::text) || latest) || '; check the clocks'::text) WHEN (expected <> version) THEN (((((('version_conflict: the stream '::text || stream) || ' is at version '::text) || (version - 1)) || ', and version '::text) || expected) || ' was expected to come next'::text) ELSE NULL::text END;
-
-ALTER FUNCTION ledger.obstacle(stream text, version bigint, expected bigint, written text, earliest text, latest text) OWNER TO {realm}_owner;
+ALTER FUNCTION ledger.forbidden(event text, typed boolean, source text, id text, stream text, type text, written text, signature text, service text, rights jsonb, signed jsonb) OWNER TO {realm}_owner;
 
 CREATE FUNCTION ledger.whole(said text) RETURNS boolean
     LANGUAGE sql IMMUTABLE
@@ -365,11 +353,23 @@ CREATE FUNCTION ledger.whole(said text) RETURNS boolean
 
 ALTER FUNCTION ledger.whole(said text) OWNER TO {realm}_owner;
 
-CREATE FUNCTION ledger.typed(event text, specversion json, id text, case_id text, actor json, asof json, data json, expected json, correlation json, causation json, trace json, signature json) RETURNS boolean
-    LANGUAGE sql STABLE
-    RETURN (((specversion)::text = '"1.0"'::text) AND (json_typeof(actor) = 'string'::text) AND (json_typeof(asof) = 'string'::text) AND (json_typeof(data) = 'object'::text) AND ((expected IS NULL) OR ledger.whole((expected)::text)) AND ((signature IS NULL) OR (json_typeof(signature) = 'string'::text)) AND ((correlation IS NULL) OR (json_typeof(correlation) = 'string'::text)) AND ((causation IS NULL) OR (json_typeof(causation) = 'string'::text)) AND ((trace IS NULL) OR (json_typeof(trace) = 'string'::text)) AND ((NOT ledger.like_another(id)) OR (json_typeof(((event)::json -> 'id'::text)) = 'string'::text)) AND ((case_id IS NULL) OR (NOT ledger.like_another(case_id)) OR (json_typeof(((event)::json -> 'caseid'::text)) = 'string'::text)));
+CREATE FUNCTION ledger.typed(event json) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    RETURN ((((event -> 'specversion'::text))::text = '"1.0"'::text) AND (json_typeof((event -> 'data'::text)) = 'object'::text) AND ((COALESCE(json_typeof((event -> 'streamversion'::text)), 'null'::text) = 'null'::text) OR ledger.whole(((event -> 'streamversion'::text))::text)) AND (SELECT bool_and(((COALESCE(json_typeof((typed.event -> a.name)), 'null'::text) = 'string'::text) OR (a.optional AND (COALESCE(json_typeof((typed.event -> a.name)), 'null'::text) = 'null'::text)))) AS bool_and FROM (VALUES ('actor'::text,false), ('asof'::text,false), ('caseid'::text,true), ('causationid'::text,true), ('correlationid'::text,true), ('id'::text,false), ('signature'::text,true), ('source'::text,false), ('subject'::text,false), ('time'::text,false), ('traceparent'::text,true), ('type'::text,false)) a(name, optional)));
 
-ALTER FUNCTION ledger.typed(event text, specversion json, id text, case_id text, actor json, asof json, data json, expected json, correlation json, causation json, trace json, signature json) OWNER TO {realm}_owner;
+ALTER FUNCTION ledger.typed(event json) OWNER TO {realm}_owner;
+
+CREATE FUNCTION ledger.is_typed(event text, actor text, asof text, case_id text, causation text, correlation text, data json, id text, signature text, source text, expected text, stream text, written text, trace text, type text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE WHEN (event = ((((((((((((((((((((((('{"actor":"'::text || actor) || '","asof":"'::text) || asof) || COALESCE(('","caseid":"'::text || case_id), ''::text)) || COALESCE(('","causationid":"'::text || causation), ''::text)) || COALESCE(('","correlationid":"'::text || correlation), ''::text)) || '","data":'::text) || (data)::text) || ',"datacontenttype":"application/json","id":"'::text) || id) || COALESCE(('","signature":"'::text || signature), ''::text)) || '","source":"'::text) || source) || '","specversion":"1.0"'::text) || COALESCE((',"streamversion":'::text || expected), ''::text)) || ',"subject":"'::text) || stream) || '","time":"'::text) || written) || COALESCE(('","traceparent":"'::text || trace), ''::text)) || '","type":"'::text) || type) || '"}'::text)) THEN (("left"((data)::text, 1) = '{'::text) AND ((expected IS NULL) OR ledger.whole(expected))) ELSE ledger.typed((event)::json) END;
+
+ALTER FUNCTION ledger.is_typed(event text, actor text, asof text, case_id text, causation text, correlation text, data json, id text, signature text, source text, expected text, stream text, written text, trace text, type text) OWNER TO {realm}_owner;
+
+CREATE FUNCTION ledger.obstacle(stream text, version bigint, expected bigint, written text, earliest text, latest text) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN CASE WHEN (((written COLLATE "C") < earliest) OR ((written COLLATE "C") > latest)) THEN (((((('time_out_of_bounds: the event says '::text || written) || '; the database accepts '::text) || earliest) || ' to '::text) || latest) || '; check the clocks'::text) WHEN (expected <> version) THEN (((((('version_conflict: the stream '::text || stream) || ' is at version '::text) || (version - 1)) || ', and version '::text) || expected) || ' was expected to come next'::text) ELSE NULL::text END;
+
+ALTER FUNCTION ledger.obstacle(stream text, version bigint, expected bigint, written text, earliest text, latest text) OWNER TO {realm}_owner;
 
 SET default_tablespace = '';
 
@@ -391,27 +391,26 @@ ALTER TABLE ONLY ledger.events FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE ledger.events OWNER TO {realm}_owner;
 
-CREATE FUNCTION ledger.said(events text[]) RETURNS TABLE(ordinal bigint, event text, typed boolean, source text, id text, stream text, type text, case_id text, expected bigint, written text, signature json, last bigint)
+CREATE FUNCTION ledger.said(events text[]) RETURNS TABLE(ordinal bigint, event text, typed boolean, source text, id text, stream text, type text, case_id text, expected bigint, written text, signature text, last bigint)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
  SELECT g.ordinal,
      g.event,
-     t.typed,
+     ledger.is_typed(g.event, x.actor, x.asof, x.caseid, x.causationid, x.correlationid, x.data, x.id, x.signature, x.source, x.streamversion, x.subject, x."time", x.traceparent, x.type) AS is_typed,
      (x.source COLLATE "C") AS source,
      (x.id COLLATE "C") AS id,
      (x.subject COLLATE "C") AS subject,
      (x.type COLLATE "C") AS type,
      (x.caseid COLLATE "C") AS caseid,
          CASE
-             WHEN ledger.whole((x.streamversion)::text) THEN ((x.streamversion)::text)::bigint
+             WHEN ledger.whole(x.streamversion) THEN (x.streamversion)::bigint
              ELSE NULL::bigint
          END AS "case",
      x."time",
      x.signature,
      COALESCE(l.version, (0)::bigint) AS "coalesce"
-    FROM (((unnest(said.events) WITH ORDINALITY g(event, ordinal)
-      CROSS JOIN LATERAL json_to_record((g.event)::json) x(specversion json, source text, id text, subject text, type text, caseid text, streamversion json, "time" text, signature json, actor json, asof json, data json, correlationid json, causationid json, traceparent json))
-      CROSS JOIN LATERAL ( SELECT ledger.typed(g.event, x.specversion, x.id, x.caseid, x.actor, x.asof, x.data, x.streamversion, x.correlationid, x.causationid, x.traceparent, x.signature) AS typed) t)
+    FROM ((unnest(said.events) WITH ORDINALITY g(event, ordinal)
+      CROSS JOIN LATERAL json_to_record((g.event)::json) x(actor text, asof text, caseid text, causationid text, correlationid text, data json, id text, signature text, source text, streamversion text, subject text, "time" text, traceparent text, type text))
       LEFT JOIN LATERAL ( SELECT e.version
             FROM ledger.events e
            WHERE (e.stream = (x.subject COLLATE "C"))
@@ -1159,27 +1158,27 @@ INSERT INTO differ.entity_progress VALUES (true, -1, '');
 
 INSERT INTO executor.entity_progress VALUES (true, -1, '');
 
-INSERT INTO ledger.events VALUES (0, '{"actor":"service:observer","asof":"2026-11-23T12:02:59.509879Z","data":{},"datacontenttype":"application/json","id":"20c761153d20da30","source":"observer","specversion":"1.0","subject":"entity/thing/51e5857d7b5cc2e2","time":"2026-11-23T12:02:59.509879Z","type":"trueup.entity.observed.v1"}', 'observer', '20c761153d20da30', 'entity/thing/51e5857d7b5cc2e2', 1, 'trueup.entity.observed.v1', NULL, '2026-11-23 12:02:59.53041+00');
-INSERT INTO ledger.events VALUES (1, '{"actor":"service:differ","asof":"2026-11-23T12:02:59.559068Z","data":{},"datacontenttype":"application/json","id":"468d04072a41bda7","source":"differ","specversion":"1.0","subject":"gap/02775a735c9558aa","time":"2026-11-23T12:02:59.559068Z","type":"trueup.gap.opened.v1"}', 'differ', '468d04072a41bda7', 'gap/02775a735c9558aa', 1, 'trueup.gap.opened.v1', NULL, '2026-11-23 12:02:59.591453+00');
-INSERT INTO ledger.events VALUES (2, '{"actor":"service:planner","asof":"2026-11-23T12:02:59.633611Z","data":{},"datacontenttype":"application/json","id":"d67330e746a74837","signature":"service:planner/0000000000000000:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==","source":"planner","specversion":"1.0","subject":"plan/7c6b2c428e03680d","time":"2026-11-23T12:02:59.633611Z","type":"trueup.plan.drafted.v1"}', 'planner', 'd67330e746a74837', 'plan/7c6b2c428e03680d', 1, 'trueup.plan.drafted.v1', NULL, '2026-11-23 12:02:59.695198+00');
-INSERT INTO ledger.events VALUES (3, '{"actor":"service:approver","asof":"2026-11-23T12:02:59.773638Z","data":{},"datacontenttype":"application/json","id":"6bf590d6c05344c9","signature":"service:approver/0000000000000000:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==","source":"approver","specversion":"1.0","subject":"approval/f775be18a7fb134f","time":"2026-11-23T12:02:59.773638Z","type":"trueup.ticket.opened.v1"}', 'approver', '6bf590d6c05344c9', 'approval/f775be18a7fb134f', 1, 'trueup.ticket.opened.v1', NULL, '2026-11-23 12:02:59.839016+00');
-INSERT INTO ledger.events VALUES (4, '{"actor":"service:executor","asof":"2026-11-23T12:02:59.895066Z","data":{},"datacontenttype":"application/json","id":"799b9f0052ad9df5","signature":"service:executor/0000000000000000:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==","source":"executor","specversion":"1.0","subject":"execution/26dd9538baeaeb9f","time":"2026-11-23T12:02:59.895066Z","type":"trueup.execution.finished.v1"}', 'executor', '799b9f0052ad9df5', 'execution/26dd9538baeaeb9f', 1, 'trueup.execution.finished.v1', NULL, '2026-11-23 12:02:59.917739+00');
-INSERT INTO ledger.events VALUES (5, '{"actor":"service:auditor","asof":"2026-11-23T12:02:59.941387Z","data":{},"datacontenttype":"application/json","id":"31ccfd30990cd67d","signature":"service:auditor/0000000000000000:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==","source":"auditor","specversion":"1.0","subject":"attestation/13aa9e3fafdead0b","time":"2026-11-23T12:02:59.941387Z","type":"trueup.case.closed.v1"}', 'auditor', '31ccfd30990cd67d', 'attestation/13aa9e3fafdead0b', 1, 'trueup.case.closed.v1', NULL, '2026-11-23 12:02:59.955408+00');
+INSERT INTO ledger.events VALUES (0, '{"actor":"service:observer","asof":"2026-11-23T12:53:45.444981Z","data":{},"datacontenttype":"application/json","id":"7756a3e873b43be4","source":"observer","specversion":"1.0","subject":"entity/thing/53624d8fa44f07e1","time":"2026-11-23T12:53:45.444981Z","type":"trueup.entity.observed.v1"}', 'observer', '7756a3e873b43be4', 'entity/thing/53624d8fa44f07e1', 1, 'trueup.entity.observed.v1', NULL, '2026-11-23 12:53:45.482831+00');
+INSERT INTO ledger.events VALUES (1, '{"actor":"service:differ","asof":"2026-11-23T12:53:45.507100Z","data":{},"datacontenttype":"application/json","id":"0e8d73ff7b0ddd17","source":"differ","specversion":"1.0","subject":"gap/8d7e061d3a603215","time":"2026-11-23T12:53:45.507100Z","type":"trueup.gap.opened.v1"}', 'differ', '0e8d73ff7b0ddd17', 'gap/8d7e061d3a603215', 1, 'trueup.gap.opened.v1', NULL, '2026-11-23 12:53:45.532624+00');
+INSERT INTO ledger.events VALUES (2, '{"actor":"service:planner","asof":"2026-11-23T12:53:45.577231Z","data":{},"datacontenttype":"application/json","id":"ddadf3506dd0dd4a","signature":"service:planner/0000000000000000:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==","source":"planner","specversion":"1.0","subject":"plan/4784c83fa630fa99","time":"2026-11-23T12:53:45.577231Z","type":"trueup.plan.drafted.v1"}', 'planner', 'ddadf3506dd0dd4a', 'plan/4784c83fa630fa99', 1, 'trueup.plan.drafted.v1', NULL, '2026-11-23 12:53:45.602758+00');
+INSERT INTO ledger.events VALUES (3, '{"actor":"service:approver","asof":"2026-11-23T12:53:45.644469Z","data":{},"datacontenttype":"application/json","id":"d2f46ad9c4c57d04","signature":"service:approver/0000000000000000:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==","source":"approver","specversion":"1.0","subject":"approval/8d42137561dea854","time":"2026-11-23T12:53:45.644469Z","type":"trueup.ticket.opened.v1"}', 'approver', 'd2f46ad9c4c57d04', 'approval/8d42137561dea854', 1, 'trueup.ticket.opened.v1', NULL, '2026-11-23 12:53:45.676216+00');
+INSERT INTO ledger.events VALUES (4, '{"actor":"service:executor","asof":"2026-11-23T12:53:45.718685Z","data":{},"datacontenttype":"application/json","id":"033fab3d1a9fa37d","signature":"service:executor/0000000000000000:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==","source":"executor","specversion":"1.0","subject":"execution/3bea3245129d8f4c","time":"2026-11-23T12:53:45.718685Z","type":"trueup.execution.finished.v1"}', 'executor', '033fab3d1a9fa37d', 'execution/3bea3245129d8f4c', 1, 'trueup.execution.finished.v1', NULL, '2026-11-23 12:53:45.752644+00');
+INSERT INTO ledger.events VALUES (5, '{"actor":"service:auditor","asof":"2026-11-23T12:53:45.797871Z","data":{},"datacontenttype":"application/json","id":"15f3f3a1d4ecb778","signature":"service:auditor/0000000000000000:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==","source":"auditor","specversion":"1.0","subject":"attestation/1f3913b709d7843b","time":"2026-11-23T12:53:45.797871Z","type":"trueup.case.closed.v1"}', 'auditor', '15f3f3a1d4ecb778', 'attestation/1f3913b709d7843b', 1, 'trueup.case.closed.v1', NULL, '2026-11-23 12:53:45.847236+00');
 
 INSERT INTO ledger.head VALUES (true, 5);
 
-INSERT INTO ledger.migrations VALUES ('ledger', 1, 'initial', '4d39401d35d603dec2179f527fe3aeb93528f0c1a090cf0ffdf53471eb8d938d', '2026-11-23 12:02:59.478009+00', 'postgres');
-INSERT INTO ledger.migrations VALUES ('ledger', 2, 'privileged_types', '3c1abeb0ba45a1106309a9526a62043b37682a35c9b39027359343e73786eb89', '2026-11-23 12:02:59.478158+00', 'postgres');
-INSERT INTO ledger.migrations VALUES ('ledger', 3, 'append_and_erasures', '46b902906404331feefef74c9a3793d500ecd9b7426c5d01ca82085251c1cdb9', '2026-11-23 12:02:59.478173+00', 'postgres');
-INSERT INTO ledger.migrations VALUES ('observer', 1, 'initial', '0676f7387c16e3b37a4a61307f696977133dbfe326a7031c6ae322be2461ada3', '2026-11-23 12:02:59.478313+00', 'postgres');
-INSERT INTO ledger.migrations VALUES ('observer', 2, 'headers_of_rejections', '6a9caf190a1ac5e949104e5cc6db88989fd44f22bec59abac2a58933e49d896a', '2026-11-23 12:02:59.478331+00', 'postgres');
-INSERT INTO ledger.migrations VALUES ('differ', 1, 'initial', '21dba7c18f0c8934d2997b3588532c43957b87020de35514a4aa16a0cd034af6', '2026-11-23 12:02:59.47838+00', 'postgres');
-INSERT INTO ledger.migrations VALUES ('differ', 2, 'objectives', '474c948d66dc226a858c2d802c51a8f854cb7b4f797b190739462e3349530fc9', '2026-11-23 12:02:59.478388+00', 'postgres');
-INSERT INTO ledger.migrations VALUES ('planner', 1, 'initial', '73f585156f5bd3ac4208060cda6af7fd2eebc18c33f1474525619953e900a20a', '2026-11-23 12:02:59.478393+00', 'postgres');
-INSERT INTO ledger.migrations VALUES ('approver', 1, 'initial', 'c7f3f4d5af502843d0aad89618d25a909c76a2885ccc352c1784882d19e768e7', '2026-11-23 12:02:59.478397+00', 'postgres');
-INSERT INTO ledger.migrations VALUES ('executor', 1, 'initial', '1171936ad9314a0862979a67c7cbe5018e1bc58a782e8bc437a2c51268f2f193', '2026-11-23 12:02:59.478402+00', 'postgres');
-INSERT INTO ledger.migrations VALUES ('auditor', 1, 'initial', '0a2032fff2f1c61b9db2c82db1bd8f97e72321136e7e73b386a43e5d3761cab8', '2026-11-23 12:02:59.478406+00', 'postgres');
-INSERT INTO ledger.migrations VALUES ('auditor', 2, 'transparency_log', 'a247a6eb2c03902ca86960e364c81ad1215ffa3bd1d2b84ceeaa1be9001021e1', '2026-11-23 12:02:59.47841+00', 'postgres');
+INSERT INTO ledger.migrations VALUES ('ledger', 1, 'initial', '4d39401d35d603dec2179f527fe3aeb93528f0c1a090cf0ffdf53471eb8d938d', '2026-11-23 12:53:45.38632+00', 'postgres');
+INSERT INTO ledger.migrations VALUES ('ledger', 2, 'privileged_types', '3c1abeb0ba45a1106309a9526a62043b37682a35c9b39027359343e73786eb89', '2026-11-23 12:53:45.38653+00', 'postgres');
+INSERT INTO ledger.migrations VALUES ('ledger', 3, 'append_and_erasures', '24679b576ace6b32f4f01ccf1f31e05c4e80ae6a778d0519aa0c6efd8f7c7926', '2026-11-23 12:53:45.386544+00', 'postgres');
+INSERT INTO ledger.migrations VALUES ('observer', 1, 'initial', '0676f7387c16e3b37a4a61307f696977133dbfe326a7031c6ae322be2461ada3', '2026-11-23 12:53:45.386554+00', 'postgres');
+INSERT INTO ledger.migrations VALUES ('observer', 2, 'headers_of_rejections', '6a9caf190a1ac5e949104e5cc6db88989fd44f22bec59abac2a58933e49d896a', '2026-11-23 12:53:45.386562+00', 'postgres');
+INSERT INTO ledger.migrations VALUES ('differ', 1, 'initial', '21dba7c18f0c8934d2997b3588532c43957b87020de35514a4aa16a0cd034af6', '2026-11-23 12:53:45.386572+00', 'postgres');
+INSERT INTO ledger.migrations VALUES ('differ', 2, 'objectives', '474c948d66dc226a858c2d802c51a8f854cb7b4f797b190739462e3349530fc9', '2026-11-23 12:53:45.386577+00', 'postgres');
+INSERT INTO ledger.migrations VALUES ('planner', 1, 'initial', '73f585156f5bd3ac4208060cda6af7fd2eebc18c33f1474525619953e900a20a', '2026-11-23 12:53:45.386582+00', 'postgres');
+INSERT INTO ledger.migrations VALUES ('approver', 1, 'initial', 'c7f3f4d5af502843d0aad89618d25a909c76a2885ccc352c1784882d19e768e7', '2026-11-23 12:53:45.386586+00', 'postgres');
+INSERT INTO ledger.migrations VALUES ('executor', 1, 'initial', '1171936ad9314a0862979a67c7cbe5018e1bc58a782e8bc437a2c51268f2f193', '2026-11-23 12:53:45.386595+00', 'postgres');
+INSERT INTO ledger.migrations VALUES ('auditor', 1, 'initial', '0a2032fff2f1c61b9db2c82db1bd8f97e72321136e7e73b386a43e5d3761cab8', '2026-11-23 12:53:45.386599+00', 'postgres');
+INSERT INTO ledger.migrations VALUES ('auditor', 2, 'transparency_log', 'a247a6eb2c03902ca86960e364c81ad1215ffa3bd1d2b84ceeaa1be9001021e1', '2026-11-23 12:53:45.386603+00', 'postgres');
 
 INSERT INTO ledger.schema_versions VALUES ('ledger_0003');
 INSERT INTO ledger.schema_versions VALUES ('observer_0002');
@@ -1189,10 +1188,10 @@ INSERT INTO ledger.schema_versions VALUES ('approver_0001');
 INSERT INTO ledger.schema_versions VALUES ('executor_0001');
 INSERT INTO ledger.schema_versions VALUES ('auditor_0002');
 
-INSERT INTO ledger.services VALUES ('{realm}_observer', 'observer', '{"trueup.erasure.done.v1": "erased", "trueup.entity.observed.v1": "entity", "trueup.source.reported.v1": "source", "trueup.entity.withdrawn.v1": "entity", "trueup.observation.rejected.v1": "source"}', '[]');
-INSERT INTO ledger.services VALUES ('{realm}_differ', 'differ', '{"trueup.gap.closed.v1": "gap", "trueup.gap.opened.v1": "gap", "trueup.gap.changed.v1": "gap", "trueup.gap.undecided.v1": "gap", "trueup.objective.met.v1": "objective", "trueup.objective.missed.v1": "objective", "trueup.objective.undecided.v1": "objective"}', '[]');
+INSERT INTO ledger.services VALUES ('{realm}_observer', 'observer', '{"trueup.erasure.done.v1": "erased", "trueup.source.judged.v1": "source", "trueup.source.counted.v1": "source", "trueup.entity.observed.v1": "entity", "trueup.source.reported.v1": "source", "trueup.entity.withdrawn.v1": "entity", "trueup.observation.rejected.v1": "source"}', '[]');
+INSERT INTO ledger.services VALUES ('{realm}_differ', 'differ', '{"trueup.gap.closed.v1": "gap", "trueup.gap.opened.v1": "gap", "trueup.gap.changed.v1": "gap", "trueup.gap.suspended.v1": "gap", "trueup.gap.undecided.v1": "gap", "trueup.objective.met.v1": "objective", "trueup.change.previewed.v1": "preview", "trueup.objective.missed.v1": "objective", "trueup.objective.undecided.v1": "objective"}', '[]');
 INSERT INTO ledger.services VALUES ('{realm}_planner', 'planner', '{"trueup.plan.drafted.v1": "plan", "trueup.plan.withheld.v1": "plan", "trueup.plan.superseded.v1": "plan"}', '["trueup.plan.drafted.v1", "trueup.plan.superseded.v1", "trueup.plan.withheld.v1"]');
-INSERT INTO ledger.services VALUES ('{realm}_approver', 'approver', '{"trueup.gap.disputed.v1": "approval", "trueup.plan.expired.v1": "approval", "trueup.gap.confirmed.v1": "approval", "trueup.plan.returned.v1": "approval", "trueup.realm.created.v1": "realm", "trueup.release.given.v1": "approval", "trueup.ticket.opened.v1": "approval", "trueup.approval.given.v1": "approval", "trueup.clock.advanced.v1": "realm", "trueup.approval.voided.v1": "approval", "trueup.plan.authorised.v1": "approval", "trueup.approval.refused.v1": "approval", "trueup.erasure.approved.v1": "erasure", "trueup.outcome.recorded.v1": "approval", "trueup.erasure.requested.v1": "erasure", "trueup.declaration.proposed.v1": "declaration", "trueup.declaration.activated.v1": "declaration"}', '["trueup.approval.voided.v1", "trueup.plan.authorised.v1", "trueup.plan.expired.v1", "trueup.ticket.opened.v1"]');
+INSERT INTO ledger.services VALUES ('{realm}_approver', 'approver', '{"trueup.case.resumed.v1": "approval", "trueup.gap.disputed.v1": "approval", "trueup.plan.expired.v1": "approval", "trueup.gap.confirmed.v1": "approval", "trueup.plan.returned.v1": "approval", "trueup.realm.created.v1": "realm", "trueup.release.given.v1": "approval", "trueup.ticket.opened.v1": "approval", "trueup.approval.given.v1": "approval", "trueup.clock.advanced.v1": "realm", "trueup.approval.voided.v1": "approval", "trueup.plan.authorised.v1": "approval", "trueup.approval.refused.v1": "approval", "trueup.erasure.approved.v1": "erasure", "trueup.outcome.recorded.v1": "approval", "trueup.erasure.requested.v1": "erasure", "trueup.declaration.proposed.v1": "declaration", "trueup.declaration.activated.v1": "declaration"}', '["trueup.approval.voided.v1", "trueup.plan.authorised.v1", "trueup.plan.expired.v1", "trueup.ticket.opened.v1"]');
 INSERT INTO ledger.services VALUES ('{realm}_executor', 'executor', '{"trueup.action.failed.v1": "execution", "trueup.action.unknown.v1": "execution", "trueup.action.intended.v1": "execution", "trueup.action.succeeded.v1": "execution", "trueup.execution.halted.v1": "execution", "trueup.execution.started.v1": "execution", "trueup.execution.finished.v1": "execution"}', '["trueup.action.failed.v1", "trueup.action.intended.v1", "trueup.action.succeeded.v1", "trueup.action.unknown.v1", "trueup.execution.finished.v1", "trueup.execution.halted.v1", "trueup.execution.started.v1"]');
 INSERT INTO ledger.services VALUES ('{realm}_auditor', 'auditor', '{"trueup.proof.seen.v1": "attestation", "trueup.case.closed.v1": "attestation", "trueup.attestation.issued.v1": "attestation", "trueup.verification.failed.v1": "attestation", "trueup.verification.passed.v1": "attestation", "trueup.verification.inconclusive.v1": "attestation"}', '["trueup.attestation.issued.v1", "trueup.case.closed.v1", "trueup.proof.seen.v1", "trueup.verification.failed.v1", "trueup.verification.inconclusive.v1", "trueup.verification.passed.v1"]');
 
@@ -1527,15 +1526,15 @@ REVOKE ALL ON FUNCTION ledger.check_privileged() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ledger.too_deep(event text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ledger.forbidden(event text, typed boolean, source text, id text, stream text, type text, written text, signature json, service text, rights jsonb, signed jsonb) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION ledger.like_another(said text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION ledger.obstacle(stream text, version bigint, expected bigint, written text, earliest text, latest text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ledger.forbidden(event text, typed boolean, source text, id text, stream text, type text, written text, signature text, service text, rights jsonb, signed jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION ledger.whole(said text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION ledger.typed(event text, specversion json, id text, case_id text, actor json, asof json, data json, expected json, correlation json, causation json, trace json, signature json) FROM PUBLIC;
+REVOKE ALL ON FUNCTION ledger.typed(event json) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ledger.is_typed(event text, actor text, asof text, case_id text, causation text, correlation text, data json, id text, signature text, source text, expected text, stream text, written text, trace text, type text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION ledger.obstacle(stream text, version bigint, expected bigint, written text, earliest text, latest text) FROM PUBLIC;
 
 GRANT SELECT ON TABLE ledger.events TO {realm}_observer;
 GRANT SELECT ON TABLE ledger.events TO {realm}_differ;

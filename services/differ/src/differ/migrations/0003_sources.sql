@@ -6,3 +6,5 @@ CREATE TABLE differ.sources (
     judged bigint      NOT NULL        -- that judgement's position, -1 without one
 );
 INSERT INTO differ.sources SELECT feed, max(as_of), '[]', -1 FROM differ.entities GROUP BY feed;
+-- Which missed rules of the entity are left alone, and why (accepted, ignored); null: none is.
+ALTER TABLE differ.cases ADD COLUMN exempt text;
