@@ -66,7 +66,7 @@ class DifferRealm:
         self.serial = 0
 
     async def __aenter__(self) -> Self:
-        for service in ("observer", "differ", "approver", "auditor"):
+        for service in ("observer", "differ", "approver", "executor", "auditor"):
             self.connections[service] = await asyncpg.connect(self.realm.url(service))
         self.pool = await asyncpg.create_pool(self.realm.url("differ"), min_size=1, max_size=3)
         self.ledger = Ledger(self.pool)

@@ -141,7 +141,9 @@ async def test_an_unknown_selector_opens_nothing_keeps_what_is_open_and_is_count
     assert await replay.said() == ["opened"]
     assert await replay.failing(CASE) == {"fixed": "missed"}
     counts = await replay.transact(replay.differ.counts)
-    assert counts == {"money-findings-closed": {"open": 1, "undecided": 0, "selector_unknown": 2}}
+    assert counts == {
+        "money-findings-closed": {"open": 1, "undecided": 0, "selector_unknown": 2, "accepted": 0, "ignored": 0}
+    }
 
 
 async def test_known_not_selected_closes(replay: DifferRealm) -> None:

@@ -7,7 +7,10 @@ import json
 
 import pytest
 from cli.main import app
+from common.clock import instant
 from common.errors import Refused
+from common.events.observer import Doubt, SourceJudged
+from common.ids import source_stream
 from differ.main import SERVICE
 from support.differ_realm import START, DifferRealm, days, finding, retest
 from support.rebuilding import at_rest, changed, indexes, rebuilt, table
@@ -15,7 +18,8 @@ from typer.testing import CliRunner
 
 pytestmark = pytest.mark.integration
 TABLES = (
-    "entities", "entity_events", "entity_links", "snapshot_parts", "complete_snapshots", "entity_progress", "cases"
+    "entities", "entity_events", "entity_links", "snapshot_parts", "complete_snapshots", "sources", "entity_progress",
+    "cases",
 )  # fmt: skip
 LATE = {"completion_date": "June 30, 2023"}
 COMPLETE = {"corrective_action_status": "Corrective action complete"}
@@ -40,6 +44,9 @@ async def story(realm: DifferRealm) -> None:
     await realm.deliver(await realm.observe("finding", finding("F-3", **LATE), START + days(0.3)))
     await realm.deliver(await realm.snapshot("finding", START + days(0.4), "F-1", "F-2", "F-3", "F-5"))
     await realm.deliver(await realm.snapshot("finding", START + days(0.5), "F-1", part=1, parts=2))
+    doubt = Doubt(reason_code="sequence_missing", since=instant(START), says="1 message is missing")
+    judged = SourceJudged(feed="control-testing", doubts=[doubt])
+    await realm.deliver(await realm.append("observer", source_stream("control-testing"), judged))
     await realm.deliver(await realm.clock_to(START + days(40)))
     await realm.deliver(await realm.observe("finding", finding("F-9", **LATE), START + days(40)))
 
@@ -82,6 +89,8 @@ ALTERED = {
     ),
     "link": ("entity_links", "DELETE FROM differ.entity_links"),
     "snapshot": ("complete_snapshots", "UPDATE differ.complete_snapshots SET as_of = as_of + interval '1 day'"),
+    "heard": ("sources", "UPDATE differ.sources SET heard = heard + interval '1 day' WHERE feed = 'audit-tracker'"),
+    "doubts": ("sources", "UPDATE differ.sources SET doubts = '[]' WHERE feed = 'control-testing'"),
 }
 
 

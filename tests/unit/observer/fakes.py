@@ -63,6 +63,7 @@ class FakeRecords:
         self.refuse: str | None = None
         self.appends = 0
         self.looked = 0
+        self.noted = 0
 
     async def erasure(self, connection: Any, subject: tuple[str, str]) -> list[Event]:
         streams = (erasure_stream(*subject), erased_stream(*subject))
@@ -125,6 +126,12 @@ class FakeRecords:
             event.encode()
             self.events.append(event)
         return Appended(tuple(range(len(self.events) - len(request), len(self.events))))
+
+    async def counted(self, _connection: object) -> set[str]:
+        return set()
+
+    async def note_work(self, _connection: object) -> None:
+        self.noted += 1
 
     async def keep_snapshot_rows(
         self, _connection: object, snapshot: SnapshotName, rows: Sequence[SnapshotRow]

@@ -21,7 +21,9 @@ def received(**cells: Any) -> Message:
         "specversion": "1.0", "id": "s/1", "source": "loans", "type": "trueup.upstream.observed.v1",
         "time": "2012-02-01T00:00:00Z", "data": data,
     }  # fmt: skip
-    return read(orjson.dumps(event), RULES, parse_instant("2012-03-01T00:00:00Z"))
+    message = read(orjson.dumps(event), RULES, parse_instant("2012-03-01T00:00:00Z"))
+    assert isinstance(message, Message)
+    return message
 
 
 @pytest.mark.parametrize("cells", [{}, {"what": ""}, {"what": None}, {"what": 7}, {"what": ["A"]}])

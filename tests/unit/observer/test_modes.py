@@ -17,7 +17,7 @@ from observer.core.rejections import Headers, Rejected, Rejection
 from observer.core.settling import settle
 from support.upstream_modes import Sent, binary_json, binary_protobuf, headers, protobuf, structured
 
-from .test_messages import LATEST, MOMENT, RULES, message
+from .test_messages import LATEST, MOMENT, RULES, a_row, message
 
 MODES = {"structured": structured, "JSON": binary_json, "Protobuf": binary_protobuf}
 BINARY = {"JSON": binary_json, "Protobuf": binary_protobuf}
@@ -25,7 +25,7 @@ BINARY = {"JSON": binary_json, "Protobuf": binary_protobuf}
 
 def got(sent: Sent) -> Message | Rejected:
     try:
-        return read(sent[0], RULES, LATEST, None, sent[1])
+        return a_row(read(sent[0], RULES, LATEST, None, sent[1]))
     except Rejected as rejected:
         return rejected
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from common.events.approver import GapDisputed
 from common.events.auditor import VerificationFailed
+from common.events.differ import GapSuspended
 from common.events.executor import ExecutionFinished, ExecutionStarted
 from planner.core.standing import NOTHING, Need, cause_of, need
 from support.casework import FINDINGS, Casework, catalogue_of
@@ -156,3 +157,17 @@ def test_a_plan_that_did_not_hold_waits_for_a_confirmation_of_what_fails_now() -
     assert (found.supersede.reason_code, found.draft) == ("verification_failed", False)
     work.add(found.supersede, "planner", "service:planner")
     assert work.case.stage == "to-confirm"
+
+
+def suspended(work: Casework) -> Casework:
+    says = "fixed: mended 3 times and undone each time (position) by feed:audit-tracker"
+    work.add(GapSuspended(case=work.id, desired_state="s", cycles=[], says=says), "differ", "service:differ")
+    return work
+
+
+def test_in_a_suspended_case_nothing_is_drafted_and_no_draft_stands() -> None:
+    assert needed(suspended(confirmed())) == NOTHING
+    found = needed(suspended(planned()))
+    assert found.supersede is not None
+    assert (found.supersede.reason_code, found.draft) == ("suspended", False)
+    assert "by feed:audit-tracker" in found.supersede.reason

@@ -404,6 +404,8 @@ def _check_shown(decision: Decision, page: JSONObject) -> None:
     elif decision.kind == "outcome":
         intents = {said["data"]["step"]: said["id"] for said in page["execution"] if "intended" in said["type"]}
         shown = str(intents.get(decision.step))
+    elif decision.kind == "resume":
+        shown = str((page.get("suspension") or {}).get("id"))
     else:
         parts = DigestParts.model_validate(page["ticket"]["data"]["parts"])
         plan = PlanDrafted.model_validate(page["plan"]["data"])

@@ -67,6 +67,7 @@ COMMANDS: dict[str, Entry] = {
     "approve": Entry("cli.people.deciding", "approve", "Gate 2: exactly this plan may be carried out.", DECIDE),
     "refuse": Entry("cli.people.deciding", "refuse", "Gate 2: this plan shall not be carried out.", DECIDE),
     "return": Entry("cli.people.deciding", "send_back", "Send a plan back to be drafted again.", DECIDE),
+    "resume": Entry("cli.people.deciding", "resume", "Let a suspended case go on.", DECIDE),
     "release": Entry("cli.people.deciding", "release", "At Level 2: this step may run now.", DECIDE),
     "outcome": Entry("cli.people.deciding", "outcome", "Say how work by hand went.", DECIDE),
     "ledger": Entry(

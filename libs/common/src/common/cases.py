@@ -6,7 +6,8 @@
          └ withheld (to-plan without a plan: people only)
 
 The stage is computed, never stored: it follows from what has happened. A case whose gap closed before anything was
-executed goes straight to `to-verify`.
+executed goes straight to `to-verify`; where what fails was accepted, or is ignored, it is `accepted` or `ignored`.
+One that does not converge is `suspended` until somebody resumes it.
 """
 
 from __future__ import annotations
@@ -83,6 +84,9 @@ class Case:
     inconclusive: Said[auditor.VerificationInconclusive] | None = None
     closed: Said[auditor.CaseClosed] | None = None
     attestation: Said[auditor.AttestationIssued] | None = None
+    suspension: Said[differ.GapSuspended] | None = None
+    flips: int = 0
+    """How often the gap has opened again after it had closed. All of them are this one case, until it ends."""
     parts: dict[str, str] = field(default_factory=dict)
     """The part each person took first: confirmer, approver, releaser or implementer. It is never forgotten, also
     when what they decided no longer stands."""
@@ -161,7 +165,16 @@ class Case:
         self.proof = self.verification = None
 
 
+def _suspended(case: Case, said: Said[differ.GapSuspended]) -> None:
+    case.suspension = said
+
+
+def _resumed(case: Case, _said: Said[approver.CaseResumed]) -> None:
+    case.suspension = None
+
+
 def _gap(case: Case, said: Said[differ.GapSnapshot]) -> None:
+    case.flips += case.gap_closed is not None
     case.gap = said
     case.gap_closed = None
 
@@ -292,6 +305,8 @@ _FOLDS: dict[str, Callable[[Case, Said[Any]], None]] = {
     differ.GapUndecided.TYPE: _gap,
     differ.GapChanged.TYPE: _gap,
     differ.GapClosed.TYPE: _gap_closed,
+    differ.GapSuspended.TYPE: _suspended,
+    approver.CaseResumed.TYPE: _resumed,
     approver.GapConfirmed.TYPE: _confirmed,
     approver.GapDisputed.TYPE: _disputed,
     planner.PlanDrafted.TYPE: _drafted,
@@ -335,14 +350,22 @@ def _undecided(case: Case) -> bool:
     return case.gap is not None and all(rule.status == "unknown" for rule in case.gap.data.rules)
 
 
+def _closed_as(case: Case, reason: str) -> bool:
+    """Nothing was executed, and what fails is to be left alone."""
+    return case.finished is None and case.gap_closed is not None and case.gap_closed.data.reason == reason
+
+
 _STAGES: tuple[tuple[str, Callable[[Case], bool]], ...] = (
     ("attested", lambda case: case.attestation is not None),
     ("closed", lambda case: case.closed is not None),
     ("soaking", lambda case: case.proof is not None),
     ("halted", lambda case: case.halted is not None),
     ("executing", lambda case: case.executing),
+    ("suspended", lambda case: case.suspension is not None and case.gap_closed is None),
     ("failed-verification", lambda case: case.finished is not None and case.failed_verification is not None),
     ("inconclusive", lambda case: case.finished is not None and case.inconclusive is not None),
+    ("accepted", lambda case: _closed_as(case, "accepted")),
+    ("ignored", lambda case: _closed_as(case, "ignored")),
     ("to-verify", lambda case: case.finished is not None or case.gap_closed is not None),
     ("disputed", lambda case: case.dispute is not None),
     ("refused", lambda case: case.refusal is not None),

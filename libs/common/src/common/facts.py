@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import cast
 
-from common.declarations.evaluation import CompiledDesiredState, EntityView, Related, slots_of
+from common.declarations.evaluation import CompiledDesiredState, EntityView, Related, evaluate, slots_of
 from common.declarations.expressions import CLOCK
 from common.declarations.values import Slot, Unknown, to_json
 from common.events.model import Fact, Value
@@ -30,6 +30,21 @@ def last_told(state: CompiledDesiredState, view: EntityView, asof: datetime) -> 
     origin = replace(view.origin, fresh_until=None) if view.origin is not None else None
     facts = entity_facts(state, replace(view, origin=origin, related={}), asof)
     return {name: facts[name] for name in state.attributes}
+
+
+def source_doubts(state: CompiledDesiredState, entity: EntityView, asof: datetime) -> tuple[str, ...]:
+    """Why the sources that `state` reads of the entity can't be relied on as of `asof`; none where they can."""
+    origin = entity.origin
+    found = []
+    if origin is not None and origin.because and origin.fresh_until is not None and asof >= origin.fresh_until:
+        found.append(origin.because)
+    limits = (entity.limits[name] for name in state.relations_read if name in entity.limits)
+    return tuple(dict.fromkeys((*found, *(limit.reason for limit in limits if asof >= limit.at))))
+
+
+def exemptions(state: CompiledDesiredState, view: EntityView, asof: datetime) -> dict[str, str]:
+    """The rules that are missed and open no case as of `asof`: rule -> accepted or ignored."""
+    return {rule.name: rule.exempt.kind for rule in evaluate(state, view, asof).exempt if rule.exempt is not None}
 
 
 def facts_named(facts: Mapping[str, Fact], names: Iterable[str]) -> list[Fact]:

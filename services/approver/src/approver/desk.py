@@ -162,7 +162,7 @@ class Desk:
         opened = []
         for case, recorded in folded:
             entity = known.get(subject, _NOTHING) if (subject := _subject(case)) is not None else _NOTHING
-            around = Surroundings(catalogue, directory, trusted, entity.facts, entity.told)
+            around = Surroundings(catalogue, directory, trusted, entity.facts, entity.told, entity.exempt)
             opened.append(Opened(Draft(case, when), recorded, around))
         return opened
 

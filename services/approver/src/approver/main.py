@@ -86,7 +86,22 @@ async def compose(runtime: Runtime) -> Parts:
         routers=routers(context),
         setup=lambda app: harden(app, MAX_BODY_BYTES),
         gather_s=GATHER_S,
+        notes=lambda: suspended(runtime.pool),
     )
+
+
+async def suspended(pool: Any) -> list[str]:
+    """For `trueup status`: that cases are suspended, and until somebody looks nothing happens in them."""
+    cases = [row[0] for row in await pool.fetch(_SUSPENDED)]
+    if not cases:
+        return []
+    more = f" and {len(cases) - MOST_NAMED} more" if len(cases) > MOST_NAMED else ""
+    named = f"{', '.join(cases[:MOST_NAMED])}{more}"
+    return [f"suspended, because what actions mend is undone: {named}; see trueup cases --stage suspended"]
+
+
+_SUSPENDED = "SELECT case_id FROM approver.cases WHERE stage = 'suspended' ORDER BY case_id"
+MOST_NAMED = 5
 
 
 class _Duties:

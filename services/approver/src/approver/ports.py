@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -90,10 +90,12 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a subject: `facts` count now; `told` is what its own attributes said when last reported."""
+    """What is known of a subject: `facts` count now; `told` is what its own attributes said when last reported;
+    `exempt` are its rules that are to be left alone, each accepted or ignored."""
 
     facts: Mapping[str, Fact]
     told: Mapping[str, Fact]
+    exempt: Mapping[str, str] = field(default_factory=dict)
 
 
 class ReadFacts(Protocol):

@@ -15,7 +15,8 @@ from common.declarations.evaluation import CompiledDesiredState, EntityView
 from common.declarations.periods import end_of
 from common.entities import EntityStore
 from common.entities.rows import Ref, StoredEntity
-from common.events import Event, Origin, new_event
+from common.entities.sources import Reliability
+from common.events import Event, EventData, Origin, new_event
 from common.events.approver import ClockAdvanced, RealmCreated
 from common.events.auditor import CaseClosed
 from common.events.differ import ObjectiveSnapshot
@@ -24,11 +25,12 @@ from common.objectives.blaming import Keyed
 from common.objectives.population import POPULATION, Stood
 from common.timers import Timer, Timers
 
-from differ.core import population
+from differ.core import population, suspending
 from differ.core.deciding import CaseKey, CaseState, Decision, decide, ended
 from differ.core.diffing import diff
 from differ.core.measuring import Said, definitions, measure, stream_of
-from differ.core.planning import Declared, Look, to_review
+from differ.core.planning import Declared, Look, to_review, turned
+from differ.desk import Feeds
 from differ.ports import Cases, Clock, Objectives, Part, Records, Review, Reviews, StaleCases
 
 REVIEW_BATCH = 1_000
@@ -54,18 +56,28 @@ class Differ:
 
     def __init__(self, outside: Outside) -> None:
         self._out = outside
+        self._feeds = Feeds(outside.entities, outside.reviews)
         self._declared: Declared | None = None
         self._declared_at = -1
         self._stale: set[CaseKey] = set()
         self._mended: set[CaseKey] = set()
 
-    async def on_state(self, conn: Connection, batch: Sequence[Recorded]) -> None:
-        """Observations, withdrawals, snapshots."""
+    async def on_state(self, conn: Connection, batch: Sequence[Recorded]) -> bool:
+        """Observations, withdrawals, snapshots, judgements of sources; whether there is something to review now."""
         declared = await self.declared(conn)
-        changed = await self._out.entities.apply(conn, batch, declared.catalogue)
         asof = await self._now(conn)
+        before = await self._feeds.doubts(conn, declared, batch, asof)
+        changed = await self._out.entities.apply(conn, batch, declared.catalogue)
+        if before is not None:
+            after = await self._feeds.doubts(conn, declared, batch, asof) or {}
+            await self._feeds.review(conn, declared, batch, turned(before, after))
         causes = {ref: recorded.event for ref, recorded in changed.items()}
         await self._append(conn, await self._look(conn, declared, declared.looks(changed), asof, causes))
+        return before is not None
+
+    async def sources(self, conn: Connection) -> list[Reliability]:
+        """Every feed, and why it can't be relied on now."""
+        return await self._feeds.told(conn, await self.declared(conn), await self._now(conn))
 
     async def on_declarations(self, conn: Connection, _batch: Sequence[Recorded]) -> None:
         """Something was proposed or activated: the ledger says what counts now."""
@@ -313,8 +325,39 @@ class Differ:
             parts = [Part(look.desired_state, name, look.ref[1], part) for look, name, part in result.parts]
             await self._out.objectives.mark(conn, await self._out.objectives.contribute(conn, parts))
         after = {decision.after.key: decision.after for decision in result.decisions}
+        events = await self._events(conn, result.decisions, views, asof, causes)
+        events += await self._suspend(conn, declared, result.decisions, events, asof, after)
         await self._out.cases.save(conn, list(after.values()))
-        return await self._events(conn, result.decisions, views, asof, causes)
+        return events
+
+    async def _suspend(
+        self,
+        conn: Connection,
+        declared: Declared,
+        decisions: Sequence[Decision],
+        events: Sequence[NewEvent],
+        asof: datetime,
+        after: dict[CaseKey, CaseState],
+    ) -> list[NewEvent]:
+        """What is to be said of cases in which fixes are undone too often; `after` takes note."""
+        drifts = suspending.drifting(decisions)
+        if not drifts:
+            return []
+        ids = [case for item in drifts for case in suspending.case_ids(item.after)]
+        history = await self._out.records.history(conn, ids)
+        told = {new.event.subject: new.event for new in events}
+        found = []
+        for item in drifts:
+            drift = told[f"gap/{item.after.case}"]
+            known = [event for case in suspending.case_ids(item.after) for event in history.get(case, ())]
+            limit = declared.states[item.after.desired_state].spec.remediation.suspend_after
+            cycles = suspending.suspended(known, drift, limit, asof)
+            if cycles:
+                observed = [cycle.observation for cycle in cycles if cycle.observation is not None]
+                data = suspending.said(item.after, cycles, await self._out.records.causes(conn, observed))
+                case = after[item.after.key] = suspending.numbered(after[item.after.key])
+                found.append(_case_event(case, data, self._out.wall(), asof, drift))
+        return found
 
     async def _load(
         self, conn: Connection, keys: Iterable[CaseKey], refs: Mapping[CaseKey, Ref]
@@ -392,9 +435,12 @@ def _reopens(decision: Decision) -> bool:
 
 def _event(decision: Decision, time: datetime, asof: datetime, cause: Event | None) -> NewEvent:
     assert decision.data is not None, "only decisions that say something become events"
-    case = decision.after
+    return _case_event(decision.after, decision.data, time, asof, cause)
+
+
+def _case_event(case: CaseState, data: EventData, time: datetime, asof: datetime, cause: Event | None) -> NewEvent:
     origin = Origin(source="differ", actor=ACTOR, time=time, asof=asof, cause=cause)
     version = case.stream_version
     # The version makes the id: one cause may lead to several events of a type in one case, at several instants.
-    event = new_event(decision.data, f"gap/{case.case}", origin, str(version), case=case.case)
+    event = new_event(data, f"gap/{case.case}", origin, str(version), case=case.case)
     return NewEvent(event, version)

@@ -19,13 +19,13 @@ from common.ledger import Connection, Ledger, Recorded
 from common.runtime import Parts, Runtime, Service, run
 from common.subject_keys import SubjectKeys, subject_keys
 from common.timers import Timers, WallTimers
-from fastapi import APIRouter
 
 from differ.adapters.lease import Lease
 from differ.adapters.objectives import ObjectiveTable
 from differ.adapters.projection import Known
 from differ.adapters.records import LedgerRecords
 from differ.adapters.tables import CaseTable, ClockTable, ReviewTable
+from differ.api import notes, router
 from differ.handlers import Differ, Outside
 from differ.settings import DifferSettings
 from differ.workers import Previewer
@@ -71,8 +71,7 @@ async def compose(runtime: Runtime) -> Parts:
     previews = _Previews(runtime, previewer(runtime.ledger, wall_now, keys), proposed)
 
     async def state(conn: Connection, batch: Sequence[Recorded]) -> None:
-        await differ.on_state(conn, batch)
-        if differ.measures:
+        if await differ.on_state(conn, batch) or differ.measures:
             nudge()
 
     async def declarations(conn: Connection, batch: Sequence[Recorded]) -> None:
@@ -98,7 +97,8 @@ async def compose(runtime: Runtime) -> Parts:
             "deadlines": duties.deadlines,
             "previews": previews.run_until,
         },
-        routers=[_router(runtime, differ)],
+        routers=[router(runtime.pool, differ)],
+        notes=lambda: notes(runtime.pool, differ),
         close=lease.release,
     )
 
@@ -179,19 +179,6 @@ class _Duties:
     async def _transact(self, work: Callable[[Any], Awaitable[T]]) -> T:
         async with self._runtime.pool.acquire() as conn, conn.transaction():
             return await work(conn)
-
-
-def _router(runtime: Runtime, differ: Differ) -> APIRouter:
-    router = APIRouter()
-
-    @router.get("/v1/counts", tags=["gaps"])
-    async def counts() -> dict[str, dict[str, int]]:
-        """By desired state: how many cases are open and undecided, and of how many entities it can't be told whether
-        they are selected at all."""
-        async with runtime.pool.acquire() as conn:
-            return await differ.counts(conn)
-
-    return router
 
 
 SERVICE = Service(

@@ -11,6 +11,7 @@ from common.clock import RealmClock
 from common.declarations.catalogue import Catalogue
 from common.declarations.evaluation import EntityView
 from common.entities.rows import Ref
+from common.entities.sources import Reliability
 from common.errors import Transient
 from common.events.envelope import Event
 from common.ledger import Connection, NewEvent
@@ -115,6 +116,10 @@ class Records(Protocol):
         """A case's latest occurrence, from its events alone."""
         ...
 
+    async def history(self, conn: Connection, cases: Sequence[str]) -> dict[str, list[Event]]:
+        """By case id, the events by which convergence is counted, in ledger order."""
+        ...
+
     async def closed(self, conn: Connection, cases: Sequence[str]) -> set[str]:
         """Which of these case ids the auditor has closed."""
         ...
@@ -207,4 +212,16 @@ class Reviews(Protocol):
 
     async def move(self, conn: Connection, review: Review, after_key: str | None) -> None:
         """Everything up to `after_key` is done; None: all of it is."""
+        ...
+
+
+class Answering(Protocol):
+    """What the API asks the differ; `differ.handlers.Differ` answers."""
+
+    async def counts(self, conn: Connection) -> dict[str, dict[str, int]]:
+        """{desired state: {open, undecided, selector_unknown: how many}}."""
+        ...
+
+    async def sources(self, conn: Connection) -> list[Reliability]:
+        """Every feed, and why it can't be relied on now."""
         ...

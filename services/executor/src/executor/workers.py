@@ -18,6 +18,7 @@ from common.cases import Attempt, Case, Said
 from common.clock import wall_now
 from common.current import Current
 from common.declarations import sql
+from common.declarations.evaluation import EntityView
 from common.declarations.values import Unknown
 from common.directory import Directory
 from common.entities import EntityStore
@@ -26,6 +27,7 @@ from common.errors import Permanent, Refused, Transient
 from common.events import Event, EventData, Origin, new_event
 from common.events.executor import ActionFailed, ActionIntended, ActionSucceeded, ActionUnknown
 from common.events.planner import Step
+from common.facts import exemptions, source_doubts
 from common.failpoints import failpoint
 from common.jobs import Job, JobQueue, try_again
 from common.ledger import AppendRefused, Connection, Ledger, NewEvent, append
@@ -221,7 +223,9 @@ class Executor:
             asof = clock.now(wall_now())
             facts = await subject_facts(conn, state, ref, views, asof)
             behind = await keys_behind(conn, catalogue, [ref], self._.subject_keys)
-        scene = Scene(catalogue, self._.directory(), self._.signing.keys(), facts, asof)
+        view = views.get(ref, EntityView(*ref, {}, None))
+        doubts, exempt = source_doubts(state, view, asof), exemptions(state, view, asof)
+        scene = Scene(catalogue, self._.directory(), self._.signing.keys(), facts, asof, doubts, exempt)
         return Loaded(case, scene, ZoneInfo(clock.timezone), recorded[-1].event, behind.get(ref))
 
     def _event(self, loaded: Loaded, data: EventData, cause: Event, *unique: str) -> Event:

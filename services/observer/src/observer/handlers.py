@@ -9,11 +9,13 @@ from datetime import datetime
 
 from common.canonical import digest
 from common.clock import RealmClock
+from common.declarations.handling import Source
 from common.directory import Directory
 from common.erasures import Erasure, check_whole, fold
 from common.errors import Refused, Transient
 from common.events.approver import ErasureApproved
 from common.events.envelope import Event
+from common.events.observer import SourceCounted
 from common.failpoints import failpoint
 from common.ids import entity_stream
 from common.ledger import Answer as LedgerAnswer
@@ -22,6 +24,7 @@ from common.sealing import Subject
 from common.subject_keys import SubjectKeyStore
 
 from observer.core import moments, observations, personal, snapshots
+from observer.core.counts import Count
 from observer.core.limits import MAX_HISTORY
 from observer.core.messages import Message
 from observer.core.moments import Moment
@@ -29,10 +32,10 @@ from observer.core.observations import Answer, Incoming
 from observer.core.rejections import Rejected, Rejection, rejection
 from observer.core.settling import Settled, Stored, answer, event_of, settle
 from observer.core.snapshots import Report, SnapshotRow
-from observer.core.sources import EntityRule, EntityRules, fold_rules
+from observer.core.sources import EntityRule, EntityRules, fold_rules, fold_sources
 from observer.ports import Records
 
-Read = list[Message | Rejected]
+Read = list[Message | Count | Rejected]
 
 WARY = 5
 """Batches for which it is looked what is stored already, at the start and since something was."""
@@ -40,9 +43,12 @@ WARY = 5
 
 @dataclass(slots=True)
 class Known:
-    """What is remembered between batches: the active entity types up to a position, and the realm's clock."""
+    """What is remembered between batches: the active entity types and sources up to a position, the feeds that send
+    control totals, and the realm's clock."""
 
     rules: dict[str, EntityRule] = field(default_factory=dict)
+    sources: dict[str, Source] = field(default_factory=dict)
+    counted: set[str] = field(default_factory=set)
     position: int = -1
     clock: RealmClock | None = None
 
@@ -51,6 +57,7 @@ class Recorder:
     """Records batches of upstream messages. `wall` is the wall clock. Without `subject_keys` no row of an entity type
     with sensitive columns is recorded: its messages wait.
 
+    `news` is called when there is something to judge a feed's completeness by, as soon as the transaction commits.
     All methods work inside the caller's transaction and have their effect when it commits. They may be called
     again with the same messages: what is stored is then a duplicate.
     """
@@ -63,13 +70,16 @@ class Recorder:
         self._wall = wall
         self._wary = WARY
         self.known = Known()
+        self.news: Callable[[], None] = lambda: None
 
     async def refresh(self, connection: Connection) -> None:
         """Learn the latest declarations and the latest clock from the ledger."""
         fresh = await self._records.declarations(connection, self.known.position)
         if fresh:
             rules = fold_rules(self.known.rules, (recorded.event for recorded in fresh))
+            self.known.sources = fold_sources(self.known.sources, (recorded.event for recorded in fresh))
             self.known.rules, self.known.position = rules, fresh[-1].position
+        self.known.counted |= await self._records.counted(connection)
         self.known.clock = await self._records.clock(connection)
 
     def rules(self) -> EntityRules:
@@ -107,9 +117,21 @@ class Recorder:
         settled = settle(rest, planned, stored, moment)
         if snapshot is not None:
             await self._keep(connection, snapshot, read, unchanged, _accepted(settled, places))
+        if any(self._judged_by(event_of(item)) for item in settled.append.values()):
+            await self._records.note_work(connection)
+            self.news()
         answers = await self._append(connection, settled, len(rest))
         merged = _merged(len(incoming), unchanged, dict(zip(places, answers, strict=True)))
         return [_as_sent(answer, item) for answer, item in zip(merged, as_sent, strict=True)]
+
+    def _judged_by(self, event: Event) -> bool:
+        """Whether the feed's completeness may be another after `event`."""
+        if event.type == SourceCounted.TYPE:
+            self.known.counted.add(event.data["feed"])
+            return True
+        feed = str(event.data["feed"])
+        source = self.known.sources.get(feed)
+        return feed in self.known.counted or (source is not None and source.sequence is not None)
 
     async def reject(self, connection: Connection, item: Incoming, reason_code: str, reason: str) -> None:
         """Record that a message failed in a way that no check foresaw."""
@@ -145,6 +167,9 @@ class Recorder:
                 return [recorded.position for recorded in done.values()]
         snapshots.check_report(report, len(rows), moment)
         await self._records.forget_snapshot(connection, name)
+        if report.feed in self.known.counted:
+            await self._records.note_work(connection)
+            self.news()
         result = await self._records.append(connection, [snapshots.report_events(report, rows, moment)])
         return list(_stored(result[0]).positions)
 
@@ -332,9 +357,9 @@ class Eraser:
         return self._subject_keys
 
 
-def _as_sent(answer: Answer, item: Message | Rejected) -> Answer:
+def _as_sent(answer: Answer, item: Message | Count | Rejected) -> Answer:
     """The answer in the sender's own words, which may be kept nowhere."""
-    if isinstance(item, Message):
+    if not isinstance(item, Rejected):
         same = answer.upstream_id == item.upstream_id
         return answer if same else replace(answer, upstream_id=item.upstream_id)
     return replace(answer, upstream_id=item.identity.upstream_id, reason=item.message)

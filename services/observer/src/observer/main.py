@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 
 from common.bus import Consumer
 from common.clock import wall_now
 from common.directory import WatchedDirectory
+from common.errors import Transient
+from common.jobs import Nudge
 from common.ledger import Connection, Recorded
-from common.runtime import Parts, Runtime, Service, run
+from common.runtime import Parts, Runtime, Service, Task, run
 from common.subject_keys import subject_keys
 
 from observer.adapters.feeds import WatchedFeeds
+from observer.adapters.judgements import PostgresJudgements
 from observer.adapters.poll_metrics import exposition
 from observer.adapters.poller import Poller
 from observer.adapters.polls import watched_polls
@@ -22,6 +26,7 @@ from observer.adapters.upstream import upstream
 from observer.api import Context, metrics_router, router, setup
 from observer.handlers import Eraser, Recorder
 from observer.settings import ObserverSettings
+from observer.workers import Judge
 
 _log = logging.getLogger(__name__)
 
@@ -45,14 +50,32 @@ async def compose(runtime: Runtime) -> Parts:
     )
 
     poller = Poller(watched_polls(settings.polls), recorder, context.transactions, wall_now)
+    judge, nudge = Judge(PostgresJudgements(runtime.ledger), lambda: recorder.known.sources, wall_now), Nudge()
+    recorder.news = nudge
 
     async def learn(connection: Connection, _recorded: Sequence[Recorded]) -> None:
         await recorder.refresh(connection)
+        await judge.judge(connection)
 
+    async def completeness(stop: asyncio.Event) -> None:
+        """Judge when there is news, and as time passes on a wall clock: what is late counts as missing then."""
+        while not stop.is_set():
+            try:
+                async with runtime.pool.acquire() as connection, connection.transaction():
+                    await recorder.refresh(connection)
+                    await judge.judge(connection)
+            except Transient as error:
+                if error.reason_code != "realm_missing":
+                    raise
+            await nudge.wait()
+
+    tasks: dict[str, Task] = {"completeness": completeness}
+    if settings.polls is not None:
+        tasks["polls"] = poller.run
     return Parts(
         consumers=[Consumer(("declarations", "clock"), learn), Consumer(("erasures",), eraser.on_erasures)],
         raw=upstream(recorder),
-        tasks={"polls": poller.run} if settings.polls is not None else {},
+        tasks=tasks,
         routers=[router(context), metrics_router(lambda: exposition(poller.states, wall_now()))],
         setup=setup,
         notes=poller.notes,

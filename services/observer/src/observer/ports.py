@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from common.clock import RealmClock
 from common.events.envelope import Event
+from common.events.observer import Doubt
 from common.ledger import Answer as LedgerAnswer
 from common.ledger import Connection, Recorded
 from common.sealing import Subject
 
+from observer.core.completeness import Heard, Held, Run, Total
 from observer.core.observations import Answer, Incoming
 from observer.core.rejections import Headers, Rejection
 from observer.core.settling import Stored
@@ -65,6 +67,14 @@ class Records(Protocol):
         """Append each request, all or nothing, at the streams' next versions. The transaction's last statement."""
         ...
 
+    async def counted(self, connection: Connection) -> set[str]:
+        """The feeds of which there is a control total."""
+        ...
+
+    async def note_work(self, connection: Connection) -> None:
+        """Note that completeness must be judged anew, so that a clock waits for it."""
+        ...
+
     async def keep_snapshot_rows(
         self, connection: Connection, snapshot: SnapshotName, rows: Sequence[SnapshotRow]
     ) -> None:
@@ -77,6 +87,64 @@ class Records(Protocol):
 
     async def forget_snapshot(self, connection: Connection, snapshot: SnapshotName) -> None:
         """Drop what is remembered of this snapshot, and of all that were abandoned more than a week ago."""
+        ...
+
+
+class Judgements(Protocol):
+    """What completeness is judged by: the ledger, and what was counted of it up to where it was judged last."""
+
+    async def begin(self, connection: Connection) -> tuple[int, int]:
+        """Take the turn until the transaction ends; up to which position it was judged, and the ledger's head."""
+        ...
+
+    async def clock(self, connection: Connection) -> RealmClock:
+        """The realm's clock. Raises `Transient` (`realm_missing`) before the realm is created."""
+        ...
+
+    async def numberings(self, connection: Connection) -> dict[str, int | None]:
+        """The feeds whose numbers are watched, with the last number that was there before."""
+        ...
+
+    async def number(self, connection: Connection, feed: str, head: int) -> int | None:
+        """Watch the numbers of a feed from after the position `head` on; the highest there was until then."""
+        ...
+
+    async def unnumber(self, connection: Connection, feeds: Sequence[str]) -> None:
+        """Watch the numbers of these feeds no longer."""
+        ...
+
+    async def tail(self, connection: Connection, after: int, head: int, feeds: Iterable[str]) -> list[Heard]:
+        """What these feeds said in the positions after `after` up to `head`, and every control total there."""
+        ...
+
+    async def runs(self, connection: Connection, feed: str) -> list[Run]:
+        """The numbers that came."""
+        ...
+
+    async def keep_runs(self, connection: Connection, feed: str, runs: Sequence[Run]) -> None:
+        """Keep these in place of what was there."""
+        ...
+
+    async def totals(self, connection: Connection) -> list[tuple[Total, Held | None]]:
+        """The control totals that count, with what is held; None where it must be counted again."""
+        ...
+
+    async def keep_totals(self, connection: Connection, totals: Sequence[tuple[Total, Held | None]]) -> None:
+        """Keep these in place of what was there."""
+        ...
+
+    async def held(self, connection: Connection, total: Total) -> Held:
+        """What the ledger holds as of the total's instant. Reads all of the type: seconds, for a million."""
+        ...
+
+    async def judgements(self, connection: Connection) -> dict[str, list[Doubt]]:
+        """What was said last, by feed."""
+        ...
+
+    async def say(
+        self, connection: Connection, events: Sequence[Event], judgements: Mapping[str, Sequence[Doubt]], until: int
+    ) -> None:
+        """Keep that everything up to `until` is judged, and append. The transaction's last statement."""
         ...
 
 

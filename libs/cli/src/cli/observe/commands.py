@@ -216,6 +216,11 @@ def _page(outcome: Outcome, wanted: Import, unread: Unread) -> list[str]:
     lines += [f"  {clean(told)}" for told in unread.lines()]
     if wanted.complete and not outcome.complete and outcome.snapshot:
         lines.append("  Not counted as a complete snapshot, because rows were left out: nothing goes missing by it.")
+    if outcome.total is not None and outcome.total != outcome.rows:
+        lines.append(
+            f"  The file counts {outcome.total:,} rows. Until as many are there, every {wanted.entity_type} is"
+            " Unknown: mend the rows and send the file again (trueup status says what is missing)."
+        )
     return lines
 
 
@@ -232,4 +237,5 @@ def _as_json(outcome: Outcome, wanted: Import, unread: Unread) -> dict[str, obje
         "faults": outcome.faults,
         "could_not_read": unread.as_json(),
         "positions": outcome.positions,
+        "control_total": outcome.total,
     }

@@ -49,6 +49,8 @@ class Outcome:
     """What became of it. `refused` has (place, reason code, reason); `faults` are lines that are no row at all.
 
     `complete` is False when anything was left out, whatever was asked: what is not known to be missing isn't.
+    `total` is the control total that was sent: how many rows the file has, also those that were left out. None of a
+    part of what there is, of which nobody knows how much it should be.
     """
 
     snapshot: str
@@ -58,6 +60,7 @@ class Outcome:
     faults: list[str] = field(default_factory=list)
     complete: bool = False
     positions: list[int] = field(default_factory=list)
+    total: int | None = None
 
     @property
     def rows(self) -> int:
@@ -117,6 +120,13 @@ class Observer:
         answered: list[dict[str, Any]] = answer["results"]
         return answered
 
+    def count(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Send a control total."""
+        answered: dict[str, Any] = self._call("POST", "/v1/observations", content=orjson.dumps([message]))["results"][
+            0
+        ]
+        return answered
+
     def report(self, report: dict[str, Any]) -> list[int]:
         positions: list[int] = self._call("POST", "/v1/snapshots", json=report)["positions"]
         return positions
@@ -167,7 +177,29 @@ def send(observer: Observer, wanted: Import, sent: Sent) -> Outcome:
             "simulated": wanted.simulated,
         }
     )
+    if wanted.complete:
+        _count(observer, wanted, outcome)
     return outcome
+
+
+def _count(observer: Observer, wanted: Import, outcome: Outcome) -> None:
+    """Say how many rows there should be, so that what was left out is known to be missing, until it comes in."""
+    outcome.total = sum(outcome.counts.values()) + len(outcome.faults)
+    data: dict[str, Any] = {"entity_type": wanted.entity_type, "rows": outcome.total}
+    if wanted.simulated:
+        data["simulated"] = True
+    answer = observer.count(
+        {
+            "specversion": "1.0",
+            "id": f"{outcome.snapshot}#rows",
+            "source": outcome.feed,
+            "type": "trueup.upstream.counted.v1",
+            "time": wanted.as_of,
+            "data": data,
+        }
+    )
+    if answer["status"] == "rejected":
+        raise Refused(str(answer["reason_code"]), str(answer["reason"]), "The rows are stored; the total is not.")
 
 
 def survey(wanted: Import, spec: EntityType, read: Sent) -> tuple[int, Unread]:

@@ -28,6 +28,7 @@ _DONE = {
     "return": "Sent back",
     "release": "Released",
     "outcome": "Reported",
+    "resume": "Resumed",
 }
 
 
@@ -63,6 +64,11 @@ def refuse(cases: Cases, comment: Comment, role: Role = None, as_person: As = No
 def send_back(cases: Cases, comment: Comment, role: Role = None, as_person: As = None, as_json: Json = False) -> None:
     """Send a plan back (refused, expired, halted or open), so that another one is drafted."""
     _decide("return", cases, as_person, as_json, comment=comment, role=role)
+
+
+def resume(cases: Cases, comment: Comment, role: Role = None, as_person: As = None, as_json: Json = False) -> None:
+    """Let a suspended case go on: what undid the fixes was dealt with; the comment says how."""
+    _decide("resume", cases, as_person, as_json, comment=comment, role=role)
 
 
 def release(

@@ -105,6 +105,11 @@ def _wrong(view: _View) -> Iterator[RenderableType]:
     for what, word in (("confirmation", "Confirmed by"), ("dispute", "Disputed by")):
         if page[what]:
             yield _decided(view, word, page[what])
+    if flips := page.get("flips"):
+        times = "once" if flips == 1 else f"{flips} times"
+        yield _labelled("  Flapping", cell(f"It has closed and opened again {times}."))
+    if page.get("suspension"):
+        yield _labelled("  Suspended", cell(f"{view.data('suspension')['says']}."))
     if closed := page["gap_closed"]:
         reason = view.data("gap_closed")["reason"].replace("_", " ")
         yield _labelled("  Closed", cell(f"{view.at(closed['asof'])}: {reason}"))
@@ -253,18 +258,21 @@ def _commands(case: str, actions: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         step = action["decision"].get("step")
         more = f" --step {step}" if step is not None else ""
         more += " --done" if action["kind"] == "outcome" else ""
-        more += ' -m "why"' if action["kind"] in ("dispute", "refuse", "return") else ""
+        more += ' -m "why"' if action["kind"] in ("dispute", "refuse", "return", "resume") else ""
         yield f"trueup {action['kind']} {case}{more}"
 
 
 _STAGES = {
     "undecided": "Whether there is a gap can't be told: something is not known. Only evidence may be gathered.",
+    "suspended": "What actions mend is undone again and again. Nothing is done until somebody resumes it.",
     "to-confirm": "Somebody who knows the matter confirms the gap, or disputes it.",
     "to-plan": "The gap is confirmed. A plan is being drafted.",
     "withheld": "The gap is confirmed. No plan is drafted: people decide what to do.",
     "to-approve": "The steps run once everybody below has approved.",
     "authorised": "Approved. The executor checks everything again, then begins.",
     "executing": "It is being carried out.",
+    "accepted": "People have accepted the gap, until a day. Nothing is done; on that day it comes back by itself.",
+    "ignored": "The declaration says that this is not to be acted on.",
     "to-verify": "It has been carried out, or the gap has closed. The auditor waits for proof.",
     "soaking": "The proof has been seen. It has to hold for the declared time.",
     "disputed": "Somebody who knows says that there is no gap. Nothing is planned.",

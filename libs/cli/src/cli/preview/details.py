@@ -29,7 +29,7 @@ def case_lines(preview: Preview, seen: Seen, width: int, every: bool = False) ->
         return [*lines, _row("standing", f"{told}{reason}", width)]
     lines += _severity(preview, seen, width)
     for rule in evaluation.rules:
-        if rule in evaluation.failing or every:
+        if rule in evaluation.failing or rule.exempt is not None or every:
             lines += _rule(preview, rule, width)
     lines += _found(preview, seen, width)
     if evaluation.standing in OPEN:
@@ -76,6 +76,10 @@ def _rule(preview: Preview, rule: RuleResult, width: int) -> list[Text]:
     if rule.status is Status.MET:
         told = rule.name if rule.applies else f"{rule.name}: does not apply"
         return [_row("holds", told, width, GOOD, where)]
+    if rule.exempt is not None:
+        until = rule.exempt.until
+        day = f" until {day_text(last_day(until, preview.state.zone))}" if until else ""
+        return [_row(rule.exempt.kind, f"{rule.name}{day}: {clean(rule.exempt.why)}", width, GOOD, where)]
     if rule.status is Status.PENDING:
         lines = [_row("ahead", rule.name, width, "", where)]
     elif rule.status is Status.SOON:

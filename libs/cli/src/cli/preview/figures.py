@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
-from common.declarations.values import Status, Unknown
+from common.declarations.values import Status, Unknown, day_text
 
 from cli.preview.preview import Preview, Remedy, Seen, last_day, missed
 from cli.preview.states import StateRow
@@ -79,6 +79,18 @@ def undecided_because(preview: Preview) -> list[tuple[str, list[str]]]:
         common = [name for name in unknown[0] if all(name in names for names in unknown)] or unknown[0]
         groups.setdefault(" and ".join(common) or failing[0].name, []).append(seen.key)
     return sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
+
+
+def left_alone(preview: Preview) -> list[tuple[str, int, list[str]]]:
+    """What is missed and opens no case: in words, how often, and the keys."""
+    groups: dict[str, list[str]] = {}
+    for seen in preview.left_alone:
+        for rule in seen.evaluation.exempt:
+            if (exempt := rule.exempt) is not None:
+                day = f" until {day_text(last_day(exempt.until, preview.state.zone))}" if exempt.until else ""
+                told = f"{exempt.kind}{day}: {rule.name} ({exempt.why})"
+                groups.setdefault(told, []).append(seen.key)
+    return [(told, len(keys), keys) for told, keys in sorted(groups.items())]
 
 
 def next_dates(cases: Iterable[Seen], zone: ZoneInfo) -> tuple[str, list[str]] | None:

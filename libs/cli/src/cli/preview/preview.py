@@ -66,6 +66,7 @@ class Preview:
     cases: list[Seen] = field(default_factory=list)
     undecided: list[Seen] = field(default_factory=list)
     on_track: list[Seen] = field(default_factory=list)
+    left_alone: list[Seen] = field(default_factory=list)
     met: int = 0
     asked_for: list[Seen] = field(default_factory=list)
     set_aside: dict[str, list[tuple[StateRow, str]]] = field(default_factory=dict)
@@ -190,6 +191,8 @@ def _decide(result: Preview, world: "World", entity_type: str, row: StateRow, on
         result.undecided.append(seen)
     elif standing == "on track":
         result.on_track.append(seen)
+    if evaluation.exempt:
+        result.left_alone.append(seen)
     if standing not in ("not selected", "selector unknown"):
         result.selected += 1
         result.met += standing == "met"
@@ -206,7 +209,7 @@ def _urgency(state: CompiledDesiredState, seen: Seen) -> tuple[int, int, float, 
 
 
 def missed(seen: Seen) -> list[RuleResult]:
-    return [rule for rule in seen.evaluation.rules if rule.status is Status.MISSED]
+    return [rule for rule in seen.evaluation.failing if rule.status is Status.MISSED]
 
 
 def last_day(due: datetime, zone: ZoneInfo) -> date:

@@ -41,6 +41,7 @@ def _preview(preview: Preview) -> dict[str, Any]:
             "undecided": len(preview.undecided),
             "on_track": len(preview.on_track),
             "met": preview.met,
+            "left_alone": len(preview.left_alone),
             "by_severity": figures.severities(preview.cases),
         },
         "rules": [
@@ -120,5 +121,14 @@ def _rule(rule: RuleResult) -> dict[str, Any]:
         "says": rule.says,
         "due": instant(rule.due) if rule.due else None,
         "reason": rule.reason,
+        "exempt": _exempt(rule),
         "facts": {fact.name: fact.value for fact in rule.facts},
     }
+
+
+def _exempt(rule: RuleResult) -> dict[str, str | None] | None:
+    """Why a missed rule opens no case."""
+    if rule.exempt is None:
+        return None
+    until = instant(rule.exempt.until) if rule.exempt.until else None
+    return {"kind": rule.exempt.kind, "why": rule.exempt.why, "until": until}

@@ -127,6 +127,8 @@ def _summary(preview: Preview) -> list[Text]:
         lines.append(
             line((f"  {len(keys):>6,}  ", WARN), (f"cannot be decided: {name} is unknown ({keys_text(keys)})", ""))
         )
+    for told, count, keys in figures.left_alone(preview):
+        lines.append(line((f"  {count:>6,}  ", STRONG), (f"{told} ({keys_text(keys)})", "")))
     if preview.on_track:
         told = f"on track{_next(figures.next_dates(preview.on_track, preview.state.zone))}"
         lines.append(line((f"  {len(preview.on_track):>6,}  ", STRONG), (told, "")))

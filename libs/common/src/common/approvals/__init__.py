@@ -5,7 +5,14 @@ may not be done raises `Refused` with one of the reason codes in `REASONS`.
 """
 
 from common.approvals.binding import chain_for, confirm_roles, digest_parts, facts_digest, routed_role, what_changed
-from common.approvals.execution import check_execution, check_services, check_signed, check_step, quorum
+from common.approvals.execution import (
+    check_execution,
+    check_exempt,
+    check_services,
+    check_signed,
+    check_step,
+    quorum,
+)
 from common.approvals.reasons import REASONS, refuse
 from common.approvals.rights import admit, check_right, parts_taken
 
@@ -14,6 +21,7 @@ __all__ = [
     "admit",
     "chain_for",
     "check_execution",
+    "check_exempt",
     "check_right",
     "check_services",
     "check_signed",

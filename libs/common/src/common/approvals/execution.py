@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from common.approvals.binding import chain_for, digest_parts, what_changed
-from common.approvals.reasons import refuse
+from common.approvals.reasons import REASONS, refuse
 from common.approvals.rights import parts_taken
 from common.cases import Attempt, Case, Said
 from common.clock import parse_instant
@@ -39,6 +39,16 @@ def check_services(case: Case, keys: ServiceKeys) -> str:
         if said is not None:
             check_service_signature(said.event, keys)
     return "plan, ticket and authorisation are signed by the services that write them, with keys that are trusted"
+
+
+def check_exempt(case: Case, exempt: Mapping[str, str]) -> None:
+    """Raise `Refused` where a rule of the gap is to be left alone, or the case is suspended. `exempt`: rule ->
+    accepted or ignored, as `common.facts.exemptions` finds it now, whatever the differ has said yet."""
+    if case.suspension is not None:
+        raise refuse("case_suspended", case.suspension.data.says)
+    for rule in case.gap.data.rules if case.gap is not None else ():
+        if (kind := exempt.get(rule.name)) is not None:
+            raise refuse(f"gap_{kind}", f"{rule.name}: {REASONS[f'gap_{kind}']}")
 
 
 def check_execution(

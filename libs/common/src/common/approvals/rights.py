@@ -175,6 +175,16 @@ def _right_outcome(
     _same(decision, attempt.intended.event.id, "the task")
 
 
+def _right_resume(
+    decision: Decision, case: Case, catalogue: Catalogue, _directory: Directory, _attributes: Mapping[str, Value]
+) -> None:
+    _stage(case, "suspended")
+    if case.suspension is None or case.gap is None:
+        raise refuse("wrong_stage", "the case is not suspended")
+    _need(decision, {catalogue.desired_states[case.gap.data.desired_state].owner: 1})
+    _same(decision, case.suspension.event.id, "why it is suspended")
+
+
 def _step(case: Case, number: int | None) -> Step:
     for step in case.plan.data.steps if case.plan is not None else ():
         if step.number == number:
@@ -196,6 +206,7 @@ _RIGHTS: dict[str, Callable[[Decision, Case, Catalogue, Directory, Mapping[str, 
     "return": _right_return,
     "release": _right_release,
     "outcome": _right_outcome,
+    "resume": _right_resume,
     "propose": _right_declaration,
     "activate": _right_declaration,
 }

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 from common.canonical import digest
 from common.declarations import compiling, templates
 from common.declarations.evaluation import CompiledDesiredState
+from common.declarations.handling import AcceptedGap, Source
 from common.declarations.holidays import HolidayCalendar
 from common.declarations.loader import Document, parse_spec
 from common.declarations.models import (
@@ -30,7 +31,7 @@ from common.declarations.values import Slot, Status, Unknown
 from common.errors import Permanent
 from common.objectives.scope import SCOPE
 
-_S = TypeVar("_S", EntityType, DesiredState, ActionType, System, HolidayCalendar, ApprovalPolicy)
+_S = TypeVar("_S", Source, AcceptedGap, EntityType, DesiredState, ActionType, System, HolidayCalendar, ApprovalPolicy)
 
 
 class Activated(Protocol):
@@ -73,7 +74,7 @@ class PlaybookStep:
 
 MOST_COMPILED = 256
 _COMPILED: dict[tuple[str, str, str], CompiledDesiredState] = {}
-"""By name, `version_digest` and the realm's timezone, on which all of it depends; the oldest go first."""
+"""By name, `decided_by` and the realm's timezone, on which all of it depends; the oldest go first."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,14 @@ class Catalogue:
     @cached_property
     def entity_types(self) -> Mapping[str, EntityType]:
         return self._of(EntityType)
+
+    @cached_property
+    def sources(self) -> Mapping[str, Source]:
+        return self._of(Source)
+
+    @cached_property
+    def accepted_gaps(self) -> Mapping[str, AcceptedGap]:
+        return self._of(AcceptedGap)
 
     @cached_property
     def desired_states(self) -> Mapping[str, DesiredState]:
@@ -149,6 +158,14 @@ class Catalogue:
             if spec.selector.entity == entity_type and not self.missing(name)
         )
 
+    def desired_states_reading(self, feed: str) -> tuple[str, ...]:
+        """The desired states that can be decided and read what this feed reports, by name."""
+        return tuple(
+            name
+            for name in sorted(self.desired_states)
+            if not self.missing(name) and feed in {self.entity_types[item].source for item in self._types_read(name)}
+        )
+
     def missing(self, name: str) -> tuple[str, ...]:
         """The entity types and the calendar that a desired state needs and that are not there (`kind/name`)."""
         types = tuple(f"EntityType/{item}" for item in self._types_read(name) if item not in self.entity_types)
@@ -158,12 +175,12 @@ class Catalogue:
     @cached_property
     def declared(self) -> compiling.Declared:
         """What desired states are compiled with."""
-        return compiling.Declared(self.entity_types, self.calendars, self.timezone)
+        return compiling.Declared(self.entity_types, self.calendars, self.timezone, self.accepted_gaps)
 
     def compiled(self, name: str) -> CompiledDesiredState:
         """The desired state, ready to decide. Raises Permanent when it is not active or does not compile."""
-        version = self.version_digest(name)
-        if (known := _COMPILED.get((name, version, self.timezone))) is not None:
+        version, key = self.version_digest(name), (name, self.decided_by(name), self.timezone)
+        if (known := _COMPILED.get(key)) is not None:
             return known
         faults: list[str] = []
 
@@ -175,18 +192,29 @@ class Catalogue:
             raise Permanent("declaration_unreadable", f"{name} cannot be decided: {'; '.join(faults)}")
         if len(_COMPILED) >= MOST_COMPILED:
             del _COMPILED[next(iter(_COMPILED))]
-        _COMPILED[name, version, self.timezone] = state
+        _COMPILED[key] = state
         return state
 
     def version_digest(self, name: str) -> str:
-        """SHA-256 (hex) over all that the desired state's decisions depend on: itself, the entity types it reads, its
-        calendar, its actions and their systems. The policy has its own: `policy_digest`."""
+        """SHA-256 (hex) over all that the desired state's decisions depend on: itself, the entity types it reads and
+        their sources, its calendar, its actions and their systems. The policy has its own: `policy_digest`."""
         if name not in self.desired_states:
             raise Permanent("not_active", f"There is no active desired state {name!r}.")
         if name not in self._versions:
             parts = [[kind, item, self.documents[kind, item].spec] for kind, item in self._depends_on(name)]
             self._versions[name] = digest(parts)
         return self._versions[name]
+
+    def decided_by(self, name: str) -> str:
+        """The version, with the gaps of it that are accepted: where it changes, every entity is looked at again. That
+        a gap is accepted is no other version: it voids nothing of other cases."""
+        accepted = [
+            [item, self.documents["AcceptedGap", item].spec]
+            for item, gap in sorted(self.accepted_gaps.items())
+            if gap.desired_state == name
+        ]
+        version = self.version_digest(name)
+        return digest([version, accepted]) if accepted else version
 
     def policy_name(self, name: str) -> str | None:
         """The name of the ApprovalPolicy that covers a desired state."""
@@ -321,6 +349,8 @@ class Catalogue:
         actions = dict.fromkeys((*remediation.actions, *remediation.process_actions))
         systems = {self.actions[action].system for action in actions if action in self.actions}
         wanted = [("DesiredState", name), *(("EntityType", item) for item in self._types_read(name))]
+        feeds = {self.entity_types[item].source for item in self._types_read(name) if item in self.entity_types}
+        wanted += [("Source", item) for item in feeds]
         wanted += [("ActionType", item) for item in actions]
         wanted += [("System", item) for item in systems]
         wanted += [("HolidayCalendar", self.desired_states[name].holidays or "")]

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from common.declarations import choices, compiling, sensitivity, templates
 from common.declarations.catalogue import Catalogue, policy_facts
 from common.declarations.expressions import Condition, Language, Scope
+from common.declarations.handling import AcceptedGap, Source
 from common.declarations.holidays import HolidayCalendar
 from common.declarations.loader import Document
 from common.declarations.models import (
@@ -60,7 +61,7 @@ def _broken(documents: list[Document], active: Catalogue, after: Catalogue) -> l
     given = {(document.kind, document.name) for document in documents}
     problems = []
     for key, document in active.documents.items():
-        if key in given:
+        if key in given or isinstance(document.model, AcceptedGap):  # one that no longer fits accepts nothing
             continue
         checker = _Checker(document, after)
         checker.run()
@@ -90,7 +91,9 @@ class _Checker:
                 self._exists("System", spec.system, self._all.systems, ("system",))
             case ApprovalPolicy() as spec:
                 self._policy(spec)
-            case System() | HolidayCalendar():
+            case AcceptedGap() as spec:
+                self._accepted_gap(spec)
+            case Source() | System() | HolidayCalendar():
                 pass
 
     def _report(self, path: Path, fault: Wrong) -> None:
@@ -224,6 +227,25 @@ class _Checker:
             parse()
         except Wrong as fault:
             self._report(path, fault)
+
+    def _accepted_gap(self, spec: AcceptedGap) -> None:
+        if not self._exists("desired state", spec.desired_state, self._all.desired_states, ("desiredState",)):
+            return
+        state = self._all.desired_states[spec.desired_state]
+        for index, rule in enumerate(spec.rules):
+            self._exists("rule", rule, [item.name for item in state.rules], ("rules", index))
+        entity_type = self._all.entity_types.get(state.selector.entity)
+        if entity_type is None:
+            return
+        if spec.entity is not None and entity_type.sensitive_key:
+            told = f"Nobody may read the keys of {state.selector.entity}, so none can be named here."
+            self._report(("entity",), Wrong("sensitive", told, "Say which by a condition: where: ..."))
+        if spec.where is not None:
+            scope = compiling.scope_with_relations(entity_type, self._all.entity_types)
+            try:
+                Language(scope, ZoneInfo("UTC")).compile(spec.where)
+            except Wrong as fault:
+                self._report(("where",), fault)
 
     def _policy(self, spec: ApprovalPolicy) -> None:
         if not self._exists("desired state", spec.covers, self._all.desired_states, ("covers",)):

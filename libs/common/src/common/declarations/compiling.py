@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from common.declarations import periods, templates
+from common.declarations import exempting, periods, templates
 from common.declarations.calendars import WEEKDAYS, Calendar
 from common.declarations.computing import computations
 from common.declarations.effects import CompiledWatch, Watch
 from common.declarations.evaluation import CompiledDesiredState, Rule
 from common.declarations.expressions import CLOCK, Condition, Language, Scope, compared
+from common.declarations.handling import AcceptedGap
 from common.declarations.holidays import HolidayCalendar
 from common.declarations.models import (
     RISKS,
@@ -62,6 +63,7 @@ class Declared:
     types: Mapping[str, EntityType]
     calendars: Mapping[str, HolidayCalendar]
     zone: str
+    accepted: Mapping[str, AcceptedGap] = field(default_factory=dict)
 
 
 def relations(
@@ -117,7 +119,8 @@ def desired_state(
         report((), Wrong("bad_scope", f"The attributes cannot be used together: {error}."))
         return None
     calendar = _calendar(spec.holidays, declared.calendars, report)
-    return _Compiler(language, report, calendar).state(name, spec, entity_type, version)
+    accepted = {item: gap for item, gap in declared.accepted.items() if gap.desired_state == name}
+    return _Compiler(language, report, calendar, accepted).state(name, spec, entity_type, version)
 
 
 def _calendar(name: str | None, calendars: Mapping[str, HolidayCalendar], report: Report) -> Calendar:
@@ -132,8 +135,10 @@ def _calendar(name: str | None, calendars: Mapping[str, HolidayCalendar], report
 
 
 class _Compiler:
-    def __init__(self, language: Language, report: Report, calendar: Calendar) -> None:
-        self._language, self._report, self._calendar = language, report, calendar
+    def __init__(
+        self, language: Language, report: Report, calendar: Calendar, accepted: Mapping[str, AcceptedGap]
+    ) -> None:
+        self._language, self._report, self._calendar, self._accepted = language, report, calendar, accepted
         self._done: Condition | None = None
         self._intervals: tuple[str, ...] = ()
 
@@ -157,7 +162,15 @@ class _Compiler:
         measured = (*objectives, *(one.objective for one in watch if one.objective is not None))
         proof = self._condition(spec.verification.proof, ("verification", "proof"), may_ask_known=True)
         people_only = self._optional(spec.remediation.people_only, ("remediation", "peopleOnly"))
-        every = [done, proof, where, people_only, *(condition for _, condition in severity)]
+        clauses = exempting.clauses(spec.ignore, self._accepted, self._language, self._report)
+        every = [
+            done,
+            proof,
+            where,
+            people_only,
+            *(clause.where for clause in clauses),
+            *(condition for _, condition in severity),
+        ]
         every += [condition for rule in rules for condition in (rule.when, rule.expect)]
         every += [condition for one in measured for condition in (one.of, one.condition)]
         every += [one.expect for one in watch]
@@ -187,6 +200,7 @@ class _Compiler:
             calendar=self._calendar,
             objectives=objectives,
             watch=watch,
+            clauses=clauses,
             renamed={former: rule.name for rule in spec.rules for former in rule.formerly},
         )
 
@@ -223,8 +237,8 @@ class _Compiler:
         dates = [(spec.at, "at")] if spec.at is not None else []
         if spec.timespan is not None:
             dates += [(spec.timespan.start, spec.measure), (spec.timespan.stop, spec.measure)]
-        for name, field in dates:
-            with self._told((*path, field)):
+        for name, part in dates:
+            with self._told((*path, part)):
                 self._date(name)
         if spec.timespan is not None and spec.timespan.without is not None:
             with self._told((*path, spec.measure, "without")):

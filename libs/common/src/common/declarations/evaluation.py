@@ -4,63 +4,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal
 from zoneinfo import ZoneInfo
 
-from common.declarations import periods
+from common.declarations import exempting, periods
 from common.declarations.calendars import BeyondCalendar, Calendar
 from common.declarations.effects import CompiledWatch
+from common.declarations.exempting import Clause
 from common.declarations.expressions import MET, MISSED, Bound, Condition, Language, Outcome
-from common.declarations.known import Counted, EntityView, Fact, Origin, Related
+from common.declarations.known import Counted, EntityView, Fact, Limit, Origin, Related, stale, stale_at, staleness
 from common.declarations.models import DesiredState
 from common.declarations.objectives import CompiledObjective
 from common.declarations.periods import Period
+from common.declarations.ruling import RuleKind, RuleResult
 from common.declarations.templates import Template
 from common.declarations.values import Slot, Status, Unknown, to_json
-
-RuleKind: TypeAlias = Literal["expectation", "deadline", "freshness", "done"]
-
-
-class Seen(Protocol):
-    """Where facts are looked up, and sentences filled in."""
-
-    def facts(self, names: tuple[str, ...]) -> tuple[Fact, ...]: ...
-
-    def text(self, template: Template) -> str: ...
-
-
-@dataclass(slots=True)  # not frozen: that triples the cost of making one, and one is made for every rule and entity
-class RuleResult:
-    """One rule decided. Never changed after it was made.
-
-    `status` is Pending only for a deadline that lies ahead and is not met yet. `applies` is False when `when` is
-    Missed (the rule then counts as Met). `says` is the rule's sentence with the facts filled in, empty when Met.
-    `due` is a deadline's instant (UTC) when it can be told, or when freshness ends; `soon` is the instant from which
-    it is due soon, where it has a lead. `reason` says why it is Unknown.
-    `reads` are the variables the rule depends on, `facts` what they were. Sentence and facts are made when asked
-    for, because most rules hold or lie ahead and nobody asks.
-    """
-
-    name: str
-    kind: RuleKind
-    status: Status
-    due: datetime | None = None
-    reason: str = ""
-    reads: tuple[str, ...] = ()
-    applies: bool = True
-    sentence: "Template | str" = ""
-    soon: datetime | None = None
-    seen: "Seen | None" = field(default=None, repr=False, compare=False)
-
-    @property
-    def says(self) -> str:
-        if isinstance(self.sentence, str) or self.seen is None:
-            return str(self.sentence)
-        return self.seen.text(self.sentence)
-
-    @property
-    def facts(self) -> tuple[Fact, ...]:
-        return () if self.seen is None else self.seen.facts(self.reads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,24 +41,34 @@ class Evaluation:
 
     @property
     def failing(self) -> tuple[RuleResult, ...]:
-        """The rules that are Missed, Unknown or due soon: what a case gathers."""
-        return tuple(rule for rule in self.rules if rule.status in _FAILING)
+        """The rules that are Missed, Unknown or due soon, and not exempt: what a case gathers."""
+        return tuple(rule for rule in self.rules if rule.status in _FAILING and rule.exempt is None)
+
+    @property
+    def exempt(self) -> tuple[RuleResult, ...]:
+        """The rules that are missed, or due soon, and open no case."""
+        return tuple(rule for rule in self.rules if rule.exempt is not None)
 
     @property
     def standing(
         self,
-    ) -> Literal["not selected", "selector unknown", "gap", "undecided", "due soon", "on track", "met"]:
+    ) -> Literal[
+        "not selected", "selector unknown", "gap", "undecided", "due soon", "accepted", "ignored", "on track", "met"
+    ]:
         """The whole in one word: `gap` when a rule is Missed, `undecided` when none is and one is Unknown, `due soon`
-        when a lead has begun and nothing else is wrong."""
+        when a lead has begun and nothing else is wrong, `accepted` or `ignored` when all that is wrong is exempt."""
         if self.selected.status is not Status.MET:
             return "selector unknown" if self.selected.status is Status.UNKNOWN else "not selected"
-        statuses = {rule.status for rule in self.rules}
+        statuses = {rule.status for rule in self.rules if rule.exempt is None}
         if Status.MISSED in statuses:
             return "gap"
         if Status.UNKNOWN in statuses:
             return "undecided"
         if Status.SOON in statuses:
             return "due soon"
+        kinds = {rule.exempt.kind for rule in self.rules if rule.exempt is not None}
+        if kinds:
+            return "accepted" if "accepted" in kinds else "ignored"
         return "on track" if Status.PENDING in statuses else "met"
 
 
@@ -145,6 +113,7 @@ class CompiledDesiredState:
     calendar: Calendar
     objectives: tuple[CompiledObjective, ...] = ()
     watch: tuple[CompiledWatch, ...] = ()
+    clauses: tuple[Clause, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -164,6 +133,8 @@ def evaluate(state: CompiledDesiredState, entity: EntityView, asof: datetime) ->
     rules = [sight.rule(rule) for rule in state.rules]
     if (fresh := sight.freshness()) is not None:
         rules.append(fresh)
+    if state.clauses:
+        sight.exempt(rules)
     people_only = state.people_only is not None and sight.decide(state.people_only).status is not Status.MISSED
     return Evaluation(
         selected,
@@ -276,15 +247,27 @@ class Sight:
             return None
         if self._asof < origin.fresh_until:
             return RuleResult("fresh", "freshness", Status.MET, due=origin.fresh_until)
-        reason = _stale(origin.fresh_until).reason
+        reason = stale(origin.fresh_until, origin.because).reason
         says = f"The record of {self._entity.entity_type} {self._entity.key} is too old to decide by."
+        if origin.because:
+            says = f"The source of {self._entity.entity_type} {self._entity.key} can't be relied on."
         return RuleResult("fresh", "freshness", Status.UNKNOWN, origin.fresh_until, reason, sentence=says)
+
+    def exempt(self, rules: list[RuleResult]) -> None:
+        """Mark the rules that open no case although they are missed, or due soon."""
+        key, asof = self._entity.key, self._asof
+        for rule in rules:
+            if rule.status in (Status.MISSED, Status.SOON):
+                about = (rule.name, rule.reads)
+                rule.exempt = exempting.exemption(self._state.clauses, about, key, asof, self.decide)
 
     def timers(self, rules: tuple[RuleResult, ...] | list[RuleResult]) -> tuple[datetime, ...]:
         instants: set[datetime | None] = set()
         for rule in rules:
             if rule.status in (Status.PENDING, Status.SOON):
                 instants.add(rule.soon if rule.soon and rule.status is Status.PENDING else rule.due)
+            if rule.exempt is not None:
+                instants.add(rule.exempt.until)
         if self._state.relations_read:
             instants.update(self._related_limits())
         instants.add(self._entity.origin.fresh_until if self._entity.origin else None)
@@ -296,6 +279,8 @@ class Sight:
 
     def _related_limits(self) -> Iterator[datetime | None]:
         for name in self._state.relations_read:
+            if name in self._entity.limits:
+                yield self._entity.limits[name].at
             related = self._entity.related.get(name)
             if isinstance(related, Related):
                 yield related.origin.fresh_until
@@ -347,29 +332,18 @@ def _implied(when: Outcome, expect: Outcome) -> Outcome:
                    "; ".join(dict.fromkeys(filter(None, (when.reason, expect.reason)))))  # fmt: skip
 
 
-def _stale(since: datetime) -> Unknown:
-    return Unknown("stale", f"stale since {since.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
-
-
-def _stale_at(limit: datetime | None, asof: datetime) -> Unknown | None:
-    return _stale(limit) if limit is not None and asof >= limit else None
-
-
 def _slots(state: CompiledDesiredState, entity: EntityView, asof: datetime) -> dict[str, Slot]:
     origin = entity.origin
-    slots: dict[str, Slot]
-    if origin is not None and (origin.fresh_until is None or asof < origin.fresh_until):
-        slots = dict(entity.values)
-    else:
-        why = (
-            _stale(origin.fresh_until) if origin and origin.fresh_until else Unknown("absent", "nothing was observed")
-        )
-        slots = dict.fromkeys(entity.values, why)  # also what was absent: a stale row says nothing about today
+    why = Unknown("absent", "nothing was observed") if origin is None else staleness(origin, asof)
+    # Where it is stale also what was absent is Unknown: a stale row says nothing about today.
+    slots: dict[str, Slot] = dict(entity.values) if why is None else dict.fromkeys(entity.values, why)
     if len(slots) < len(state.attributes):
         for name in state.attributes:
             slots.setdefault(name, Unknown("absent", "it was not read"))
     for relation in state.relations:
-        _add_relation(slots, relation, entity.related.get(relation), state, asof)
+        limit = entity.limits.get(relation)
+        doubted = stale(*limit) if limit is not None and asof >= limit.at else None
+        _add_relation(slots, relation, doubted or entity.related.get(relation), state, asof)
     return slots
 
 
@@ -383,12 +357,12 @@ def _add_relation(
     scope = state.language.scope
     if name in scope:  # a count
         if isinstance(related, Counted):
-            slots[name] = _stale_at(related.fresh_until, asof) or related.number
+            slots[name] = stale_at(related.fresh_until, asof) or related.number
         else:
             slots[name] = related if isinstance(related, Unknown) else Unknown("undecided", "it was not counted")
         return
     if isinstance(related, Related):
-        stale = _stale_at(related.origin.fresh_until, asof)
+        stale = stale_at(related.origin.fresh_until, asof)
         for attribute, value in related.values.items():
             slots[f"{name}.{attribute}"] = value if stale is None else stale
         return
@@ -400,6 +374,6 @@ def _add_relation(
 
 
 __all__ = [
-    "MET", "MISSED", "CompiledDesiredState", "Counted", "EntityView", "Evaluation", "Fact", "Origin", "Related",
-    "Rule", "RuleKind", "RuleResult", "Sight", "evaluate", "proof", "slots_of",
+    "MET", "MISSED", "CompiledDesiredState", "Counted", "EntityView", "Evaluation", "Fact", "Limit", "Origin",
+    "Related", "Rule", "RuleKind", "RuleResult", "Sight", "evaluate", "proof", "slots_of",
 ]  # fmt: skip

@@ -1,6 +1,7 @@
 """The fields that declarations are made of: names, sentences, conditions, periods, ways to read a column."""
 
 import re
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -12,6 +13,7 @@ from common.declarations.problems import Wrong, refuse
 from common.declarations.values import ValueType
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_SPAN = re.compile(r"([1-9]\d{0,4}) (minute|hour|day)s?")
 _WORD = re.compile(r"[a-z][a-z0-9_]*")
 _TAKEN = frozenset(
     # what CEL reserves, and what conditions and templates already mean
@@ -72,6 +74,15 @@ def _period(value: object) -> object:
     return period
 
 
+def _span(value: object) -> object:
+    if isinstance(value, timedelta):
+        return value
+    match = _SPAN.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        refuse("bad_period", f"{value!r} is not a span of time.", "Write: 30 minutes, 26 hours or 2 days.")
+    return timedelta(**{f"{match[2]}s": int(match[1])})
+
+
 def _in_days(value: object) -> str:
     """What was probably meant, in days."""
     found = re.match(r"(\d{1,4})\s*(w)?", str(value))
@@ -121,6 +132,9 @@ PeriodText = Annotated[
     InstanceOf[periods.Period],
     BeforeValidator(_period),
     _shape("period", "30 days", pattern=f"^{periods.PATTERN}$"),
+]
+SpanText = Annotated[
+    InstanceOf[timedelta], BeforeValidator(_span), _shape("span of time", "26 hours", pattern=f"^{_SPAN.pattern}$")
 ]
 Day = Annotated[str, AfterValidator(_day), _shape("date", "2023-07-01", pattern=r"^\d{4}-\d{2}-\d{2}$")]
 Zone = Annotated[str, AfterValidator(_zone), _shape("time zone", "America/New_York")]

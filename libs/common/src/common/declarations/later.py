@@ -12,7 +12,6 @@ FIELDS = {
     "sign": "signing by passkey",
 }
 KINDS = {
-    "AcceptedGap": "approved exceptions",
     "ChangeCalendar": "change calendars",
     "Model": "the model inventory",
 }

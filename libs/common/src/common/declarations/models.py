@@ -28,6 +28,7 @@ from common.declarations.fields import (
     Word,
     Zone,
 )
+from common.declarations.handling import AcceptedGap, Ignore, Source, SuspendAfter
 from common.declarations.holidays import HolidayCalendar
 from common.declarations.objectives import Objective
 from common.declarations.problems import Path, did_you_mean, refuse, wrong
@@ -183,6 +184,7 @@ Steps = Annotated[tuple[Step, ...], Field(strict=False, min_length=1, max_length
 
 class Remediation(Strict):
     autonomy: Level
+    suspend_after: SuspendAfter = SuspendAfter()
     actions: tuple[Name, ...] = Field(default=(), strict=False, max_length=50)
     process_actions: tuple[Name, ...] = Field(default=(), strict=False, max_length=50)
     playbook: dict[Name, Steps] = Field(default={})
@@ -212,6 +214,7 @@ class DesiredState(Strict):
     expectations: tuple[Expectation, ...] = Field(default=(), strict=False, max_length=100)
     deadlines: tuple[Deadline, ...] = Field(default=(), strict=False, max_length=100)
     objectives: tuple[Objective, ...] = Field(default=(), strict=False, max_length=50)
+    ignore: tuple[Ignore, ...] = Field(default=(), strict=False, max_length=50)
     verification: Verification
     remediation: Remediation
 
@@ -373,11 +376,13 @@ class ApprovalPolicy(Strict):
 
 
 KINDS: dict[str, type[Strict]] = {
+    "Source": Source,
     "EntityType": EntityType,
     "DesiredState": DesiredState,
     "ActionType": ActionType,
     "System": System,
     "HolidayCalendar": HolidayCalendar,
+    "AcceptedGap": AcceptedGap,
     "ApprovalPolicy": ApprovalPolicy,
 }
-Spec = EntityType | DesiredState | ActionType | System | HolidayCalendar | ApprovalPolicy
+Spec = Source | AcceptedGap | EntityType | DesiredState | ActionType | System | HolidayCalendar | ApprovalPolicy

@@ -15,6 +15,7 @@ TABLES = (
     Table("entity_links", ("entity_type", "through", "target", "key")),
     Table("snapshot_parts", ("feed", "entity_type", "snapshot", "part")),
     Table("complete_snapshots", ("feed", "entity_type")),
+    Table("sources", ("feed",), json=("doubts",)),
     Table("entity_progress", ("one",)),
 )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 import orjson
@@ -16,7 +17,7 @@ from common.declarations.catalogue import Catalogue
 from common.declarations.evaluation import EntityView
 from common.declarations.reading import Opener
 from common.declarations.relations import Candidate, targets, with_relations
-from common.entities import case_events, links, snapshots
+from common.entities import case_events, links, snapshots, sources
 from common.entities.rows import (
     NEVER,
     NO_SEQUENCE,
@@ -29,6 +30,7 @@ from common.entities.rows import (
     read_report,
     seen_as_of,
 )
+from common.entities.sources import Limits, SourceState
 from common.entities.views import candidate_of, opener_of, view_of
 from common.ledger import Connection, Ledger, Recorded
 from common.subject_keys import SubjectKeys
@@ -74,6 +76,7 @@ class EntityStore:
         self._links = links.Links(self._tables)
         self._snapshots = snapshots.Snapshots(self._tables)
         self._events = case_events.CaseEvents(self._tables)
+        self._sources = sources.Sources(self._tables)
 
     async def lock(self, conn: Connection) -> None:
         """Take this store's turn until the transaction ends. `apply` does so itself; so must whoever decides from
@@ -109,6 +112,7 @@ class EntityStore:
         reports = [report for report in map(read_report, others) if report is not None]
         await self.lock(conn)
         await self._relink(conn, catalogue)
+        await self._sources.follow(conn, sources.heard_in(observations, others))
         # Nothing of an erased entity's row has changed, and what can be read of it has.
         erased = [(read_erasure(item), item) for item in others]
         changed: dict[Ref, Recorded] = {ref: item for ref, item in erased if ref is not None}
@@ -149,6 +153,11 @@ class EntityStore:
         await self._see(conn, [(ref, seen[ref].feed, seen[ref].as_of) for ref in sorted(seen)])
         for report in reports:
             await self._snapshots.record(conn, report)
+        await self._sources.follow(conn, sources.heard_in(observations, others))
+
+    async def sources(self, conn: Connection) -> dict[str, SourceState]:
+        """What is known of each feed that ever said anything."""
+        return await self._sources.read(conn)
 
     async def _copy_in(self, conn: Connection, items: Sequence[Observation]) -> list[Ref]:
         """`_observe` by COPY; says which were newer of those that name others."""
@@ -244,10 +253,13 @@ class EntityStore:
         await self._events.fill_in(conn, stored, catalogue.logs)
         openers = await self._openers(stored, catalogue)
         views: dict[Ref, EntityView] = {}
+        limits = Limits(catalogue, await self._sources.read(conn) if stored else {})
         for ref, entity in stored.items():
             spec = catalogue.entity_types.get(ref[0])
             if spec is not None and not entity.withdrawn:
-                views[ref] = view_of(spec, catalogue.readers[ref[0]], entity, openers.get(ref))
+                views[ref] = view_of(
+                    spec, catalogue.readers[ref[0]], entity, openers.get(ref), limits.of(entity.feed, ref[0])
+                )
         joined = {ref: catalogue.relations[ref[0]] for ref in views if catalogue.entity_types[ref[0]].related}
         if not joined:
             return views
@@ -266,7 +278,7 @@ class EntityStore:
                 item.name: {one.key: one for link in wanted[ref, item.name] for one in far.get(link, ())}.values()
                 for item in relations
             }
-            views[ref] = with_relations(views[ref], relations, candidates)
+            views[ref] = replace(with_relations(views[ref], relations, candidates), limits=limits.related(ref[0]))
         return views
 
     async def _openers(self, refs: Iterable[Ref], catalogue: Catalogue) -> dict[Ref, Opener]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import cast
 
-from common.declarations.evaluation import EntityView, Origin
+from common.declarations.evaluation import EntityView, Limit, Origin
 from common.declarations.models import EntityType
 from common.declarations.reading import Opener, Reader, Reading
 from common.declarations.relations import Candidate
@@ -27,9 +27,12 @@ def fresh_until(spec: EntityType, entity: StoredEntity) -> datetime | None:
     return min(limits, default=None)
 
 
-def origin_of(spec: EntityType, entity: StoredEntity) -> Origin:
-    """The observation that the row was read from."""
-    return Origin(entity_stream(*entity.ref), entity.event_id, fresh_until(spec, entity))
+def origin_of(spec: EntityType, entity: StoredEntity, source: Limit | None = None) -> Origin:
+    """The observation that the row was read from. `source`: from when on its feed can't be relied on."""
+    until, stream = fresh_until(spec, entity), entity_stream(*entity.ref)
+    if source is not None and (until is None or source.at <= until):
+        return Origin(stream, entity.event_id, source.at, source.reason)
+    return Origin(stream, entity.event_id, until)
 
 
 def opener_of(ref: Ref, keys: Keys) -> Opener:
@@ -49,9 +52,16 @@ def opener_of(ref: Ref, keys: Keys) -> Opener:
     return opened
 
 
-def view_of(spec: EntityType, reader: Reader, entity: StoredEntity, opener: Opener | None = None) -> EntityView:
-    """The entity's own attributes, without relations. Without an `opener` what is sealed stays Unknown."""
-    return EntityView(*entity.ref, _reading(reader, entity, opener).values, origin_of(spec, entity))
+def view_of(
+    spec: EntityType,
+    reader: Reader,
+    entity: StoredEntity,
+    opener: Opener | None = None,
+    source: Limit | None = None,
+) -> EntityView:
+    """The entity's own attributes, without relations. Without an `opener` what is sealed stays Unknown. `source`:
+    from when on its feed can't be relied on."""
+    return EntityView(*entity.ref, _reading(reader, entity, opener).values, origin_of(spec, entity, source))
 
 
 def candidate_of(spec: EntityType, reader: Reader, entity: StoredEntity, opener: Opener | None = None) -> Candidate:

@@ -17,6 +17,7 @@ DecisionKind = Literal[
     "return",
     "release",
     "outcome",
+    "resume",
     "erase",
     "approve_erasure",
 ]
@@ -27,9 +28,10 @@ class Decision(Part):
 
     `subject` is the digest of what is decided: the gap digest (confirm, dispute), the five-part digest (approve,
     refuse, return, release), the declaration set's digest (propose, activate), the ActionIntended event's id
-    (outcome), the subject's digest (erase), the ErasureRequested event's id (approve_erasure). `case` is the case id,
-    the proposal id or the erasure's stream. `made_at` is the person's own wall clock. `preview` (activate) is the
-    digest of the ChangePreviewed that the person was shown; `git` (propose) that of the GitOrigin.
+    (outcome), the GapSuspended event's id (resume), the subject's digest (erase), the ErasureRequested event's id
+    (approve_erasure). `case` is the case id, the proposal id or the erasure's stream. `made_at` is the person's own
+    wall clock. `preview` (activate) is the digest of the ChangePreviewed that the person was shown; `git` (propose)
+    that of the GitOrigin.
     """
 
     kind: DecisionKind
@@ -148,6 +150,17 @@ class GapDisputed(EventData):
 
     case: str
     gap_event: str
+    decision: Decision
+
+
+class CaseResumed(EventData):
+    """Somebody who answers for the desired state has seen what undid the fixes, and lets the case go on."""
+
+    TYPE: ClassVar[str] = "trueup.case.resumed.v1"
+    CATEGORY: ClassVar[str] = "approval"
+
+    case: str
+    suspended: str
     decision: Decision
 
 

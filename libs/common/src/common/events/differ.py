@@ -158,8 +158,35 @@ class GapClosed(EventData):
     case: str
     desired_state: str
     version: str
-    reason: Literal["met", "withdrawn", "not_selected", "declaration_changed"]
+    reason: Literal["met", "withdrawn", "not_selected", "declaration_changed", "accepted", "ignored"]
     facts: list[Fact]
+
+
+class Cycle(Part):
+    """Once a rule was mended by an action (`action` is the ActionSucceeded's id) and missed again as of `at`, by the
+    gap event `drift`. `observation` brought the `attributes` that are other than when it was met; `writer` is its
+    feed, as `feed:tracker`."""
+
+    rule: str
+    action: str
+    drift: str
+    at: str
+    attributes: list[str]
+    observation: str | None = None
+    writer: str = ""
+
+
+class GapSuspended(EventData):
+    """The case does not converge: what actions mend is undone again and again. Nothing is planned or carried out
+    until a person resumes it."""
+
+    TYPE: ClassVar[str] = "trueup.gap.suspended.v1"
+    CATEGORY: ClassVar[str] = "gap"
+
+    case: str
+    desired_state: str
+    cycles: list[Cycle]
+    says: str
 
 
 class Against(Part):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-from common.events.model import EventData
+from pydantic import Field
+
+from common.events.model import EventData, Part
 
 
 class EntityObserved(EventData):
@@ -105,3 +107,43 @@ class SourceReported(EventData):
     part: int = 1
     parts: int = 1
     simulated: bool = False
+
+
+class SourceCounted(EventData):
+    """A control total: a feed said how many entities of a type it held as of an instant.
+
+    `keys_digest` is SHA-256 (hex) over their keys, sorted by code point, one a line; `sums` are sums of columns
+    (decimal text). `upstream_id` is the upstream message's id. Whether it agrees with what is held is judged anew
+    whenever something reported up to `as_of` comes in late (`SourceJudged`).
+    """
+
+    TYPE: ClassVar[str] = "trueup.source.counted.v1"
+    CATEGORY: ClassVar[str] = "source"
+
+    feed: str
+    entity_type: str
+    as_of: str
+    rows: int
+    upstream_id: str
+    keys_digest: str | None = None
+    sums: dict[str, str] = Field(default_factory=dict)
+    simulated: bool = False
+
+
+class Doubt(Part):
+    """Why what a feed reported is not complete, since when. Without `entity_type` it is about all of its types."""
+
+    reason_code: Literal["sequence_missing", "rows_missing", "rows_unexpected", "contents_differ"]
+    since: str
+    says: str
+    entity_type: str | None = None
+
+
+class SourceJudged(EventData):
+    """Whether a feed is complete, after this event: `doubts` is empty when it is. Appended when that changes."""
+
+    TYPE: ClassVar[str] = "trueup.source.judged.v1"
+    CATEGORY: ClassVar[str] = "source"
+
+    feed: str
+    doubts: list[Doubt]

@@ -14,7 +14,7 @@ from common.entities import EntityStore, Observation, Ref, StoredEntity, view_of
 from common.entities.rows import read_observation
 from common.errors import Permanent
 from common.events.observer import SourceReported
-from common.facts import entity_facts, last_told
+from common.facts import entity_facts, exemptions, last_told
 from common.ids import entity_stream
 from common.ledger import Connection, Ledger, Recorded
 from common.objectives.population import POPULATION, population_facts
@@ -111,7 +111,9 @@ def _facts(
     for subject in wanted:
         view, state = views.get((subject.entity_type, subject.key)), states[subject.desired_state]
         if view is not None and state is not None:
-            found[subject] = Known(entity_facts(state, view, asof), last_told(state, view, asof))
+            found[subject] = Known(
+                entity_facts(state, view, asof), last_told(state, view, asof), exemptions(state, view, asof)
+            )
     return found
 
 

@@ -168,6 +168,8 @@ class CasePage(Body):
     gap_closed: Recorded | None
     confirmation: DecisionRecorded | None
     dispute: DecisionRecorded | None
+    suspension: Recorded | None = None
+    flips: int = 0
     plan: Recorded | None
     withheld: Recorded | None
     ticket: Recorded | None

@@ -25,6 +25,7 @@ _DO = {
     "return": "Send the plan back: {says}.",
     "release": "Release: {says}.",
     "outcome": "Report: {says}.",
+    "resume": "Resume: {says}.",
 }
 
 
@@ -57,6 +58,8 @@ def page(opened: Opened, person: str, clock: RealmClock) -> CasePage:
         gap_closed=_one(case.gap_closed),
         confirmation=_decided(case.confirmation, opened),
         dispute=_decided(case.dispute, opened),
+        suspension=_one(case.suspension),
+        flips=case.flips,
         plan=_one(case.plan),
         withheld=_one(case.withheld),
         ticket=_one(case.ticket),

@@ -45,6 +45,8 @@ def _asked(case: Case, around: Surroundings, stage: str) -> Iterator[Asked]:
         yield from _return(case, waits=False)
     elif stage in _RETURNED_FROM:
         yield from _return(case, waits=True)
+    elif stage == "suspended":
+        yield from _resume(case, around)
     elif stage in ("authorised", "executing"):
         yield from _releases(case)
         yield from _outcomes(case, around)
@@ -80,6 +82,12 @@ def _return(case: Case, *, waits: bool) -> Iterator[Asked]:
     ticket = case.ticket.data
     for role in {**ticket.chain.approve, **ticket.chain.confirm}:
         yield Asked("return", role, "draft another plan", ticket.digest, waits=waits)
+
+
+def _resume(case: Case, around: Surroundings) -> Iterator[Asked]:
+    if case.suspension is not None and case.gap is not None:
+        owner = around.catalogue.desired_states[case.gap.data.desired_state].owner
+        yield Asked("resume", owner, "what undoes the fixes was dealt with", case.suspension.event.id)
 
 
 def _releases(case: Case) -> Iterator[Asked]:

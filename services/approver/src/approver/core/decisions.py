@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
-from common.approvals import admit
+from common.approvals import admit, check_exempt
 from common.cases import Case
 from common.clock import parse_instant
 from common.errors import Refused
@@ -13,6 +13,7 @@ from common.events import Event, EventData
 from common.events.approver import (
     ApprovalGiven,
     ApprovalRefused,
+    CaseResumed,
     Decision,
     GapConfirmed,
     GapDisputed,
@@ -27,6 +28,7 @@ from approver.core.surroundings import Surroundings
 
 MADE_WITHIN = timedelta(minutes=10)
 MAX_COMMENT = 4_000
+_NEEDS_GAP = frozenset({"confirm", "approve", "release"})
 _GO_ON = frozenset({"approve", "release"})
 """What lets a plan go on. Refusing it and sending it back stay possible, whoever wrote it."""
 
@@ -46,6 +48,8 @@ def decide(draft: Draft, signed: Signed, used: frozenset[str], around: Surroundi
     check_fresh(decision, used, draft.when.time)
     if decision.kind in _GO_ON:
         check_signed(draft, around)
+    if decision.kind in _NEEDS_GAP:
+        check_exempt(draft.case, around.exempt)
     admit(decision, signed.signature, draft.case, around.catalogue, around.directory, around.attributes)
     data, cause = _RECORDS[decision.kind](draft.case, decision)
     actor = f"person:{decision.person}"
@@ -128,9 +132,17 @@ def _outcome(case: Case, decision: Decision) -> tuple[EventData, Event]:
     return data, intent
 
 
+def _resumed(case: Case, decision: Decision) -> tuple[EventData, Event]:
+    if case.suspension is None:
+        raise ValueError(f"case {case.id} is not suspended")
+    suspended = case.suspension.event
+    return CaseResumed(case=case.id, suspended=suspended.id, decision=decision), suspended
+
+
 _RECORDS: dict[str, Callable[[Case, Decision], tuple[EventData, Event]]] = {
     "confirm": _confirmed,
     "dispute": _disputed,
+    "resume": _resumed,
     "approve": _approved,
     "refuse": _refused,
     "return": _returned,

@@ -16,6 +16,7 @@ KINDS: Mapping[str, str] = {
     "trueup.gap.disputed.v1": "dispute",
     "trueup.approval.given.v1": "approve",
     "trueup.approval.refused.v1": "refuse",
+    "trueup.case.resumed.v1": "resume",
     "trueup.plan.returned.v1": "return",
     "trueup.release.given.v1": "release",
     "trueup.outcome.recorded.v1": "outcome",

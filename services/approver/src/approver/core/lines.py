@@ -20,6 +20,7 @@ _VERBS = {
     "release": "releases",
     "outcome": "reports",
     "return": "returns",
+    "resume": "resumes",
 }
 OVER = frozenset({"closed", "attested"})
 

@@ -20,6 +20,7 @@ class Surroundings:
     they are now, by name.
 
     `told` is what the entity's own attributes said when last reported: for people to read, nothing rests on it.
+    `exempt` are its rules that are to be left alone now, each accepted or ignored.
     `facts` is empty when the entity is not known (any more) or its desired state is not active: all is Unknown.
     """
 
@@ -28,6 +29,7 @@ class Surroundings:
     service_keys: ServiceKeys
     facts: Mapping[str, Fact]
     told: Mapping[str, Fact] = field(default_factory=dict)
+    exempt: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def attributes(self) -> dict[str, Value]:

@@ -47,6 +47,8 @@ def _gap_closed(reason: str, asof: str) -> str:
         "met": "no rule of the case failed any more",
         "withdrawn": "the source withdrew the entity, so that its rules no longer apply",
         "not_selected": "the declaration no longer selects the entity, so that its rules no longer apply",
+        "accepted": "people accepted the gap, until a day",
+        "ignored": "the declaration says that what failed is not to be acted on",
         "declaration_changed": "the declaration changed, and under it no rule fails",
     }
     return f"On {day(asof)} {words[reason]}"

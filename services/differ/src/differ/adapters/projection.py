@@ -30,7 +30,7 @@ class Known:
             "cases",
             ("desired_state", "key"),
             json=("gap",),
-            kept=("selector_unknown",),
+            kept=("selector_unknown", "exempt"),
             beyond="condition = 'none' AND stream_version = 0",
         ),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from common import convergence
 from common.declarations.catalogue import Catalogue
 from common.entities.rows import Ref
 from common.errors import Permanent, Transient
@@ -64,6 +65,18 @@ class LedgerRecords:
         for prefix, raw in rows:
             events.setdefault(prefix, []).append(Event.decode(raw))
         return [fold(key[0], ref, events.get("/".join(key), ())) for key, ref in refs.items()]
+
+    async def history(self, conn: Connection, cases: Sequence[str]) -> dict[str, list[Event]]:
+        rows = await conn.fetch(
+            "SELECT case_id, event FROM ledger.events WHERE case_id = ANY ($1::text[]) AND type = ANY ($2::text[]) "
+            "ORDER BY position",
+            list(cases),
+            list(convergence.TYPES),
+        )
+        found: dict[str, list[Event]] = {}
+        for case, raw in rows:
+            found.setdefault(case, []).append(Event.decode(raw))
+        return found
 
     async def closed(self, conn: Connection, cases: Sequence[str]) -> set[str]:
         rows = await conn.fetch(

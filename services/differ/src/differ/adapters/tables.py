@@ -20,7 +20,7 @@ from differ.ports import Review
 
 _CASE = (
     "c.desired_state, c.key, c.entity_type, c.occurrence, c.condition, c.ended, c.stream_version, c.fingerprint, "
-    "c.gap, c.selector_unknown"
+    "c.gap, c.selector_unknown, c.exempt"
 )
 
 
@@ -46,14 +46,14 @@ class CaseTable:
         await conn.execute(
             f"""
             INSERT INTO {self._table} AS c (desired_state, key, entity_type, occurrence, condition, ended,
-                                           stream_version, fingerprint, gap, selector_unknown)
+                                           stream_version, fingerprint, gap, selector_unknown, exempt)
             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::text[], $6::boolean[],
-                                 $7::int[], $8::text[], $9::text[], $10::text[])
+                                 $7::int[], $8::text[], $9::text[], $10::text[], $11::text[])
             ON CONFLICT (desired_state, key) DO UPDATE SET
                 entity_type = excluded.entity_type, occurrence = excluded.occurrence,
                 condition = excluded.condition, ended = excluded.ended, stream_version = excluded.stream_version,
                 fingerprint = excluded.fingerprint, gap = excluded.gap,
-                selector_unknown = excluded.selector_unknown
+                selector_unknown = excluded.selector_unknown, exempt = excluded.exempt
             """,  # noqa: S608
             [case.desired_state for case in cases],
             [case.ref[1] for case in cases],
@@ -65,6 +65,7 @@ class CaseTable:
             [case.fingerprint for case in cases],
             [orjson.dumps(case.gap).decode() for case in cases],
             [case.selector_unknown for case in cases],
+            [case.exempt for case in cases],
         )
 
     async def foreign(self, conn: Connection, desired_state: str, entity_type: str) -> list[Ref]:
@@ -81,9 +82,12 @@ class CaseTable:
         rows = await conn.fetch(
             "SELECT desired_state, count(*) FILTER (WHERE condition = 'gap') AS open, "
             "count(*) FILTER (WHERE condition = 'undecided') AS undecided, "
-            "count(selector_unknown) AS selector_unknown FROM differ.cases GROUP BY 1 ORDER BY 1"
+            "count(selector_unknown) AS selector_unknown, "
+            "count(*) FILTER (WHERE exempt LIKE '%accepted: %') AS accepted, "
+            "count(*) FILTER (WHERE exempt LIKE '%ignored: %') AS ignored FROM differ.cases GROUP BY 1 ORDER BY 1"
         )
-        return {row[0]: {name: row[name] for name in ("open", "undecided", "selector_unknown")} for row in rows}
+        names = ("open", "undecided", "selector_unknown", "accepted", "ignored")
+        return {row[0]: {name: row[name] for name in names} for row in rows}
 
 
 def _case(row: Any) -> CaseState:
@@ -97,6 +101,7 @@ def _case(row: Any) -> CaseState:
         fingerprint=row["fingerprint"],
         gap=orjson.loads(row["gap"]),
         selector_unknown=row["selector_unknown"],
+        exempt=row["exempt"],
     )
 
 

@@ -32,7 +32,8 @@ class CaseState:
     """The latest occurrence of a case as the differ's own events left it; `none` when there never was one.
 
     `stream_version` counts the events of its gap stream. `gap` is the data of its last gap event that lists rules,
-    `fingerprint` what that event was decided from. `selector_unknown` is why the selector can't be decided.
+    `fingerprint` what that event was decided from. `selector_unknown` is why the selector can't be decided,
+    `exempt` which missed rules are left alone.
     """
 
     desired_state: str
@@ -44,6 +45,7 @@ class CaseState:
     fingerprint: str = ""
     gap: Mapping[str, Any] = field(default_factory=dict)
     selector_unknown: str | None = None
+    exempt: str | None = None
 
     @property
     def key(self) -> CaseKey:
@@ -71,7 +73,10 @@ class Decision:
 def decide(case: CaseState, finding: Finding) -> Decision | None:
     """What `finding` means for `case`; None when everything stays as it is."""
     unknown = finding.reason if finding.standing == "selector_unknown" else None
-    known = case if case.selector_unknown == unknown else replace(case, selector_unknown=unknown)
+    beside = (unknown, finding.exempt)
+    known = case
+    if (case.selector_unknown, case.exempt) != beside:
+        known = replace(case, selector_unknown=unknown, exempt=finding.exempt)
     if finding.standing in ("gap", "undecided"):
         return _fails(case, known, finding)
     if finding.standing != "selector_unknown" and case.open:
@@ -85,7 +90,7 @@ def _fails(case: CaseState, known: CaseState, finding: Finding) -> Decision | No
     if case.open and (case.condition, case.fingerprint) == (condition, seen):
         return Decision(case, known) if known is not case else None
     if case.ended or case.condition == "none":
-        known = CaseState(case.desired_state, finding.ref, case.occurrence + 1)
+        known = CaseState(case.desired_state, finding.ref, case.occurrence + 1, exempt=finding.exempt)
     after = replace(
         known,
         ref=finding.ref,
@@ -126,9 +131,14 @@ def _closes(case: CaseState, known: CaseState, finding: Finding) -> Decision:
     return Decision(case, after, data)
 
 
-def _reason(case: CaseState, finding: Finding) -> Literal["met", "withdrawn", "not_selected", "declaration_changed"]:
+Reason: TypeAlias = Literal["met", "withdrawn", "not_selected", "declaration_changed", "accepted", "ignored"]
+
+
+def _reason(case: CaseState, finding: Finding) -> Reason:
     if finding.standing == "withdrawn":
         return "withdrawn"
+    if finding.evaluation is not None and (left := finding.evaluation.standing) in ("accepted", "ignored"):
+        return left
     if case.gap.get("version") != finding.version:
         return "declaration_changed"
     return "not_selected" if finding.standing == "not_selected" else "met"

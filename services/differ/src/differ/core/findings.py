@@ -18,6 +18,7 @@ from common.declarations.evaluation import (
     evaluate,
 )
 from common.declarations.evaluation import Fact as ReadFact
+from common.declarations.exempting import Exemption
 from common.declarations.values import Status
 from common.entities.rows import Ref
 from common.events.differ import FailingRule, Measured
@@ -56,6 +57,13 @@ class Finding:
         return () if self.evaluation is None else self.evaluation.failing
 
     @property
+    def exempt(self) -> str | None:
+        """In words, which missed rules are left alone and why; None: none is."""
+        found = () if self.evaluation is None else self.evaluation.exempt
+        told = [f"{rule.exempt.kind}: {rule.name} ({rule.exempt.why})" for rule in found if rule.exempt is not None]
+        return "; ".join(told) or None
+
+    @property
     def severity(self) -> str:
         return self.stated_severity if self.evaluation is None else self.evaluation.severity
 
@@ -69,6 +77,8 @@ _STANDINGS: dict[str, Standing] = {
     "gap": "gap",
     "undecided": "undecided",
     "due soon": "gap",
+    "accepted": "fine",
+    "ignored": "fine",
     "on track": "fine",
     "met": "fine",
     "not selected": "not_selected",
@@ -205,7 +215,8 @@ def changes(before: Mapping[str, Any], finding: Finding) -> list[str]:
     words += [f"{old} is now called {name}" for old, name in renamed.items()]
     old = {renamed.get(rule["name"], rule["name"]): rule for rule in before["rules"]}
     new = {rule.name: rule for rule in finding.told}
-    words += [f"{name}: no longer fails" for name in old if name not in new]
+    left = {} if finding.evaluation is None else {rule.name: rule.exempt for rule in finding.evaluation.exempt}
+    words += [f"{name}: {_gone(left.get(name))}" for name in old if name not in new]
     words += [f"{name}: {_word(rule.status)}" for name, rule in new.items() if name not in old]
     words += [
         f"{name}: {_word(old[name]['status'])} → {_word(rule.status)}"
@@ -238,6 +249,10 @@ def _moved(before: Mapping[str, Any] | None, now: Measured) -> str:
     moved = [f"{before['says']} → {now.says}"] if before["says"] != now.says else []
     moved += [f"{before['standing']} → {now.standing}"] if before["standing"] != now.standing else []
     return "; ".join(moved)
+
+
+def _gone(exempt: Exemption | None) -> str:
+    return "no longer fails" if exempt is None else f"{exempt.kind} ({exempt.why})"
 
 
 def _renamed(before: Mapping[str, Any], finding: Finding) -> dict[str, str]:

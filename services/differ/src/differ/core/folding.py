@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from common.entities.rows import Ref
 from common.events.auditor import CaseClosed
-from common.events.differ import GapClosed, GapOpened, GapUndecided
+from common.events.differ import GapClosed, GapOpened, GapSuspended, GapUndecided
 from common.events.envelope import Event
 
 from differ.core.deciding import CaseState, ended
@@ -30,6 +30,8 @@ def _gap(case: CaseState, occurrence: int, event: Event) -> CaseState:
     if occurrence > case.occurrence:
         case = CaseState(case.desired_state, case.ref, occurrence)
     version = case.stream_version + 1
+    if event.type == GapSuspended.TYPE:
+        return replace(case, stream_version=version)
     if event.type == GapClosed.TYPE or case.ended:
         return replace(case, condition="closed", fingerprint="", stream_version=version)
     condition = case.condition

@@ -29,8 +29,8 @@ class Declared:
 
     @property
     def versions(self) -> dict[str, str]:
-        """The version digest of every desired state that can be decided."""
-        return {name: state.version for name, state in self.states.items()}
+        """What every desired state that can be decided is decided by (`Catalogue.decided_by`)."""
+        return {name: self.catalogue.decided_by(name) for name in self.states}
 
     def entity_type(self, desired_state: str) -> str:
         return self.states[desired_state].spec.selector.entity
@@ -43,3 +43,8 @@ class Declared:
 def to_review(known: Mapping[str, str], declared: Declared) -> list[str]:
     """The desired states whose population must be looked at again: `known` has the versions last reviewed."""
     return sorted(name for name, version in declared.versions.items() if known.get(name) != version)
+
+
+def turned(before: Mapping[str, tuple[object, ...]], after: Mapping[str, tuple[object, ...]]) -> list[str]:
+    """The feeds that can be relied on now and could not be before, or the other way round, or for another reason."""
+    return sorted(feed for feed in {*before, *after} if before.get(feed, ()) != after.get(feed, ()))

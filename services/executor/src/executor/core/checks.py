@@ -7,12 +7,13 @@ and about the facts as the executor folds them itself. What may not be done rais
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from common.approvals import (
     chain_for,
     check_execution,
+    check_exempt,
     check_services,
     check_step,
     digest_parts,
@@ -36,13 +37,16 @@ from common.signing import check_signature
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What everything is checked against: the realm as the executor sees it now. `facts` are the entity's."""
+    """What everything is checked against: the realm as the executor sees it now. `facts` are the entity's,
+    `doubts` say why the sources they come from can't be relied on, `exempt` which rules are to be left alone."""
 
     catalogue: Catalogue
     directory: Directory
     service_keys: ServiceKeys
     facts: Mapping[str, Fact]
     asof: datetime
+    doubts: tuple[str, ...] = ()
+    exempt: Mapping[str, str] = field(default_factory=dict)
 
 
 def checked_start(case: Case, scene: Scene) -> list[str]:
@@ -50,6 +54,9 @@ def checked_start(case: Case, scene: Scene) -> list[str]:
     if case.plan is None:
         raise refuse("gate2_missing")
     plan, signed = case.plan.data, check_services(case, scene.service_keys)
+    check_exempt(case, scene.exempt)
+    for step in plan.steps:
+        check_sources(step, scene)
     told = check_execution(
         case, scene.catalogue, scene.directory, _plan_facts(plan, scene), attribute_values(scene.facts), scene.asof
     )
@@ -76,6 +83,8 @@ def check_standing(case: Case, step: Step, scene: Scene) -> None:
         raise refuse("grant_expired")
     if case.plan is None or case.ticket is None or case.authorisation is None or case.gap is None:
         raise refuse("gate2_missing", "the authorisation was taken back")
+    check_exempt(case, scene.exempt)
+    check_sources(step, scene)
     plan, ticket = case.plan.data, case.ticket.data
     facts = _plan_facts(plan, scene)
     chain = chain_for(scene.catalogue, scene.directory, plan, case.gap.data.severity, attribute_values(scene.facts))
@@ -86,6 +95,14 @@ def check_standing(case: Case, step: Step, scene: Scene) -> None:
     if scene.asof >= parse_instant(case.authorisation.data.grant.expires):
         raise refuse("grant_expired")
     action_of(case, step, scene)
+
+
+def check_sources(step: Step, scene: Scene) -> None:
+    """Raise `Refused` where a source can't be relied on, unless the step only gathers evidence."""
+    action = scene.catalogue.actions.get(step.action)
+    if scene.doubts and (action is None or action.when_unknown != "allowed"):
+        told = f"{'; '.join(scene.doubts)}; {step.action} does more than ask"
+        raise refuse("source_in_doubt", told, "Mend the source: see trueup status.")
 
 
 def action_of(case: Case, step: Step, scene: Scene) -> ActionType:

@@ -11,6 +11,7 @@ from common.clock import RealmClock
 from common.events.envelope import Event
 from common.ids import REALM_STREAM, erased_stream, erasure_stream
 from common.ledger import Answer, Connection, Ledger, NewEvent, Recorded
+from common.ledger.progress import set_pending
 from common.pseudonyms import BEGINS
 from common.realm import fold_clock
 from common.sealing import Subject
@@ -131,6 +132,12 @@ class PostgresRecords:
         if not requests:
             return []
         return await ledgers.append(connection, [[Checked(event) for event in request] for request in requests])
+
+    async def counted(self, connection: Connection) -> set[str]:
+        return {row[0] for row in await connection.fetch("SELECT DISTINCT feed FROM observer.totals")}
+
+    async def note_work(self, connection: Connection) -> None:
+        await set_pending(connection, "observer", 1)
 
     async def keep_snapshot_rows(
         self, connection: Connection, snapshot: SnapshotName, rows: Sequence[SnapshotRow]

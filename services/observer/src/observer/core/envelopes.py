@@ -16,13 +16,14 @@ from observer.core.rejections import Headers, Rejected, size_of
 
 OBSERVED = "trueup.upstream.observed.v1"
 WITHDRAWN = "trueup.upstream.withdrawn.v1"
+COUNTED = "trueup.upstream.counted.v1"
 CONTENT_TYPE = "content-type"
 PREFIX = "ce_"
 
 _CLOUDEVENTS = "application/cloudevents"
 _STRUCTURED = (_CLOUDEVENTS, f"{_CLOUDEVENTS}+json")
 _PROTOBUF = ("application/protobuf", "application/x-protobuf")
-_MESSAGES = {OBSERVED: "UpstreamObserved", WITHDRAWN: "UpstreamWithdrawn"}
+_MESSAGES = {OBSERVED: "UpstreamObserved", WITHDRAWN: "UpstreamWithdrawn", COUNTED: "UpstreamCounted"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,10 @@ from common.errors import Permanent
 from common.ids import is_key
 from common.sealing import MARK, is_sealed
 
+from observer.core import counts
 from observer.core.cells import stored_row
-from observer.core.envelopes import OBSERVED, WITHDRAWN, Envelope, opened
+from observer.core.counts import Count
+from observer.core.envelopes import COUNTED, OBSERVED, WITHDRAWN, Envelope, opened
 from observer.core.limits import MAX_FEED, MAX_NAME
 from observer.core.rejections import UNIDENTIFIED, Headers, Identity, Rejected
 from observer.core.sources import EntityRule, EntityRules
@@ -34,6 +36,7 @@ _TIME = re.compile(
 _FIELDS = {
     OBSERVED: frozenset(("entity_type", "key", "row", "sequence", "simulated")),
     WITHDRAWN: frozenset(("entity_type", "key", "reason", "sequence", "simulated")),
+    COUNTED: counts.FIELDS,
 }
 
 
@@ -57,7 +60,7 @@ class Message:
 
 def read(
     raw: bytes, rules: EntityRules, latest: datetime, sender: str | None = None, headers: Headers = ()
-) -> Message:
+) -> Message | Count:
     """The message that `raw`, with its `headers`, holds. Raises `Rejected`, and nothing else, for any bytes.
 
     `latest` is the last source time that is believed. `sender` is the authenticated feed, None where the way in
@@ -75,11 +78,13 @@ def read(
 
 def _read(
     envelope: Envelope, rules: EntityRules, latest: datetime, identity: Identity, sender: str | None
-) -> Message:
+) -> Message | Count:
     attributes = envelope.attributes
     _check_attributes(attributes, identity, sender)
     data = _data(envelope)
     rule = _rule(data, rules, identity)
+    if attributes["type"] == COUNTED:
+        return counts.counted(attributes, data, rule, _time(attributes.get("time"), latest))
     row = None if attributes["type"] == WITHDRAWN else _row(data, envelope.raw)
     key = identity.key = _key(data, row, rule)
     _check_event(row, rule)
@@ -120,7 +125,7 @@ def _check_attributes(attributes: Any, identity: Identity, sender: str | None) -
         raise Rejected("feed_mismatch", f"the feed {sender} may not report as {feed}; it may only report itself")
     identity.feed = feed
     if type(attributes.get("type")) is not str or attributes["type"] not in _FIELDS:
-        raise Rejected("unknown_message_type", f"type must be {OBSERVED} or {WITHDRAWN}")
+        raise Rejected("unknown_message_type", f"type must be {OBSERVED}, {WITHDRAWN} or {COUNTED}")
 
 
 def _data(envelope: Envelope) -> dict[str, Any]:

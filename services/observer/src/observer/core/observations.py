@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 from common.canonical import digest
 from common.events.envelope import Event
-from common.events.observer import EntityObserved, EntityWithdrawn
+from common.events.observer import EntityObserved, EntityWithdrawn, SourceCounted
 from common.ids import entity_stream, event_id, source_stream
 
 from observer.core import messages
+from observer.core.counts import Count
 from observer.core.messages import Message
 from observer.core.moments import Moment
 from observer.core.personal import as_erased
@@ -82,11 +83,36 @@ def observation(message: Message, origin: str, moment: Moment) -> Event:
     )
 
 
+def count(said: Count, moment: Moment) -> Event:
+    """The event that records a control total."""
+    data: dict[str, Any] = {
+        "feed": said.feed,
+        "entity_type": said.entity_type,
+        "as_of": said.as_of,
+        "rows": said.rows,
+        "upstream_id": said.upstream_id,
+        "sums": said.sums,
+        "simulated": said.simulated,
+    }
+    if said.keys_digest is not None:
+        data["keys_digest"] = said.keys_digest
+    return Event(
+        id=message_event_id(said.feed, said.upstream_id),
+        source="observer",
+        type=SourceCounted.TYPE,
+        subject=source_stream(said.feed),
+        time=moment.time,
+        asof=moment.asof,
+        actor=f"feed:{said.feed}",
+        data=data,
+    )
+
+
 def read_all(
     incoming: Sequence[Incoming], rules: EntityRules, moment: Moment, sender: str | None = None
-) -> list[Message | Rejected]:
+) -> list[Message | Count | Rejected]:
     """Each message, or why it is refused; in order."""
-    read: list[Message | Rejected] = []
+    read: list[Message | Count | Rejected] = []
     for item in incoming:
         try:
             read.append(messages.read(item.raw, rules, moment.latest, sender, item.headers))
@@ -106,7 +132,7 @@ def parts(incoming: Sequence[Incoming]) -> Iterator[Sequence[Incoming]]:
     yield incoming[start:]
 
 
-def may_be_stale(read: Sequence[Message | Rejected]) -> bool:
+def may_be_stale(read: Sequence[Message | Count | Rejected]) -> bool:
     """Whether a refusal might come from not knowing the latest declarations or the latest clock; or what is recorded
     of it would be too much, once it may be about an entity type whose key nobody may read."""
     return any(
@@ -116,15 +142,17 @@ def may_be_stale(read: Sequence[Message | Rejected]) -> bool:
 
 
 def to_record(
-    incoming: Sequence[Incoming], read: Sequence[Message | Rejected], moment: Moment
+    incoming: Sequence[Incoming], read: Sequence[Message | Count | Rejected], moment: Moment
 ) -> list[Event | Rejection]:
     """What is to be appended for each message, in order."""
     return [_planned(item, result, moment) for item, result in zip(incoming, read, strict=True)]
 
 
-def _planned(item: Incoming, result: Message | Rejected, moment: Moment) -> Event | Rejection:
+def _planned(item: Incoming, result: Message | Count | Rejected, moment: Moment) -> Event | Rejection:
     if isinstance(result, Rejected):
         return rejection(item.raw, result, item.origin, moment, item.headers)
+    if isinstance(result, Count):
+        return count(result, moment)
     event = observation(result, item.origin, moment)
     if len(item.raw) > _COULD_GROW_BEYOND and len(event.encode()) > MAX_EVENT_BYTES:
         identity = Identity(result.feed, result.upstream_id, result.entity_type, result.key)
@@ -149,5 +177,5 @@ def clash(event: Event) -> Rejected:
         "id_clash",
         f"the feed {data['feed']} has used the id {data['upstream_id']!r} before, for another content; "
         "send what is new under a new id",
-        Identity(data["feed"], data["upstream_id"], data["entity_type"], data["key"]),
+        Identity(data["feed"], data["upstream_id"], data["entity_type"], data.get("key")),
     )

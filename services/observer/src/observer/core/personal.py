@@ -12,6 +12,7 @@ from common.ids import erased_stream, event_id
 from common.pseudonyms import pseudonym
 from common.sealing import ERASED, Keys, Subject, is_sealed, seal
 
+from observer.core.counts import Count
 from observer.core.messages import Message
 from observer.core.moments import Moment
 from observer.core.rejections import Identity, Rejected, Rejection
@@ -40,11 +41,13 @@ def any_pseudonym(rules: EntityRules) -> bool:
     return any(rule.sensitive_key for rule in rules.values())
 
 
-def pseudonymous(item: Message | Rejected, rules: EntityRules) -> bool:
+def pseudonymous(item: Message | Count | Rejected, rules: EntityRules) -> bool:
     """Whether the message is about an entity whose key is sensitive; or may be, as long as it is not certain what
     it is about."""
     if isinstance(item, Message):
         return rules[item.entity_type].sensitive_key
+    if isinstance(item, Count):  # it names nobody
+        return False
     rule = None if item.identity.entity_type is None else rules[item.identity.entity_type]
     if rule is None or rule.source != item.identity.feed:  # another feed's type is a slip, and the id is of its own
         return any_pseudonym(rules)
@@ -52,8 +55,8 @@ def pseudonymous(item: Message | Rejected, rules: EntityRules) -> bool:
 
 
 def pseudonymised(
-    item: Message | Rejected, secret: bytes, rules: EntityRules, sender: str | None
-) -> Message | Rejected:
+    item: Message | Count | Rejected, secret: bytes, rules: EntityRules, sender: str | None
+) -> Message | Count | Rejected:
     """What was read, with pseudonyms for the entity's key and the message's id. The row has the key itself still:
     it is sealed with what else is sensitive. Of a refusal nothing is left that the message alone says."""
     if isinstance(item, Message):
@@ -62,6 +65,8 @@ def pseudonymised(
             key=pseudonym(secret, item.entity_type, item.key),
             upstream_id=pseudonym(secret, UPSTREAM_ID, item.upstream_id),
         )
+    if isinstance(item, Count):
+        return item
     said = item.identity
     feed = said.feed if said.feed == sender or any(rule.source == said.feed for rule in rules.values()) else None
     key = None
@@ -77,13 +82,15 @@ def withheld(item: Rejected, identity: Identity) -> Rejected:
     return Rejected(item.reason_code, reason, identity)
 
 
-def subjects(read: Iterable[Message | Rejected], rules: EntityRules) -> list[Subject]:
+def subjects(read: Iterable[Message | Count | Rejected], rules: EntityRules) -> list[Subject]:
     """Of whom a key is needed, each once: those of whom something sensitive is reported."""
     needed = (item for item in read if isinstance(item, Message) and _hidden(item, rules))
     return list(dict.fromkeys((item.entity_type, item.key) for item in needed))
 
 
-def sealed(read: Sequence[Message | Rejected], rules: EntityRules, keys: Keys) -> list[Message | Rejected]:
+def sealed(
+    read: Sequence[Message | Count | Rejected], rules: EntityRules, keys: Keys
+) -> list[Message | Count | Rejected]:
     """What was read, with every sensitive value sealed under its subject's key. `keys` has one for each of
     `subjects`; for a key that is destroyed there is only `ERASED` to say."""
     return [_sealed(item, rules, keys) if isinstance(item, Message) else item for item in read]

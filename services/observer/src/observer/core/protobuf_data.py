@@ -34,6 +34,13 @@ LAYOUTS: Mapping[str, Layout] = {
         "reason": (4, "length"),
         "simulated": (5, "flag"),
     },
+    "UpstreamCounted": {
+        "entity_type": (1, "length"),
+        "rows": (2, "integer"),
+        "keys_digest": (3, "length"),
+        "sums": (4, "length"),
+        "simulated": (5, "flag"),
+    },
     "Entry": {"key": (1, "length"), "value": (2, "length")},
     "Value": {
         "null": (1, "length"),
@@ -59,7 +66,7 @@ _BY_NUMBER = {
 
 
 def read(message: str, raw: bytes) -> dict[str, Any]:
-    """The JSON object that `raw`, an UpstreamObserved or UpstreamWithdrawn, stands for; what isn't set is left out.
+    """The JSON object that `raw`, one of the upstream messages of `LAYOUTS`, stands for; what isn't set is left out.
 
     Raises `Rejected` (`malformed_protobuf`, `data_malformed`, `row_malformed`, `duplicate_key`, `not_utf8`,
     `nul_character`, `too_deep`).
@@ -68,7 +75,7 @@ def read(message: str, raw: bytes) -> dict[str, Any]:
     data: dict[str, Any] = {}
     for name, values in found.items():
         where = f"data.{name}"
-        if name == "row":
+        if name in ("row", "sums"):
             if len(values) > MAX_COLUMNS:
                 raise Rejected(
                     "row_malformed", f"the row has {len(values)} columns; at most {MAX_COLUMNS} are accepted"

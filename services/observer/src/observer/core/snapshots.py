@@ -13,6 +13,7 @@ from common.events.envelope import Event
 from common.events.observer import EntityObserved, SourceReported
 from common.ids import event_id, is_key, source_stream
 
+from observer.core.counts import Count
 from observer.core.limits import MAX_HISTORY, MAX_PART_KEYS, MAX_SNAPSHOT_ROWS
 from observer.core.messages import Message
 from observer.core.moments import Moment
@@ -46,10 +47,13 @@ class Report:
     simulated: bool = False
 
 
-def in_snapshot(message: Message | Rejected, snapshot: str, rules: EntityRules) -> Message | Rejected:
+def in_snapshot(message: Message | Count | Rejected, snapshot: str, rules: EntityRules) -> Message | Count | Rejected:
     """The message, if it can be a part of `snapshot`: a whole row whose upstream id starts with the snapshot's."""
     if isinstance(message, Rejected):
         return message
+    if isinstance(message, Count):
+        identity = Identity(message.feed, message.upstream_id, message.entity_type)
+        return Rejected("snapshot_mismatch", "a control total is no row of a snapshot; send it by itself", identity)
     identity = Identity(message.feed, message.upstream_id, message.entity_type, message.key)
     if message.row is None:
         return Rejected("snapshot_mismatch", "a snapshot has no withdrawals; leave the row out", identity)
@@ -77,7 +81,7 @@ def is_unchanged(message: Message, history: Sequence[Event]) -> bool:
     told which one counts, and the answer is no; storing a row once more is never wrong.
     """
     own = [event for event in history if event.data["feed"] == message.feed]
-    if not own or len(history) > MAX_HISTORY:
+    if not own or len(history) > MAX_HISTORY or message.sequence is not None:  # a number must be on record
         return False
     counts = max(own, key=_order)
     return (

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from common.declarations.handling import Source
 from common.declarations.models import sensitive_columns
 from common.events.approver import DeclarationActivated
 from common.events.envelope import Event
@@ -45,6 +46,15 @@ def fold_rules(rules: EntityRules, events: Iterable[Event]) -> dict[str, EntityR
             spec = event.data["spec"]
             name = event.data["name"]
             folded[name] = EntityRule(spec["key"], spec["source"], _sensitive(spec), _events(spec), spec)
+    return folded
+
+
+def fold_sources(sources: Mapping[str, Source], events: Iterable[Event]) -> dict[str, Source]:
+    """The declared sources after `events`, by feed."""
+    folded = dict(sources)
+    for event in events:
+        if event.type == DeclarationActivated.TYPE and event.data["kind"] == "Source":
+            folded[event.data["name"]] = Source.model_validate(event.data["spec"])
     return folded
 
 

@@ -62,7 +62,7 @@ def cause_of(case: Case) -> Event:
 
 def _may_draft(situation: Situation) -> bool:
     case = situation.case
-    if case.gap_closed is not None or not gate_one_stands(case):
+    if case.gap_closed is not None or case.suspension is not None or not gate_one_stands(case):
         return False
     # A new version was activated and the differ has not spoken yet: what fails under it is not known.
     return situation.gap.version == situation.state.version
@@ -83,6 +83,8 @@ def _no_longer_stands(situation: Situation, plan: PlanDrafted) -> PlanSuperseded
     case = situation.case
     if case.gap_closed is not None:
         return _superseded(plan, "gap_closed", "The gap has closed; nothing is left to do.")
+    if case.suspension is not None:
+        return _superseded(plan, "suspended", f"The case is suspended: {case.suspension.data.says}.")
     if plan.version != situation.state.version:
         return _superseded(plan, "declaration_changed", "The declaration, or an action it uses, changed.")
     if not gate_one_stands(case):

@@ -7,6 +7,7 @@ from common.errors import Refused
 from common.events.approver import (
     ApprovalGiven,
     ApprovalRefused,
+    CaseResumed,
     Decision,
     DeclarationActivated,
     DeclarationProposed,
@@ -29,6 +30,7 @@ _KINDS: dict[type[EventData], str] = {
     DeclarationActivated: "activate",
     GapConfirmed: "confirm",
     GapDisputed: "dispute",
+    CaseResumed: "resume",
     ApprovalGiven: "approve",
     ApprovalRefused: "refuse",
     PlanReturned: "return",

@@ -1,0 +1,129 @@
+"""Success, then drift: how often a rule was mended by an action and missed again, and what undid it. Pure.
+
+Folded from the ledger's own events of one desired state and entity, over all occurrences: the same events come to the
+same cycles, whoever counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from common.clock import parse_instant
+from common.events.approver import CaseResumed
+from common.events.differ import Cycle, GapChanged, GapClosed, GapOpened, GapUndecided
+from common.events.envelope import Event
+from common.events.executor import ActionSucceeded
+
+TYPES = (
+    GapOpened.TYPE,
+    GapUndecided.TYPE,
+    GapChanged.TYPE,
+    GapClosed.TYPE,
+    ActionSucceeded.TYPE,
+    CaseResumed.TYPE,
+)
+"""The events that are counted by."""
+NOBODY = "nobody: no attribute is another than before"
+
+
+@dataclass(slots=True)
+class _Rule:
+    """One rule on its way: missed, acted upon, mended. `facts` are what they were when it was mended."""
+
+    acted: str = ""
+    mended: bool = False
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def cycles(events: Iterable[Event]) -> list[Cycle]:
+    """Every time that a rule was missed again after an action had succeeded and it had been met, in order. Events in
+    ledger order; what came before a person's CaseResumed counts no more."""
+    rules: dict[str, _Rule] = {}
+    found: list[Cycle] = []
+    for event in events:
+        if event.type == CaseResumed.TYPE:
+            found = []
+        elif event.type == ActionSucceeded.TYPE:
+            for rule in rules.values():
+                rule.acted = rule.acted or event.id
+        elif event.type == GapClosed.TYPE:
+            acted = {name: rule for name, rule in rules.items() if event.data["reason"] == "met" and rule.acted}
+            rules = {name: _mended(rule, event.data["facts"]) for name, rule in acted.items()}
+        elif event.type in TYPES:
+            found += _looked(rules, event)
+    return found
+
+
+def _looked(rules: dict[str, _Rule], event: Event) -> list[Cycle]:
+    """What a gap event that lists rules says; `rules` are changed."""
+    now = {rule["name"]: rule for rule in event.data["rules"]}
+    found = []
+    for name, rule in list(rules.items()):
+        if name not in now and rule.acted and not rule.mended:
+            rules[name] = _mended(rule, [])
+    for name, said in now.items():
+        if said["status"] != "missed":
+            continue
+        known = rules.get(name)
+        if known is not None and known.mended:
+            found.append(_cycle(name, known, said["facts"], event))
+            known = None
+        if known is None:
+            rules[name] = _Rule(facts=_values(said["facts"]))
+    return found
+
+
+def _mended(rule: _Rule, facts: Sequence[Mapping[str, Any]]) -> _Rule:
+    return replace(rule, mended=True, facts={**rule.facts, **_values(facts)} if facts else {})
+
+
+def _values(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {fact["name"]: fact.get("value") for fact in facts}
+
+
+def _cycle(name: str, rule: _Rule, facts: Sequence[Mapping[str, Any]], event: Event) -> Cycle:
+    undone = [
+        fact
+        for fact in facts
+        if fact.get("event_id") and (not rule.facts or fact.get("value") != rule.facts.get(fact["name"]))
+    ]
+    return Cycle(
+        rule=name,
+        action=rule.acted,
+        drift=event.id,
+        at=event.asof,
+        observation=undone[0]["event_id"] if undone else None,
+        attributes=[fact["name"] for fact in undone],
+    )
+
+
+def too_many(found: Sequence[Cycle], most: int, within: timedelta, asof: datetime) -> list[Cycle]:
+    """The cycles of the last `within` of the rules that have at least `most` of them; none where it converges."""
+    late = [cycle for cycle in found if parse_instant(cycle.at) > asof - within]
+    counts: dict[str, int] = {}
+    for cycle in late:
+        counts[cycle.rule] = counts.get(cycle.rule, 0) + 1
+    return [cycle for cycle in late if counts[cycle.rule] >= most]
+
+
+def named(found: Sequence[Cycle], observations: Mapping[str, Event]) -> list[Cycle]:
+    """The same, with who undid it: the feed of the observation that brought the value which is missed."""
+    told = []
+    for cycle in found:
+        observed = observations.get(cycle.observation or "")
+        told.append(
+            cycle.model_copy(update={"writer": NOBODY if observed is None else f"feed:{observed.data['feed']}"})
+        )
+    return told
+
+
+def says(found: Sequence[Cycle]) -> str:
+    """What a person is told: how often, what, and who."""
+    rules = list(dict.fromkeys(cycle.rule for cycle in found))
+    writers = list(dict.fromkeys(cycle.writer for cycle in found))
+    attributes = list(dict.fromkeys(name for cycle in found for name in cycle.attributes))
+    what = f" ({', '.join(attributes)})" if attributes else ""
+    return f"{', '.join(rules)}: mended {len(found)} times and undone each time{what} by {' and '.join(writers)}"

@@ -1,0 +1,73 @@
+"""While a source can't be relied on the executor does nothing but gather evidence; and never what is exempt."""
+
+from __future__ import annotations
+
+import pytest
+from common.errors import Refused
+from common.events.differ import GapSuspended
+from executor.core.checks import check_sources, check_standing, checked_start
+from support.drafting import authorised
+from support.forging import scene, started
+
+DOUBTS = ("source_quiet: audit-tracker has said nothing since 2023-07-01 00:00 UTC",)
+
+
+def test_nothing_starts_and_nothing_goes_on_that_does_more_than_ask() -> None:
+    work = authorised()
+    with pytest.raises(Refused) as caught:
+        checked_start(work.case, scene(work, doubts=DOUBTS))
+    assert caught.value.reason_code == "source_in_doubt"
+    assert DOUBTS[0] in caught.value.message
+    checked_start(work.case, scene(work))
+
+    going = started(authorised())
+    plan = going.case.plan
+    assert plan is not None
+    for step in plan.data.steps:
+        asks = going.catalogue.actions[step.action].when_unknown == "allowed"
+        check_standing(going.case, step, scene(going))
+        if not asks:
+            with pytest.raises(Refused) as caught:
+                check_standing(going.case, step, scene(going, doubts=DOUBTS))
+            assert caught.value.reason_code == "source_in_doubt"
+
+
+def test_evidence_may_be_gathered() -> None:
+    work = authorised()
+    plan = work.case.plan
+    assert plan is not None
+    asking = next(name for name, action in work.catalogue.actions.items() if action.when_unknown == "allowed")
+    step = plan.data.steps[0].model_copy(update={"action": asking})
+    check_sources(step, scene(work, doubts=DOUBTS))
+    unheard_of = step.model_copy(update={"action": "unheard-of"})
+    check_sources(unheard_of, scene(work))
+    with pytest.raises(Refused):
+        check_sources(unheard_of, scene(work, doubts=DOUBTS))
+
+
+@pytest.mark.parametrize("kind", ["accepted", "ignored"])
+def test_what_is_to_be_left_alone_is_left_alone_whatever_the_differ_has_said(kind: str) -> None:
+    work = authorised()
+    gap = work.case.gap
+    assert gap is not None
+    exempt = {gap.data.rules[0].name: kind}
+    with pytest.raises(Refused) as caught:
+        checked_start(work.case, scene(work, exempt=exempt))
+    assert caught.value.reason_code == f"gap_{kind}"
+    going = started(authorised())
+    plan = going.case.plan
+    assert plan is not None
+    with pytest.raises(Refused) as caught:
+        check_standing(going.case, plan.data.steps[0], scene(going, exempt=exempt))
+    assert caught.value.reason_code == f"gap_{kind}"
+    checked_start(work.case, scene(work, exempt={"another-rule": kind}))
+
+
+def test_in_a_suspended_case_nothing_starts_and_nothing_goes_on() -> None:
+    work = authorised()
+    work.add(
+        GapSuspended(case=work.id, desired_state="s", cycles=[], says="undone by feed:hr"), "differ", "service:differ"
+    )
+    with pytest.raises(Refused) as caught:
+        checked_start(work.case, scene(work))
+    assert (caught.value.reason_code, caught.value.message) == ("case_suspended", "undone by feed:hr")
