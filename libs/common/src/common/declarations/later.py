@@ -4,7 +4,6 @@ FIELDS = {
     "bulk": "deciding many low-risk plans at once",
     "documents": "documents the agent may read",
     "escalate": "escalation after a silence",
-    "formerly": "renaming with history",
     "perPersonPerDay": "limits per person",
     "refer": "referring a decision to another role",
     "referFirst": "a ruling by another role before approval",
