@@ -92,6 +92,7 @@ class Story:
         )
         documents = len(proposal["documents"])
         self.screen.step("declare", f"C. Adeyemi {SIMULATED} proposes findings.yaml: {documents} documents, one unit")
+        self.actors.settle(CLOCK)  # until what it would change is worked out: nobody signs unseen
         self.actors["t.brandt"].activate(proposal["id"], comment="Previewed with trueup diff; as expected.")
         self.screen.step("declare", f"T. Brandt {SIMULATED}, another person, activates it")
         self.actors.settle(CLOCK)

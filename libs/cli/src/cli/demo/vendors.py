@@ -13,6 +13,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from common.objectives.population import POPULATION
+
 from cli.audit.service import Auditor
 from cli.demo.actors import Actors
 from cli.demo.bank import Bank
@@ -79,6 +81,7 @@ class Story:
         )
         told = f"{len(proposal['documents'])} documents, one unit"
         self.screen.step("declare", f"C. Adeyemi {SIMULATED} proposes vendors.yaml: {told}")
+        self.actors.settle(CLOCK)  # until what it would change is worked out: nobody signs unseen
         self.actors["t.brandt"].activate(proposal["id"], comment="Previewed with trueup diff; as expected.")
         self.screen.step("declare", f"T. Brandt {SIMULATED}, another person, activates it")
         self.actors.settle(CLOCK)
@@ -184,6 +187,9 @@ class Story:
             " by the clock alone: due soon, and none of them late" if why == "clock" else f", {urgent} of them urgent"
         )
         self.screen.step("diff", f"{len(new)} cases opened{how}")
+        for line in new:
+            if line["key"] == POPULATION:
+                self.screen.step("diff", "one of them is for all vendors together: an objective is missed")
 
     def _measured(self, *names: str) -> None:
         with self.auditor() as auditor:
