@@ -60,9 +60,17 @@ def test_a_case_of_events_is_remedied_attested_and_verified(
         trusted = ServiceKeys.read(here.stack.config / "service-keys.json")
         print(json.loads(raw)["narrative"])
         assert [check for check in verify(raw, directory, None, trusted) if check.ok is not True] == []
-        for item in attestation.parse(raw).exhibits:
-            if item.event.type == EntityObserved.TYPE:
-                assert forged(raw, item.n) == {"facts"}, f"{item.event.data['row']} may be another"
+        events = [item for item in attestation.parse(raw).exhibits if item.event.type == EntityObserved.TYPE]
+        assert [item.event.data["row"]["what"] for item in events] == ["receive", "call", "letter", "check"]
+        for item in events:
+            assert forged(raw, item.n) == {"facts"}, f"{item.event.data['row']} may be another"
+            assert changed(raw, item.n) == {"event_hashes", "digest"}
+
+
+def changed(raw: bytes, number: int) -> set[str]:
+    """The checks that fail when one byte of this event differs."""
+    at = raw.index(attestation.parse(raw).exhibits[number - 1].event.data["upstream_id"].encode())
+    return {check.name for check in verify(raw[:at] + b"x" + raw[at + 1 :]) if check.ok is False}
 
 
 def forged(raw: bytes, number: int) -> set[str]:

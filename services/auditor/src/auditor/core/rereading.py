@@ -23,7 +23,7 @@ from auditor.core.proving import Again, read_again, read_case_again
 MOST_LATE = 100
 """Beginnings of one case that are tried for one record."""
 MOST_READ = 20_000_000
-"""Events that are read again for one attestation: a crafted file ends here, no honest case does."""
+"""Events that are looked at for one attestation, repetitions counted: about a minute."""
 _READ_ALL = ("planner", "auditor")
 
 
@@ -46,15 +46,19 @@ class Rereading:
 
     def _cases(self, catalogue: Catalogue, citing: Said[EventData], cited: Said[EntityObserved]) -> Iterator[Again]:
         stream = [said for said in self._record.streams[cited.event.subject] if said.position < citing.position]
+        self._count(len(stream))
         for count in beginnings(stream, cited, certain(self._record.by_id, citing, cited.event.subject)):
             key = (catalogue.digest, cited.event.subject, count)
             if key not in self._known:
-                self._read += count
-                if self._read > MOST_READ:
-                    raise ValueError(f"more than {MOST_READ:,} events would have to be read again")
+                self._count(count)
                 events = [happened(said) for said in stream[:count]]
                 self._known[key] = read_case_again(catalogue, cited.data.entity_type, events)
             yield self._known[key]
+
+    def _count(self, events: int) -> None:
+        self._read += events
+        if self._read > MOST_READ:
+            raise ValueError(f"more than {MOST_READ:,} events would have to be read again")
 
 
 def happened(said: Said[EntityObserved]) -> Happened:
