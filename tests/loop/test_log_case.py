@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from common.service_keys import ServiceKeys
 from .test_objective import Office, fetched, office
 
 pytestmark = pytest.mark.loop
+PATIENCE_S = 60.0
 KEY = "R-1"
 CASE = f"requests-checked/{KEY}/1"
 
@@ -60,11 +64,37 @@ def test_a_case_of_events_is_remedied_attested_and_verified(
         trusted = ServiceKeys.read(here.stack.config / "service-keys.json")
         print(json.loads(raw)["narrative"])
         assert [check for check in verify(raw, directory, None, trusted) if check.ok is not True] == []
+        bundle = session_folder / "requests.zip"
+        bundle.write_bytes(exported(here))
+        told = verified(bundle, here.stack.config)
+        assert "VERIFIED" in told and "read again from the observations" in told, told
         events = [item for item in attestation.parse(raw).exhibits if item.event.type == EntityObserved.TYPE]
         assert [item.event.data["row"]["what"] for item in events] == ["receive", "call", "letter", "check"]
         for item in events:
             assert forged(raw, item.n) == {"facts"}, f"{item.event.data['row']} may be another"
             assert changed(raw, item.n) == {"event_hashes", "digest"}
+
+
+def exported(here: Office) -> bytes:
+    """The case's bundle, once the log has sealed its last event."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return fetched(here, CASE, "exports")
+        except AssertionError as refused:
+            if "not_sealed_yet" not in str(refused) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
+def verified(bundle: Path, config: Path) -> str:
+    """What `trueup audit verify` says of the bundle, which is all that it has."""
+    lists = ("--policy", "log.policy"), ("--directory", "directory.json"), ("--service-keys", "service-keys.json")
+    given = [word for option, name in lists for word in (option, str(config / name))]
+    words = [sys.executable, "-m", "cli.main", "audit", "verify", str(bundle), *given]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return " ".join(ended.stdout.split())
 
 
 def changed(raw: bytes, number: int) -> set[str]:

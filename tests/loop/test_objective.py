@@ -161,10 +161,10 @@ def test_a_missed_objective_is_remedied_and_attested(
         assert 'measured again, "mean-days" was met' in " ".join(told.split())
 
 
-def fetched(here: Office, case: str) -> bytes:
+def fetched(here: Office, case: str, what: str = "attestations") -> bytes:
     token = here.actors["g.examiner"].login().token
     answer = httpx.get(
-        f"{here.stack.urls['auditor']}/v1/attestations/{quote(case)}",
+        f"{here.stack.urls['auditor']}/v1/{what}/{quote(case)}",
         headers={"authorization": f"Bearer {token}"},
         trust_env=False,
     )
