@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -37,8 +38,8 @@ PEOPLE = (
 class Office:
     """The people, and the feed that reports applications."""
 
-    def __init__(self, stack: Stack, actors: Actors, token: str) -> None:
-        self.stack, self.actors, self._token = stack, actors, token
+    def __init__(self, stack: Stack, actors: Actors, feed: str, token: str) -> None:
+        self.stack, self.actors, self._feed, self._token = stack, actors, feed, token
 
     def report(
         self, key: str, opened: str, took: int | None = None, checked: int | None = None, withdrawn: str = "no"
@@ -48,10 +49,13 @@ class Office:
         row |= {"activated": (day + timedelta(days=took)).isoformat()} if took is not None else {}
         row |= {"checked": (day + timedelta(days=checked)).isoformat()} if checked is not None else {}
         now = self.actors["h.clock"].realm()["now"]
+        self.observed(f"{key}@{now}", now, {"entity_type": "application", "key": key, "row": row})
+
+    def observed(self, upstream_id: str, time: str, data: dict[str, Any]) -> None:
+        """The feed says so."""
         message = {
-            "specversion": "1.0", "id": f"{key}@{now}", "source": "accounts",
-            "type": "trueup.upstream.observed.v1", "time": now,
-            "data": {"entity_type": "application", "key": key, "row": row},
+            "specversion": "1.0", "id": upstream_id, "source": self._feed,
+            "type": "trueup.upstream.observed.v1", "time": time, "data": data,
         }  # fmt: skip
         answer = httpx.post(
             f"{self.stack.urls['observer']}/v1/observations",
@@ -70,15 +74,16 @@ class Office:
         assert done[kind] == 1, f"{person} had nothing to {kind}"
         self.actors.settle("h.clock")
 
-    def case(self) -> dict[str, Any]:
-        return self.actors["g.examiner"].case(CASE)
+    def case(self, case: str = CASE) -> dict[str, Any]:
+        return self.actors["g.examiner"].case(case)
 
 
 @contextmanager
-def office(folder: Path, postgres: Postgres, broker: AnyBroker) -> Iterator[Office]:
+def office(folder: Path, postgres: Postgres, broker: AnyBroker, name: str = "accounts") -> Iterator[Office]:
+    """The declarations `<name>.yaml`, fed by the feed `name`."""
     stack = Stack(
         folder,
-        realm="accounts",
+        realm=name,
         broker=broker,
         postgres=postgres,
         clock="replay:2023-07-03T12:00:00Z",
@@ -86,14 +91,14 @@ def office(folder: Path, postgres: Postgres, broker: AnyBroker) -> Iterator[Offi
     )
     keys = cast.enrol(PEOPLE, stack.realm, stack.config, stack.folder / "people")
     cast.secrets_of(stack.config, stack.realm)
-    token = cast.feed_tokens(stack.config, ["accounts"])["accounts"]
+    token = cast.feed_tokens(stack.config, [name])[name]
     with stack:
         actors = Actors(stack.urls["approver"], keys)
         try:
-            proposal = actors["a.author"].propose(Path(__file__).with_name("accounts.yaml"))
+            proposal = actors["a.author"].propose(Path(__file__).with_name(f"{name}.yaml"))
             actors["b.other"].activate(proposal["id"])
             actors.settle("h.clock")
-            yield Office(stack, actors, token)
+            yield Office(stack, actors, name, token)
         finally:
             actors.close()
 
@@ -145,7 +150,7 @@ def test_a_missed_objective_is_remedied_and_attested(
         page = here.case()
         assert page["stage"] == "attested", page["stage"]
 
-        document = attestation(here)
+        document = fetched(here, CASE)
         directory = Directory.read(here.stack.config / "directory.json")
         checks = verify(document, directory, None, ServiceKeys.read(here.stack.config / "service-keys.json"))
         assert [check for check in checks if check.ok is False] == []
@@ -156,10 +161,10 @@ def test_a_missed_objective_is_remedied_and_attested(
         assert 'measured again, "mean-days" was met' in " ".join(told.split())
 
 
-def attestation(here: Office) -> bytes:
+def fetched(here: Office, case: str, what: str = "attestations") -> bytes:
     token = here.actors["g.examiner"].login().token
     answer = httpx.get(
-        f"{here.stack.urls['auditor']}/v1/attestations/accounts-in-time/%2A/1",
+        f"{here.stack.urls['auditor']}/v1/{what}/{quote(case)}",
         headers={"authorization": f"Bearer {token}"},
         trust_env=False,
     )

@@ -15,7 +15,6 @@ from common.declarations.values import Sensitive, Status, Unknown, shown, to_jso
 from common.entities import StoredEntity
 from common.entities.rows import NEVER
 from common.entities.views import opener_of, view_of
-from common.events.observer import EntityObserved
 from common.facts import attribute_values, entity_facts
 from common.sealing import ERASED, KEY_BYTES, SHOWN, Keys, SubjectKey, is_sealed, seal
 from differ.core.findings import changes, failing_rule, find, fingerprint
@@ -119,17 +118,11 @@ def test_a_preview_of_a_file_reads_what_is_not_sealed_yet() -> None:
 # -- what an examiner without keys can tell
 
 
-def observed(row: dict[str, Any]) -> EntityObserved:
-    return EntityObserved(
-        entity_type="file", key="F-1", feed="crm", row=row, source_time="2023-07-03T00:00:00Z", upstream_id="1"
-    )
-
-
 def test_a_cited_fact_is_compared_as_it_is_stored() -> None:
     row = sealed_row()
-    assert proving.read_again(CATALOGUE, observed(row), "name") == row["full_name"]
-    assert proving.read_again(CATALOGUE, observed(row), "state") == "new"
-    assert proving.read_again(CATALOGUE, observed({**row, "full_name": "Jane Doe"}), "name") is None
+    again = proving.read_again(CATALOGUE, "file", row)
+    assert (again.value("name"), again.value("state")) == (row["full_name"], "new")
+    assert proving.read_again(CATALOGUE, "file", {**row, "full_name": "Jane Doe"}).value("name") is None
 
 
 def test_a_narrative_names_a_sensitive_fact_and_not_its_value() -> None:

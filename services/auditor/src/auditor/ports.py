@@ -67,6 +67,10 @@ class Records(Protocol):
         """The events with these ids, whoever wrote them, in ledger order; those that don't exist are left out."""
         ...
 
+    async def happened(self, conn: Connection, streams: Iterable[str], before: int, most: int) -> list[Recorded]:
+        """The first `most` observations of each of these entities' streams before position `before`."""
+        ...
+
     async def declarations(self, conn: Connection) -> list[Recorded]:
         """Everything that was proposed and activated, in ledger order."""
         ...

@@ -11,6 +11,7 @@ from common.declarations.objectives import CompiledObjective
 from common.entities import EntityStore, Ref
 from common.errors import Permanent
 from common.events.envelope import Event
+from common.events.observer import EntityObserved
 from common.ids import REALM_STREAM
 from common.ledger import AppendRefused, Connection, Ledger, NewEvent, Recorded, append
 from common.objectives.contributing import Contribution, contribution
@@ -38,6 +39,18 @@ class LedgerRecords:
         if not wanted:
             return []
         return await self._ledger.by_ids(conn, [(service, event_id) for service in SERVICES for event_id in wanted])
+
+    async def happened(self, conn: Connection, streams: Iterable[str], before: int, most: int) -> list[Recorded]:
+        rows = await conn.fetch(
+            "SELECT e.position, e.event FROM unnest($1::text[]) AS s (stream) CROSS JOIN LATERAL ("
+            "SELECT position, event FROM ledger.events WHERE stream = s.stream AND position < $2 AND type = $3 "
+            "ORDER BY version LIMIT $4) e",
+            list(streams),
+            before,
+            EntityObserved.TYPE,
+            most,
+        )
+        return [Recorded(row["position"], None, row["event"].encode()) for row in rows]
 
     async def declarations(self, conn: Connection) -> list[Recorded]:
         found: list[Recorded] = []

@@ -20,6 +20,7 @@ from typing import Any
 import orjson
 from common.canonical import canonical
 from common.canonical import digest as digest_of
+from common.declarations.computing import MAX_CASE_EVENTS
 from common.directory import Person
 from common.errors import Permanent
 from common.events.approver import Decision, DeclarationActivated
@@ -33,7 +34,8 @@ FORMAT = "attestation/v2"
 MARK = b'"trueup":"attestation/'
 """What every attestation has in it, one that was damaged or tampered with too."""
 MAX_BYTES = 32 * 1024 * 1024
-MAX_EVIDENCE = 5_000
+MAX_EVIDENCE = 5_000 + MAX_CASE_EVENTS + 1
+"""Room for the events of one case as large as cases may be; of one beyond that one more, which shows it."""
 _PARTS = {
     "trueup", "realm", "case", "issued", "simulated", "statement", "narrative", "evidence", "people", "service_keys",
     "declarations", "digest",

@@ -80,6 +80,14 @@ class Record:
         said = self.by_id.get(event_id or "")
         return said if said is not None and isinstance(said.data, EntityObserved | EntityWithdrawn) else None
 
+    @cached_property
+    def streams(self) -> dict[str, list[Said[EntityObserved]]]:
+        """The observations by the stream that they stand on, in ledger order: of a case, its events."""
+        found: dict[str, list[Said[EntityObserved]]] = {}
+        for said in self.all(EntityObserved):
+            found.setdefault(said.event.subject, []).append(said)
+        return found
+
     def measure(self, event_id: str | None) -> Said[ObjectiveSnapshot] | None:
         """The measure of an objective with this id, when it is in evidence."""
         said = self.by_id.get(event_id or "")

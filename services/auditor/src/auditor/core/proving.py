@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from common.clock import parse_instant
 from common.declarations.catalogue import Catalogue
+from common.declarations.computing import Happened, merged, ordered_events
 from common.declarations.expressions import MET, Outcome
+from common.declarations.models import EntityType
 from common.declarations.periods import later_instant
-from common.declarations.values import Slot, Status, Unknown, from_json, to_json
+from common.declarations.values import Row, Slot, Status, Unknown, from_json, to_json
 from common.events.differ import GapSnapshot
 from common.events.model import Fact, Value
-from common.events.observer import EntityObserved
 from common.events.planner import PlanDrafted
 from common.objectives import population
 from common.sealing import is_sealed
@@ -24,19 +26,33 @@ WITHDRAWN = "withdrawn"
 """The fact that stands for an EntityWithdrawn: its rules no longer apply."""
 
 
-def read_again(catalogue: Catalogue, observed: EntityObserved, name: str) -> object:
-    """The attribute `name` (`position`, `retest.result`) of an observed row, as JSON; None when it can't be read.
-    What is sealed in the row stays as it is stored: it takes no key to see that a fact is the row's.
+@dataclass(frozen=True, slots=True)
+class Again:
+    """An entity read again: the row, or what the events of a case come to, and its attributes."""
 
-    Raises KeyError when no EntityType for it is in force.
-    """
-    attribute = name.rpartition(".")[2]
-    spec = catalogue.entity_types[observed.entity_type]
-    if attribute in spec.sensitive_attributes:
-        stored = observed.row.get(spec.attributes[attribute].column)
-        return stored if is_sealed(stored) else None
-    values = catalogue.readers[observed.entity_type].read(observed.row).values
-    return to_json(values.get(attribute, Unknown("absent", "there is no such attribute")))
+    spec: EntityType
+    row: Row
+    values: Mapping[str, Slot]
+
+    def value(self, name: str) -> object:
+        """The attribute `name` (`position`, `retest.result`), as JSON; None when it can't be read. What is sealed
+        stays as it is stored: it takes no key to see that a fact is the row's."""
+        attribute = name.rpartition(".")[2]
+        if attribute in self.spec.sensitive_attributes:
+            stored = self.row.get(self.spec.attributes[attribute].column)
+            return stored if is_sealed(stored) else None
+        return to_json(self.values.get(attribute, Unknown("absent", "there is no such attribute")))
+
+
+def read_again(catalogue: Catalogue, entity_type: str, row: Row) -> Again:
+    """An observed row. Raises KeyError when no EntityType for it is in force."""
+    return Again(catalogue.entity_types[entity_type], row, catalogue.readers[entity_type].read(row).values)
+
+
+def read_case_again(catalogue: Catalogue, entity_type: str, events: Sequence[Happened]) -> Again:
+    """A case of these events, in any order. Raises KeyError when no EntityType for it is in force."""
+    row = merged(ordered_events(events))
+    return Again(catalogue.entity_types[entity_type], row, catalogue.readers[entity_type].read_case(events).values)
 
 
 def prove_again(catalogue: Catalogue, desired_state: str, facts: Sequence[Fact], asof: datetime) -> Outcome:

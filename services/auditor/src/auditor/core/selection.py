@@ -10,6 +10,7 @@ from common.events.approver import DeclarationActivated, DeclarationProposed
 from common.events.auditor import AttestationIssued, CaseClosed
 from common.events.differ import GapSnapshot
 from common.events.envelope import Event
+from common.events.observer import EntityObserved, EntityWithdrawn
 
 from auditor.core.evidence import facts_cited
 
@@ -33,6 +34,22 @@ def cited(events: Iterable[Placed]) -> set[str]:
     """The ids of other events that the case's records rest on: observations, mostly."""
     listed = list(events)
     return facts_cited(typed(event) for _, event in listed) - {event.id for _, event in listed}
+
+
+def cases(cited: Iterable[Event], declared: Iterable[Placed]) -> list[str]:
+    """The streams among these observations of which every event counts: those of a type that was declared a log."""
+    logs = {
+        data.name
+        for _, event in declared
+        if isinstance(data := typed(event), DeclarationActivated)
+        and data.kind == "EntityType"
+        and data.spec.get("events")
+    }
+    return sorted({event.subject for event in cited if event.data.get("entity_type") in logs and _observed(event)})
+
+
+def _observed(event: Event) -> bool:
+    return event.type in (EntityObserved.TYPE, EntityWithdrawn.TYPE)
 
 
 def declarations(declared: Sequence[Placed], case: Sequence[Placed]) -> set[int]:

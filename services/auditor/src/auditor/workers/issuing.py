@@ -14,6 +14,7 @@ from typing import Any
 
 import asyncpg
 from common.clock import parse_instant
+from common.declarations.computing import MAX_CASE_EVENTS
 from common.directory import Directory
 from common.errors import Permanent, Transient
 from common.events import Origin, new_event
@@ -86,11 +87,14 @@ class Issuer:
         own = selection.own((recorded.position, recorded.event) for recorded in history)
         cited = await self.records.events(conn, selection.cited(own))
         declared = await self.records.declarations(conn)
-        wanted = selection.declarations([(recorded.position, recorded.event) for recorded in declared], own)
+        placed = [(recorded.position, recorded.event) for recorded in declared]
+        wanted = selection.declarations(placed, own)
+        logs = selection.cases((recorded.event for recorded in cited), placed)
         kept = {position for position, _ in own}
         found = [
             *(recorded for recorded in history if recorded.position in kept),
             *cited,
+            *await self.records.happened(conn, logs, own[-1][0], MAX_CASE_EVENTS + 1),
             *(recorded for recorded in declared if recorded.position in wanted),
             *await self.records.realm(conn),
         ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from common.cases import Case, Said
 from common.clock import parse_instant
 from common.declarations.values import Status
@@ -17,6 +19,7 @@ from auditor.core import proving
 from auditor.core.checks.answer import Failed, demand
 from auditor.core.checks.gates import NOTHING, executions
 from auditor.core.evidence import Record
+from auditor.core.rereading import Rereading
 
 
 def done(record: Record) -> str:
@@ -52,10 +55,16 @@ def _by_hand(case: Case, number: int) -> None:
 def facts(record: Record) -> str:
     """Each fact that is cited is what the observation says, read again under the declarations of the time."""
     read = 0
+    rereading = Rereading(record)
     for said in record.said:
         if isinstance(said.data, GapSnapshot | GapClosed | PlanDrafted | ProofSeen | VerificationPassed):
+            observed: dict[str, list[Fact]] = {}
             for fact in _facts(said.data):
                 read += _fact(record, said.position, fact)
+                if fact.event_id is not None and record.measure(fact.event_id) is None:
+                    observed.setdefault(fact.event_id, []).append(fact)
+            for event_id, cited in observed.items():
+                _read_again(record, rereading, said, event_id, cited)
     demand(read > 0, "no fact is cited")
     return f"all {read} cited facts, read again from the observations under the declarations, are the same"
 
@@ -81,13 +90,29 @@ def _fact(record: Record, position: int, fact: Fact) -> int:
     if isinstance(said.data, EntityWithdrawn):
         demand(fact.name == proving.WITHDRAWN, f"{where} is read from a withdrawal")
         return 1
-    catalogue = record.catalogue_at(position)
-    again = proving.read_again(catalogue, said.data, fact.name)
-    if fact.unknown is not None:
-        demand(fact.value is None, f"{where} is unknown and has a value")
-    else:
-        demand(again == fact.value, f"{where} is {fact.value!r} in the record and {again!r} in the observation")
+    demand(fact.unknown is None or fact.value is None, f"{where} is unknown and has a value")
     return 1
+
+
+def _read_again(
+    record: Record, rereading: Rereading, said: Said[EventData], event_id: str, cited: Sequence[Fact]
+) -> None:
+    """What one record knows by one observation is what it says: all facts of it together."""
+    observation = record.observation(event_id)
+    known = [fact for fact in cited if fact.unknown is None]
+    if observation is None or isinstance(observation.data, EntityWithdrawn) or not known:
+        return
+    wrong = ""
+    for again in rereading.readings(said, Said(observation.position, observation.event, observation.data)):
+        differing = [(fact, value) for fact in known if (value := again.value(fact.name)) != fact.value]
+        if not differing:
+            return
+        fact, value = differing[0]
+        told = f"{fact.value!r} in the record and {value!r} in the observation"
+        wrong = wrong or f"{fact.name} (record {record.numbers([event_id])[0]}) is {told}"
+    raise Failed(
+        wrong or f"record {record.numbers([event_id])[0]} was not the newest event of its case that was known"
+    )
 
 
 def _measure(record: Record, position: int, fact: Fact, said: Said[ObjectiveSnapshot]) -> int:
