@@ -85,6 +85,8 @@ class Case:
     closed: Said[auditor.CaseClosed] | None = None
     attestation: Said[auditor.AttestationIssued] | None = None
     suspension: Said[differ.GapSuspended] | None = None
+    resumed: tuple[Said[differ.GapSuspended], Said[approver.CaseResumed]] | None = None
+    """The last suspension that was ended, and by what."""
     flips: int = 0
     """How often the gap has opened again after it had closed. All of them are this one case, until it ends."""
     parts: dict[str, str] = field(default_factory=dict)
@@ -169,7 +171,9 @@ def _suspended(case: Case, said: Said[differ.GapSuspended]) -> None:
     case.suspension = said
 
 
-def _resumed(case: Case, _said: Said[approver.CaseResumed]) -> None:
+def _resumed(case: Case, said: Said[approver.CaseResumed]) -> None:
+    if case.suspension is not None:
+        case.resumed = (case.suspension, said)
     case.suspension = None
 
 
