@@ -186,3 +186,11 @@ def test_no_declaration_names_an_entity_whose_key_is_sensitive(where: str) -> No
     _, (problem,) = read(text)
     assert problem.reason_code == "sensitive"
     assert "id, the key, is sensitive" in problem.message
+
+
+def test_an_objective_is_not_accepted_and_the_message_says_so() -> None:
+    objective = "  objectives:\n    - {name: all-paid, count: not_met('done'), atMost: 0}\n  verification: {proof"
+    text = PAGE.replace("  verification: {proof", objective) + ACCEPTED.replace("[ruled]", "[all-paid]")
+    _, (problem,) = read(text)
+    assert problem.reason_code == "unknown_name"
+    assert problem.message.startswith("all-paid is an objective")

@@ -88,8 +88,8 @@ class Case:
     resumed: tuple[Said[differ.GapSuspended], Said[approver.CaseResumed]] | None = None
     """The last suspension that was ended, and by what."""
     flips: int = 0
-    """How often the gap has opened again after it had closed, other than by being accepted or ignored. All of them are
-    this one case, until it ends."""
+    """How often the gap has opened again after it had closed, other than by being accepted or ignored. All of
+    them are this one case, until it ends."""
     parts: dict[str, str] = field(default_factory=dict)
     """The part each person took first: confirmer, approver, releaser or implementer. It is never forgotten, also
     when what they decided no longer stands."""

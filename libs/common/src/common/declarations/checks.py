@@ -235,7 +235,13 @@ class _Checker:
         if not self._exists("desired state", spec.desired_state, self._all.desired_states, ("desiredState",)):
             return
         state = self._all.desired_states[spec.desired_state]
+        objectives = {one.name for one in state.objectives}
         for index, rule in enumerate(spec.rules):
+            if rule in objectives:
+                told = f"{rule} is an objective, over all of them: only what single entities miss can be accepted."
+                hint = "Name a rule under expectations or deadlines, or amend the objective."
+                self._report(("rules", index), Wrong("unknown_name", told, hint))
+                continue
             self._exists("rule", rule, [item.name for item in state.rules], ("rules", index))
         entity_type = self._all.entity_types.get(state.selector.entity)
         if entity_type is None:
