@@ -128,6 +128,7 @@ def test_what_does_not_fit_is_said(change: Callable[[str], str], code: str) -> N
         (lambda text: text.replace("  entity: I-1\n", ""), "accepts_what"),
         (lambda text: text.replace("entity: I-1", "entity: I-1\n  where: copies > 3"), "accepts_what"),
         (lambda text: text.replace("until: 2023-07-31", "until: never"), "bad_date"),
+        (lambda text: text.replace("until: 2023-07-31", "until: 9999-12-31"), "bad_date"),
         (lambda text: text.replace("  until: 2023-07-31\n", ""), "missing"),
         (lambda text: text.replace("  reason: The archive is closed at the end of July.\n", ""), "missing"),
     ],
