@@ -23,7 +23,7 @@ ALL_FINDINGS = TEXT.replace(""", where: "areas.matches('[ABC]')"}""", "}")
 
 
 async def test_a_deadline_fires_at_its_own_instant_when_the_clock_passes_it(replay: DifferRealm) -> None:
-    await replay.begin()
+    await replay.begin(TEXT)
     await replay.deliver(await replay.observe("finding", finding("F-1")))
     assert await replay.said() == []
     moved = await replay.clock_to(END_OF_JULY + days(2))
@@ -51,7 +51,7 @@ async def test_timers_of_one_advance_fire_in_order_each_as_of_its_own_instant(re
 
 
 async def test_a_deadline_that_passed_while_the_differ_was_down_fires_when_it_is_back(replay: DifferRealm) -> None:
-    await replay.begin()
+    await replay.begin(TEXT)
     await replay.deliver(await replay.observe("finding", finding("F-1")))
     moved = await replay.clock_to(END_OF_JULY + days(1))  # nobody handles it
     replay.restarted()
@@ -66,7 +66,7 @@ async def test_a_deadline_that_passed_while_the_differ_was_down_fires_when_it_is
 
 
 async def test_a_deadline_met_in_time_does_not_fire(replay: DifferRealm) -> None:
-    await replay.begin()
+    await replay.begin(TEXT)
     await replay.deliver(await replay.observe("finding", finding("F-1")))
     await replay.deliver(await replay.clock_to(START + days(20)))
     done = finding("F-1", corrective_action_status="Corrective action complete")
@@ -89,7 +89,7 @@ async def test_a_stale_row_becomes_undecided_and_a_fresh_one_decides_again(repla
 async def test_a_row_too_old_to_say_whether_it_is_selected_keeps_its_case_open_and_is_counted(
     replay: DifferRealm,
 ) -> None:
-    await replay.begin()
+    await replay.begin(TEXT)
     await replay.deliver(
         await replay.observe("finding", finding("F-1", completion_date="June 30, 2023")),
         await replay.observe("finding", finding("F-2", completion_date="December 31, 2023")),
