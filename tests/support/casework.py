@@ -245,12 +245,12 @@ class Casework:
             known, body["changed"] = GapChanged, ["it changed"]
         return self.add(known(**body), "differ", "service:differ")
 
-    def close_gap(self) -> Event:
+    def close_gap(self, reason: Any = "met") -> Event:
         data = GapClosed(
             case=self.id,
             desired_state=self.desired,
             version=self.catalogue.version_digest(self.desired),
-            reason="met",
+            reason=reason,
             facts=[],
         )
         return self.add(data, "differ", "service:differ")

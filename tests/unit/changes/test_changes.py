@@ -173,3 +173,24 @@ def test_an_objective_does_not_go_on_as_a_rule() -> None:
     text = TEXT.replace("    - name: agreed\n", "    - name: agreed\n      formerly: [on-time]\n")
     text = text.replace("- name: on-time", "- name: timely").replace("      on-time:", "      timely:")
     assert [code for code, _ in problems(text)] == ["ambiguous_rename"]
+
+
+def test_what_is_accepted_is_not_said_to_hold() -> None:
+    accepted = """
+apiVersion: trueup/v1alpha1
+kind: AcceptedGap
+metadata: {name: board}
+spec:
+  desiredState: money-findings-closed
+  entity: F-1
+  rules: [RULES]
+  reason: The board accepted it.
+  until: 2023-08-31
+"""
+    unclear = {"completion_date": "soon", "corrective_action_status": "Corrective action in progress"}
+    late = {**unclear, "completion_date": "June 30, 2023"}
+    for rules, cells, says in (("dated", unclear, "dated"), ("fixed", late, "fixed")):
+        known = Catalogue().with_documents(load(f"{TEXT}\n---{accepted.replace('RULES', rules)}", "x").documents)
+        state = given_rows({"F-1": {**ROW, "reference": "F-1", **cells}})
+        (case,) = compare(catalogue("same"), known, (state, state), AT).changed[0].cases
+        assert case.says == [f"{says}: accepted (board)"]

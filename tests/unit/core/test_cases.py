@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from common.events.executor import ExecutionStarted
 from support.casework import Casework
@@ -64,6 +66,13 @@ def test_what_fails_changing_takes_the_confirmation_back_until_the_plan_is_autho
     work.open_gap()
     assert not work.case.confirmed
     assert work.case.stage == "to-confirm"
+
+
+@pytest.mark.parametrize(("reason", "flips"), [("met", 1), ("withdrawn", 1), ("accepted", 0), ("ignored", 0)])
+def test_a_gap_that_was_accepted_and_comes_back_is_not_flapping(work: Casework, reason: Any, flips: int) -> None:
+    work.close_gap(reason)
+    work.open_gap()
+    assert (work.case.flips, work.case.stage) == (flips, "to-confirm")
 
 
 def test_events_of_another_case_or_out_of_order_are_refused(work: Casework) -> None:

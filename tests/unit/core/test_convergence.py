@@ -73,6 +73,21 @@ def test_each_rule_is_counted_for_itself_also_while_another_goes_on_failing() ->
     assert [cycle.rule for cycle in cycles([both, done(2), only, again])] == ["open"]
 
 
+def test_a_rule_that_is_merely_left_alone_was_not_mended() -> None:
+    both = missed(1, rule(), rule("late"))
+    for why in ("accepted (board)", "ignored (on its way out)"):
+        left = event(3, GapChanged.TYPE, {"rules": [rule("late")], "changed": [f"open: {why}"]})
+        assert cycles([both, done(2), left, missed(4, rule(), rule("late"), type_=GapChanged.TYPE)]) == []
+    holds = event(3, GapChanged.TYPE, {"rules": [rule("late")], "changed": ["open: no longer fails"]})
+    assert len(cycles([both, done(2), holds, missed(4, rule(), rule("late"), type_=GapChanged.TYPE)])) == 1
+
+
+def test_a_rule_that_is_renamed_keeps_what_was_counted() -> None:
+    turn = [missed(1), done(2), mended(3), missed(4), done(5), missed(6, rule("shut"), type_=GapChanged.TYPE)]
+    found = cycles([*turn, mended(7), missed(8, rule("shut"))], {"open": "shut"})
+    assert [cycle.rule for cycle in found] == ["shut", "shut"]
+
+
 def test_a_person_who_resumes_it_begins_the_count_anew() -> None:
     turn = [missed(1), done(2), mended(3), missed(4)]
     assert cycles([*turn, event(5, CaseResumed.TYPE, {})]) == []

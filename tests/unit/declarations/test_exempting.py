@@ -128,6 +128,7 @@ def test_what_does_not_fit_is_said(change: Callable[[str], str], code: str) -> N
         (lambda text: text.replace("  entity: I-1\n", ""), "accepts_what"),
         (lambda text: text.replace("entity: I-1", "entity: I-1\n  where: copies > 3"), "accepts_what"),
         (lambda text: text.replace("until: 2023-07-31", "until: never"), "bad_date"),
+        (lambda text: text.replace("until: 2023-07-31", "until: 9999-12-31"), "bad_date"),
         (lambda text: text.replace("  until: 2023-07-31\n", ""), "missing"),
         (lambda text: text.replace("  reason: The archive is closed at the end of July.\n", ""), "missing"),
     ],
@@ -158,3 +159,39 @@ def test_expiry_is_one_question(until: int | None, asof: int) -> None:
     end = None if until is None else ASOF + timedelta(hours=until)
     holds = stands(Exemption("accepted", "x", end), ASOF + timedelta(hours=asof))
     assert holds == (until is None or asof < until)
+
+
+def test_a_gap_stays_accepted_when_its_rule_is_renamed() -> None:
+    renamed = PAGE.replace("{name: ruled, expect", "{name: in-order, formerly: [ruled], expect")
+    catalogue, problems = read(renamed)
+    assert not problems
+    known = catalogue.with_documents(load(PAGE + ACCEPTED, "t.yaml").documents).with_documents(
+        load(renamed, "t.yaml").documents
+    )
+    missing = Unknown("absent", "none")
+    slots: dict[str, Slot] = dict.fromkeys(known.entity_types["invoice"].attributes, missing)
+    view = EntityView("invoice", "I-1", {**slots, "status": "lost"}, Origin("s", "e"))
+    assert evaluate(known.compiled("invoices-paid"), view, ASOF).standing == "accepted"
+
+
+@pytest.mark.parametrize("where", ["ignored", "accepted"])
+def test_no_declaration_names_an_entity_whose_key_is_sensitive(where: str) -> None:
+    page = PAGE.replace("  key: id\n", "  key: id\n  sensitive: [id]\n", 1)
+    start, end = page.index("  related:\n"), page.index("---\n")
+    page = page[:start] + page[end:]
+    text = (
+        page + ACCEPTED
+        if where == "accepted"
+        else page.replace("  verification: {proof", IGNORED % "entities: [I-1]")
+    )
+    _, (problem,) = read(text)
+    assert problem.reason_code == "sensitive"
+    assert "id, the key, is sensitive" in problem.message
+
+
+def test_an_objective_is_not_accepted_and_the_message_says_so() -> None:
+    objective = "  objectives:\n    - {name: all-paid, count: not_met('done'), atMost: 0}\n  verification: {proof"
+    text = PAGE.replace("  verification: {proof", objective) + ACCEPTED.replace("[ruled]", "[all-paid]")
+    _, (problem,) = read(text)
+    assert problem.reason_code == "unknown_name"
+    assert problem.message.startswith("all-paid is an objective")

@@ -12,6 +12,9 @@ from common.declarations.evaluation import EntityView, Origin, evaluate
 from common.declarations.glancing import glance
 from common.declarations.loader import load
 from common.declarations.values import Unknown
+from differ.core.deciding import CaseState
+from differ.core.diffing import diff
+from differ.core.planning import Declared, Look
 from hypothesis import given
 from hypothesis import strategies as st
 from support.casework import FINDINGS, ROW, without_objectives
@@ -118,3 +121,14 @@ def test_answers_that_are_kept_are_those_of_the_same_values(edit: str) -> None:
     for condition in conditions:
         condition.answers.clear()
     assert [decided(row) for row in every] == first
+
+
+def test_what_was_accepted_or_ignored_is_forgotten_when_every_rule_holds() -> None:
+    declared = Declared(catalogue("plain"))
+    row = {**ROW, "completion_date": "July 31, 2023", "corrective_action_status": "Corrective action in progress"}
+    view = EntityView("finding", "F-1", declared.catalogue.readers["finding"].read(row).values, Origin("s", "e"))
+    look, ref = Look("money-findings-closed", ("finding", "F-1")), ("finding", "F-1")
+    left = CaseState(look.desired_state, ref, exempt="accepted: fixed (until-the-merger)")
+    (decision,) = diff(declared, [look], {ref: view}, {left.key: left}, NOW).decisions
+    assert decision.after.exempt is None
+    assert decision.data is None

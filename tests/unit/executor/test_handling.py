@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 from common.errors import Refused
+from common.events import Event
+from common.events.approver import CaseResumed
 from common.events.differ import GapSuspended
 from executor.core.checks import check_sources, check_standing, checked_start
+from support.casework import Casework
 from support.drafting import authorised
-from support.forging import scene, started
+from support.forging import changed, resigned, scene, started, with_decision
 
 DOUBTS = ("source_quiet: audit-tracker has said nothing since 2023-07-01 00:00 UTC",)
 
@@ -71,3 +77,39 @@ def test_in_a_suspended_case_nothing_starts_and_nothing_goes_on() -> None:
     with pytest.raises(Refused) as caught:
         checked_start(work.case, scene(work))
     assert (caught.value.reason_code, caught.value.message) == ("case_suspended", "undone by feed:hr")
+
+
+def gone_on(forge: Callable[[Event], Event] = lambda event: event) -> Casework:
+    """An authorised case that was suspended and went on; `forge` is what somebody made of the resumption."""
+    work = authorised()
+    data = GapSuspended(case=work.id, desired_state="s", cycles=[], says="undone by feed:hr")
+    event = work.add(data, "differ", "service:differ")
+    decision, signature = work.decide("resume", "j.moreau", "head-of-compliance", event.id)
+    said = CaseResumed(case=work.id, suspended=event.id, decision=decision)
+    work.add(said, "approver", "person:j.moreau", signature=signature)
+    return changed(work, CaseResumed, forge)
+
+
+@pytest.mark.parametrize(
+    ("forge", "code"),
+    [
+        (lambda event: replace(event, signature=None), "signature_missing"),
+        (lambda event: with_decision(event, comment="dealt with"), "signature_invalid"),
+        (lambda event: with_decision(event, person="nobody"), "person_unknown"),
+        (lambda event: resigned(event, "j.moreau", subject="another"), "case_suspended"),
+        (lambda event: resigned(event, "j.moreau", kind="dispute"), "case_suspended"),
+        (lambda event: resigned(event, "j.moreau", case="s/F-9/1"), "wrong_case"),
+    ],
+)
+def test_nobody_but_a_person_lets_a_suspended_case_go_on(forge: Callable[[Event], Event], code: str) -> None:
+    work = gone_on()
+    checked_start(work.case, scene(work))
+    forged = gone_on(forge)
+    with pytest.raises(Refused) as caught:
+        checked_start(forged.case, scene(forged))
+    assert caught.value.reason_code == code
+    plan = forged.case.plan
+    assert plan is not None
+    with pytest.raises(Refused) as caught:
+        check_standing(forged.case, plan.data.steps[0], scene(forged))
+    assert caught.value.reason_code == code

@@ -15,6 +15,8 @@ from cli.git.repository import GitFile, Repository
 from common.declarations.loader import load
 from common.errors import Refused
 from common.events.approver import CommitAuthor, GitOrigin
+from dulwich.objects import ObjectID
+from dulwich.refs import Ref
 from support.repositories import Merges
 
 ANN, BOB = "Ann Author <Ann@Example.org>", "Bob <bob@example.org>"
@@ -102,6 +104,38 @@ def test_a_file_that_was_moved_keeps_its_authors(merges: Merges) -> None:
     merges.commit(BOB, {"a.yaml": None, "folder/b.yaml": system("ledger")})
     courier(realm, merges, "folder")
     assert [one.email for one in realm.origins[0].authors] == ["ann@example.org", "bob@example.org"]
+
+
+def test_a_change_under_the_old_name_counts_beside_a_branch_that_renames(merges: Merges) -> None:
+    """Its commit is the newer one, so whoever follows names backwards in time has not heard of the old one yet."""
+    first = merges.commit(ANN, {"a.yaml": system("ledger")})
+    renamed = merges.commit(ANN, {"a.yaml": None, "b.yaml": system("ledger")})
+    theirs, mallory = system("ledger", "All books are Mallory's."), "Mallory <mallory@example.org>"
+    side = merges.write({"a.yaml": theirs}, mallory, [first])
+    tip = merges.write({"b.yaml": theirs}, BOB, [renamed, side])
+    with Repository(merges.folder) as repository:
+        found = repository.authors(tip, [("b.yaml", first)])
+    assert [one.email for one in found] == ["ann@example.org", "bob@example.org", "mallory@example.org"]
+
+
+def test_a_shallow_clone_has_not_all_authors(merges: Merges) -> None:
+    tip = merges.commit(ANN, {"a.yaml": system("ledger")})
+    (merges.folder / ".git" / "shallow").write_text(f"{tip}\n")
+    with pytest.raises(Refused) as caught:
+        courier(Realm(), merges)
+    assert caught.value.reason_code == "shallow_clone"
+
+
+def test_a_submodule_is_no_file_and_a_name_must_be_text(merges: Merges) -> None:
+    realm = Realm()
+    tip = merges.write({"a.yaml": system("ledger"), "other.yaml": None}, ANN, [])
+    with Repository(merges.folder) as repository:
+        assert [file.path for file in repository.files(tip, "")] == ["a.yaml"]
+    tip = merges.write({"a.yaml": system("ledger"), "b\udcff.yaml": system("other")}, ANN, [])
+    merges.repo.refs[Ref(b"refs/heads/main")] = ObjectID(tip.encode())
+    found = courier(realm, merges)
+    assert (found.said, found.problem and found.problem.reason_code) == ("invalid", "bad_path")
+    assert realm.origins == []
 
 
 def test_a_base_that_history_no_longer_has_counts_for_nothing(merges: Merges) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from common.objectives import measures
-from common.objectives.measures import Ayes, Clock, Measure, Target
+from common.objectives.measures import Ayes, Clock, Measure, Target, Verdict
 from common.objectives.standing import Baseline, Guard, guarded, path, sampled, standing
 from hypothesis import given
 from hypothesis import strategies as st
@@ -156,6 +156,18 @@ def test_a_population_that_shrinks_too_far_is_never_met(before: int, now: int, p
     measure = Measure("met", Fraction(0), now)
     result = guarded(measure, now, Baseline(NOW, Fraction(1), before), Guard(Fraction(percent, 100)))
     assert (result.verdict == "met") == (now * 100 >= before * (100 - percent))
+
+
+@given(st.sampled_from(["met", "missed", "undecided"]), st.integers(0, 100), st.integers(0, 100), st.integers(0, 100))
+def test_what_may_belong_to_the_population_is_no_alarm_and_no_success(
+    verdict: Verdict, before: int, now: int, maybe: int
+) -> None:
+    """A source that went quiet makes every selection Unknown: nobody left, and nothing is met by that."""
+    baseline, guard = Baseline(NOW, Fraction(1), before), Guard(Fraction(0))
+    found = guarded(Measure(verdict, Fraction(0), now), now, baseline, guard, maybe)
+    assert found.shrunk == (now + maybe < before)
+    assert found.verdict != "met" or now >= before
+    assert verdict != "missed" or found.shrunk or found.verdict == "missed"
 
 
 @pytest.mark.parametrize(("sample", "verdict"), [(29, "undecided"), (30, "met")])

@@ -85,8 +85,11 @@ class Case:
     closed: Said[auditor.CaseClosed] | None = None
     attestation: Said[auditor.AttestationIssued] | None = None
     suspension: Said[differ.GapSuspended] | None = None
+    resumed: tuple[Said[differ.GapSuspended], Said[approver.CaseResumed]] | None = None
+    """The last suspension that was ended, and by what."""
     flips: int = 0
-    """How often the gap has opened again after it had closed. All of them are this one case, until it ends."""
+    """How often the gap has opened again after it had closed, other than by being accepted or ignored. All of
+    them are this one case, until it ends."""
     parts: dict[str, str] = field(default_factory=dict)
     """The part each person took first: confirmer, approver, releaser or implementer. It is never forgotten, also
     when what they decided no longer stands."""
@@ -169,12 +172,14 @@ def _suspended(case: Case, said: Said[differ.GapSuspended]) -> None:
     case.suspension = said
 
 
-def _resumed(case: Case, _said: Said[approver.CaseResumed]) -> None:
+def _resumed(case: Case, said: Said[approver.CaseResumed]) -> None:
+    if case.suspension is not None:
+        case.resumed = (case.suspension, said)
     case.suspension = None
 
 
 def _gap(case: Case, said: Said[differ.GapSnapshot]) -> None:
-    case.flips += case.gap_closed is not None
+    case.flips += case.gap_closed is not None and case.gap_closed.data.reason not in ("accepted", "ignored")
     case.gap = said
     case.gap_closed = None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from common.clock import parse_instant
@@ -27,6 +28,8 @@ TYPES = (
 )
 """The events that are counted by."""
 NOBODY = "nobody: no attribute is another than before"
+_EXEMPT = ("accepted (", "ignored (")
+"""What GapChanged says, after a name, of a rule that is merely left alone (`Exemption.told`): that mends nothing."""
 
 
 @dataclass(slots=True)
@@ -38,9 +41,9 @@ class _Rule:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def cycles(events: Iterable[Event]) -> list[Cycle]:
+def cycles(events: Iterable[Event], renamed: Mapping[str, str] = MappingProxyType({})) -> list[Cycle]:
     """Every time that a rule was missed again after an action had succeeded and it had been met, in order. Events in
-    ledger order; what came before a person's CaseResumed counts no more."""
+    ledger order; what came before a person's CaseResumed counts no more. `renamed`: {former name: name now}."""
     rules: dict[str, _Rule] = {}
     found: list[Cycle] = []
     for event in events:
@@ -53,16 +56,19 @@ def cycles(events: Iterable[Event]) -> list[Cycle]:
             acted = {name: rule for name, rule in rules.items() if event.data["reason"] == "met" and rule.acted}
             rules = {name: _mended(rule, event.data["facts"]) for name, rule in acted.items()}
         elif event.type in TYPES:
-            found += _looked(rules, event)
+            found += _looked(rules, event, renamed)
     return found
 
 
-def _looked(rules: dict[str, _Rule], event: Event) -> list[Cycle]:
+def _looked(rules: dict[str, _Rule], event: Event, renamed: Mapping[str, str]) -> list[Cycle]:
     """What a gap event that lists rules says; `rules` are changed."""
-    now = {rule["name"]: rule for rule in event.data["rules"]}
+    now = {renamed.get(rule["name"], rule["name"]): rule for rule in event.data["rules"]}
+    left = {renamed.get(name, name) for name in _left(event)}
     found = []
     for name, rule in list(rules.items()):
-        if name not in now and rule.acted and not rule.mended:
+        if name in left:
+            del rules[name]
+        elif name not in now and rule.acted and not rule.mended:
             rules[name] = _mended(rule, [])
     for name, said in now.items():
         if said["status"] != "missed":
@@ -74,6 +80,12 @@ def _looked(rules: dict[str, _Rule], event: Event) -> list[Cycle]:
         if known is None:
             rules[name] = _Rule(facts=_values(said["facts"]))
     return found
+
+
+def _left(event: Event) -> list[str]:
+    """The rules that the event no longer lists, for another reason than that they hold again."""
+    said = (words.partition(": ") for words in event.data.get("changed", ()))
+    return [name for name, _, what in said if what.startswith(_EXEMPT)]
 
 
 def _mended(rule: _Rule, facts: Sequence[Mapping[str, Any]]) -> _Rule:

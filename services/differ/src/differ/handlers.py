@@ -350,8 +350,8 @@ class Differ:
         for item in drifts:
             drift = told[f"gap/{item.after.case}"]
             known = [event for case in suspending.case_ids(item.after) for event in history.get(case, ())]
-            limit = declared.states[item.after.desired_state].spec.remediation.suspend_after
-            cycles = suspending.suspended(known, drift, limit, asof)
+            state = declared.states[item.after.desired_state]
+            cycles = suspending.suspended(known, drift, state, asof)
             if cycles:
                 observed = [cycle.observation for cycle in cycles if cycle.observation is not None]
                 data = suspending.said(item.after, cycles, await self._out.records.causes(conn, observed))

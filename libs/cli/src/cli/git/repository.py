@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from email.utils import parseaddr
 from pathlib import Path
 
 from common.errors import Refused
 from common.events.approver import CommitAuthor
+from dulwich.diff_tree import RENAME_CHANGE_TYPES, RenameDetector
 from dulwich.errors import NotGitRepository
 from dulwich.object_store import iter_tree_contents
-from dulwich.objects import Blob, Commit, ObjectID
+from dulwich.objects import S_ISGITLINK, Blob, Commit, ObjectID
 from dulwich.refs import Ref
 from dulwich.repo import Repo
+from dulwich.walk import WalkEntry
 
 MOST_FILES = 200
 MOST_BYTES = 512 * 1024
@@ -68,6 +70,8 @@ class Repository:
             inside = not wanted or path == wanted or path.startswith(wanted + b"/")
             if not inside or not path.endswith(_SUFFIXES):
                 continue
+            if S_ISGITLINK(entry.mode or 0):  # another repository, by its commit: nothing of it is here
+                continue
             blob = store[entry.sha]
             assert isinstance(blob, Blob), "a file of a tree is a blob"
             if len(found) >= MOST_FILES or len(blob.data) > MOST_BYTES:
@@ -75,7 +79,7 @@ class Repository:
                 raise Refused(
                     "too_large", f"{under or 'the repository'} has {told}", "Watch a smaller folder: --path"
                 )
-            found.append(GitFile(path.decode(errors="replace"), blob.data.decode("utf-8", errors="replace")))
+            found.append(GitFile(_name(path), blob.data.decode("utf-8", errors="replace")))
         if not found:
             raise Refused(
                 "no_such_file", f"there is no YAML file under {under or '/'} at {commit[:12]}", "Give --path."
@@ -84,20 +88,16 @@ class Repository:
 
     def authors(self, commit: str, changed: Iterable[tuple[str, str | None]]) -> list[CommitAuthor]:
         """Who wrote the commits up to `commit` that touched these files, each since a commit of its own (None, or one
-        that is no longer there: since ever), renames followed. By address."""
+        that is no longer there: since ever), under whatever name. By address. Raises `Refused` (`shallow_clone`)."""
+        if self._repo.get_shallow():
+            told = f"{self.path} is a shallow clone: who wrote what lies before it can't be told"
+            raise Refused("shallow_clone", told, "Fetch all of it: git fetch --unshallow")
         commits: dict[bytes, Commit] = {}
         for path, base in changed:
             since = None if base is None else ObjectID(base.encode())
             if since is not None and since not in self._repo.object_store:
                 since = None
-            walker = self._repo.get_walker(
-                include=[ObjectID(commit.encode())],
-                exclude=None if since is None else [since],
-                paths=[path.encode()],
-                follow=True,
-                max_entries=MOST_COMMITS,
-            )
-            commits |= {bytes(entry.commit.id): entry.commit for entry in walker}
+            commits |= self._touching(path.encode(), ObjectID(commit.encode()), since)
         counts: dict[tuple[str, str], int] = {}
         for one in commits.values():
             who = _address(one.author)
@@ -105,6 +105,25 @@ class Repository:
         return [
             CommitAuthor(name=name, email=email, commits=number) for (email, name), number in sorted(counts.items())
         ]
+
+    def _touching(self, path: bytes, commit: ObjectID, since: ObjectID | None) -> dict[bytes, Commit]:
+        """The commits that touched a file under any name that it ever had. Each name is looked for in all of the
+        history: what one branch did under the old name counts also where another had renamed it before."""
+        found: dict[bytes, Commit] = {}
+        names, wanted = set[bytes](), {path}
+        while not wanted <= names:
+            names |= wanted
+            walker = self._repo.get_walker(
+                include=[commit],
+                exclude=None if since is None else [since],
+                paths=sorted(names),
+                rename_detector=RenameDetector(self._repo.object_store),
+                max_entries=MOST_COMMITS,
+            )
+            for entry in walker:
+                found[bytes(entry.commit.id)] = entry.commit
+                wanted |= {old for old, new in _renamed(entry) if new in names}
+        return found
 
     def author(self, commit: str) -> str:
         """The address of the author of one commit."""
@@ -114,6 +133,23 @@ class Repository:
         found = self._repo.object_store[ObjectID(commit.encode())]
         assert isinstance(found, Commit), "a branch stands at a commit"
         return found
+
+
+def _name(path: bytes) -> str:
+    """The path as text: with another one its commits would not be found again. Raises `Refused` (`bad_path`)."""
+    try:
+        return path.decode()
+    except UnicodeDecodeError as error:
+        told = f"the name of the file {path.decode(errors='replace')} is not UTF-8"
+        raise Refused("bad_path", told, "Rename it: nothing was proposed.") from error
+
+
+def _renamed(entry: WalkEntry) -> Iterator[tuple[bytes, bytes]]:
+    """(name before, name after) of what a commit renamed or copied, a merge as against any of its parents."""
+    for change in entry.changes():
+        for one in change if isinstance(change, list) else [change]:
+            if one is not None and one.type in RENAME_CHANGE_TYPES and one.old and one.new:
+                yield one.old.path, one.new.path
 
 
 def _address(author: bytes) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from common.approvals.binding import chain_for, confirm_roles, digest_parts, fac
 from common.approvals.execution import (
     check_execution,
     check_exempt,
+    check_resumed,
     check_services,
     check_signed,
     check_step,
@@ -22,6 +23,7 @@ __all__ = [
     "chain_for",
     "check_execution",
     "check_exempt",
+    "check_resumed",
     "check_right",
     "check_services",
     "check_signed",

@@ -51,6 +51,22 @@ def check_exempt(case: Case, exempt: Mapping[str, str]) -> None:
             raise refuse(f"gap_{kind}", f"{rule.name}: {REASONS[f'gap_{kind}']}")
 
 
+def check_resumed(case: Case, directory: Directory) -> None:
+    """Raise `Refused` where a suspended case went on and the person who is said to have let it did not sign that.
+
+    Somebody who is no longer in the directory can't be asked: then it goes on with what was approved after.
+    """
+    if case.resumed is None:
+        return
+    suspended, resumed = case.resumed
+    decision, approved = resumed.data.decision, case.authorisation
+    if decision.person not in directory.people and approved is not None and approved.position > resumed.position:
+        return
+    check_signed(decision, resumed.event.signature, case, directory)
+    if decision.kind != "resume" or decision.subject != suspended.event.id:
+        raise refuse("case_suspended", f"{decision.person} signed something else than that the case may go on")
+
+
 def check_execution(
     case: Case,
     catalogue: Catalogue,

@@ -22,12 +22,13 @@ _AHEAD = (Status.PENDING, Status.SOON)
 @dataclass(frozen=True, slots=True)
 class Side:
     """How an entity stands on one side. `rules` are the failing ones, by name; `due` are the instants of those and of
-    the deadlines ahead. Names are those of the new declaration."""
+    the deadlines ahead, `exempt` why missed rules are left alone. Names are those of the new declaration."""
 
     standing: str
     severity: str = ""
     rules: tuple[tuple[str, str], ...] = ()
     due: tuple[tuple[str, datetime], ...] = ()
+    exempt: tuple[tuple[str, str], ...] = ()
 
     @property
     def open(self) -> bool:
@@ -52,12 +53,14 @@ class CaseChange:
         if self.kind == "opens":
             return [f"{name}: {status}" for name, status in self.after.rules]
         if self.kind == "closes":
-            return [_CLOSES.get(self.after.standing, self.after.standing)]
+            left = [f"{name}: {why}" for name, why in self.after.exempt]
+            return left or [_CLOSES.get(self.after.standing, self.after.standing)]
         old, new = dict(self.before.rules), dict(self.after.rules)
+        exempt = dict(self.after.exempt)
         words = []
         if self.before.severity != self.after.severity and self.before.open:
             words.append(f"severity: {self.before.severity} → {self.after.severity}")
-        words += [f"{name}: no longer fails" for name in old if name not in new]
+        words += [f"{name}: {exempt.get(name, 'no longer fails')}" for name in old if name not in new]
         words += [f"{name}: {status}" for name, status in new.items() if name not in old]
         words += [f"{name}: {old[name]} → {new[name]}" for name in new if name in old and old[name] != new[name]]
         was, now = dict(self.before.due), dict(self.after.due)
@@ -100,7 +103,10 @@ def side(evaluation: Evaluation | None, renamed: Mapping[str, str], *, in_force:
         if rule.due is not None and rule.kind == "deadline" and (rule.status in _AHEAD or rule in evaluation.failing)
     )
     failing = tuple((renamed.get(rule.name, rule.name), _word(rule.status)) for rule in evaluation.failing)
-    return Side(standing, evaluation.severity, tuple(sorted(failing)), tuple(sorted(due)))
+    exempt = tuple(
+        (renamed.get(rule.name, rule.name), rule.exempt.told) for rule in evaluation.exempt if rule.exempt is not None
+    )
+    return Side(standing, evaluation.severity, tuple(sorted(failing)), tuple(sorted(due)), exempt)
 
 
 def compare(key: str, before: Side, after: Side) -> CaseChange:

@@ -167,7 +167,7 @@ def concerned(before: Catalogue, after: Catalogue) -> list[str]:
         name
         for name in sorted(after.desired_states)
         if not after.missing(name)
-        and (name not in before.desired_states or before.version_digest(name) != after.version_digest(name))
+        and (name not in before.desired_states or before.decided_by(name) != after.decided_by(name))
     ]
 
 

@@ -162,6 +162,9 @@ class _Checker:
         if state is not None and not self.problems:
             types = self._all.entity_types
             choices.check(spec, types[spec.selector.entity], types, self._report)
+            for index, item in enumerate(spec.ignore):
+                if item.entities:
+                    self._names_none(types[spec.selector.entity], ("ignore", index, "entities"))
             hidden = sensitivity.sensitive_variables(types[spec.selector.entity], types)
             sensitivity.check_desired_state(state, hidden, self._report)
 
@@ -232,20 +235,33 @@ class _Checker:
         if not self._exists("desired state", spec.desired_state, self._all.desired_states, ("desiredState",)):
             return
         state = self._all.desired_states[spec.desired_state]
+        objectives = {one.name for one in state.objectives}
         for index, rule in enumerate(spec.rules):
+            if rule in objectives:
+                told = f"{rule} is an objective, over all of them: only what single entities miss can be accepted."
+                hint = "Name a rule under expectations or deadlines, or amend the objective."
+                self._report(("rules", index), Wrong("unknown_name", told, hint))
+                continue
             self._exists("rule", rule, [item.name for item in state.rules], ("rules", index))
         entity_type = self._all.entity_types.get(state.selector.entity)
         if entity_type is None:
             return
-        if spec.entity is not None and entity_type.sensitive_key:
-            told = f"Nobody may read the keys of {state.selector.entity}, so none can be named here."
-            self._report(("entity",), Wrong("sensitive", told, "Say which by a condition: where: ..."))
+        if spec.entity is not None:
+            self._names_none(entity_type, ("entity",))
         if spec.where is not None:
             scope = compiling.scope_with_relations(entity_type, self._all.entity_types)
             try:
                 Language(scope, ZoneInfo("UTC")).compile(spec.where)
             except Wrong as fault:
                 self._report(("where",), fault)
+
+    def _names_none(self, entity_type: EntityType, path: Path) -> None:
+        """A declaration is stored in the clear: it names no entity by a key that is sensitive."""
+        if entity_type.sensitive_key:
+            told = f"{entity_type.key}, the key, is sensitive: it may not be written down, so none can be named here."
+            self._report(
+                path, Wrong("sensitive", told, "Say which by a condition on what is not sensitive: where: ...")
+            )
 
     def _policy(self, spec: ApprovalPolicy) -> None:
         if not self._exists("desired state", spec.covers, self._all.desired_states, ("covers",)):

@@ -162,7 +162,8 @@ class _Compiler:
         measured = (*objectives, *(one.objective for one in watch if one.objective is not None))
         proof = self._condition(spec.verification.proof, ("verification", "proof"), may_ask_known=True)
         people_only = self._optional(spec.remediation.people_only, ("remediation", "peopleOnly"))
-        clauses = exempting.clauses(spec.ignore, self._accepted, self._language, self._report)
+        renamed = {former: rule.name for rule in spec.rules for former in rule.formerly}
+        clauses = exempting.clauses(spec.ignore, self._accepted, renamed, self._language, self._report)
         every = [
             done,
             proof,
@@ -201,7 +202,7 @@ class _Compiler:
             objectives=objectives,
             watch=watch,
             clauses=clauses,
-            renamed={former: rule.name for rule in spec.rules for former in rule.formerly},
+            renamed=renamed,
         )
 
     def _condition(self, source: str, path: Path, may_ask_known: bool = False) -> Condition:

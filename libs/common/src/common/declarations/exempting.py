@@ -27,6 +27,11 @@ class Exemption:
     why: str
     until: datetime | None = None
 
+    @property
+    def told(self) -> str:
+        """As gap events and previews say it. The convergence guard reads it there."""
+        return f"{self.kind} ({self.why})"
+
 
 @dataclass(frozen=True, slots=True)
 class Clause:
@@ -67,10 +72,15 @@ def exemption(
 
 
 def clauses(
-    ignores: Iterable[Ignore], accepted: Mapping[str, AcceptedGap], language: Language, report: Report
+    ignores: Iterable[Ignore],
+    accepted: Mapping[str, AcceptedGap],
+    renamed: Mapping[str, str],
+    language: Language,
+    report: Report,
 ) -> tuple[Clause, ...]:
     """What a desired state ignores, and the accepted gaps of it. Faults of the former go to `report`; an accepted gap
-    whose condition no longer fits the declaration accepts nothing."""
+    whose condition no longer fits the declaration accepts nothing. One that names a rule as it was called before
+    (`renamed`: {former name: name}) goes on for the rule."""
     found = []
     for index, item in enumerate(ignores):
         path: Path = ("ignore", index)
@@ -87,8 +97,9 @@ def clauses(
         where = _compiled(spec.where, language, faults.append)
         if not faults:
             until = periods.end_of(date.fromisoformat(spec.until), language.zone)
+            rules = frozenset(renamed.get(rule, rule) for rule in spec.rules)
             key = frozenset([spec.entity]) if spec.entity is not None else None
-            found.append(Clause(Exemption("accepted", name, until), key, where, frozenset(spec.rules)))
+            found.append(Clause(Exemption("accepted", name, until), key, where, rules))
     return tuple(found)
 
 

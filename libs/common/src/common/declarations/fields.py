@@ -92,6 +92,8 @@ def _in_days(value: object) -> str:
 def _day(value: str) -> str:
     if datepatterns.compiled("yyyy-MM-dd")(value) is None:
         refuse("bad_date", f"{value!r} is not a date.", "Write it as 2023-07-01.")
+    if not "1000" <= value[:4] <= "9000":  # the day after it must be one, too, in every time zone
+        refuse("bad_date", f"{value} is too far away to be reckoned with.", "Write a day that somebody will see.")
     return value
 
 

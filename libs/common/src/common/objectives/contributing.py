@@ -161,7 +161,8 @@ def measured(
         ayes = _ayes(every, begin, asof)
         measure = measures.count(ayes, target) if spec.count is not None else measures.share(ayes, target)
     population = sum(one.surely for one in every)
-    measure = guarded(sampled(measure, spec.minimum), population, baseline, spec.guard.guard if spec.guard else None)
+    guard = spec.guard.guard if spec.guard else None
+    measure = guarded(sampled(measure, spec.minimum), population, baseline, guard, len(every) - population)
     where = standing(measure, target, baseline, objective.reach, asof)
     return Result(objective, measure, where, population, baseline)
 

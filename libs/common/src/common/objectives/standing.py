@@ -26,14 +26,21 @@ class Guard:
     shrink: Fraction
 
 
-def guarded(measure: Measure, population: int, baseline: Baseline | None, guard: Guard | None) -> Measure:
-    """The measure, undecided when the population has shrunk by more than it may: that is not getting better."""
+def guarded(
+    measure: Measure, population: int, baseline: Baseline | None, guard: Guard | None, maybe: int = 0
+) -> Measure:
+    """The measure, undecided when the population has shrunk by more than it may: that is not getting better. Of
+    `maybe` more it can't be told whether they belong to it: that is no alarm, and no success."""
     if guard is None or baseline is None:
         return measure
-    if population >= baseline.population * (1 - guard.shrink):
+    least = baseline.population * (1 - guard.shrink)
+    if population >= least or (measure.verdict == "missed" and population + maybe >= least):
         return measure
-    why = f"the population shrank from {baseline.population:,} to {population:,}"
-    return replace(measure, verdict="undecided", why=why, shrunk=True)
+    shrunk = population + maybe < least
+    why = f"of {maybe:,} it can't be told whether they belong to the population"
+    if shrunk:
+        why = f"the population shrank from {baseline.population:,} to {population:,}"
+    return replace(measure, verdict="undecided", why=why, shrunk=shrunk)
 
 
 def sampled(measure: Measure, minimum: int) -> Measure:

@@ -63,7 +63,7 @@ def _quiet(
     state: CompiledDesiredState, look: Look, view: EntityView | None, case: CaseState | None, asof: datetime
 ) -> Quiet | None:
     """Where nothing was said of it, and nothing is: most entities, most of the time."""
-    said = case is not None and (case.open or case.selector_unknown is not None)
+    said = case is not None and (case.open or case.selector_unknown is not None or case.exempt is not None)
     if said or view is None or state.objectives or look.ref[0] != state.spec.selector.entity:
         return None
     return glance(state, view, asof)

@@ -252,7 +252,7 @@ def _moved(before: Mapping[str, Any] | None, now: Measured) -> str:
 
 
 def _gone(exempt: Exemption | None) -> str:
-    return "no longer fails" if exempt is None else f"{exempt.kind} ({exempt.why})"
+    return "no longer fails" if exempt is None else exempt.told
 
 
 def _renamed(before: Mapping[str, Any], finding: Finding) -> dict[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from common import convergence
-from common.declarations.handling import SuspendAfter
+from common.declarations.evaluation import CompiledDesiredState
 from common.events.differ import Cycle, GapChanged, GapOpened, GapSuspended
 from common.events.envelope import Event
 from common.ids import case_id
@@ -34,10 +34,10 @@ def case_ids(case: CaseState) -> list[str]:
     return [case_id(case.desired_state, case.ref[1], number) for number in range(1, case.occurrence + 1)]
 
 
-def suspended(history: Iterable[Event], drift: Event, limit: SuspendAfter, asof: datetime) -> list[Cycle]:
+def suspended(history: Iterable[Event], drift: Event, state: CompiledDesiredState, asof: datetime) -> list[Cycle]:
     """The cycles for which a case is to be suspended after the event `drift`; none: it goes on. `history` is what the
-    ledger has of all occurrences."""
-    found = convergence.cycles([*history, drift])
+    ledger has of all occurrences; a rule that was renamed goes on."""
+    found, limit = convergence.cycles([*history, drift], state.renamed), state.spec.remediation.suspend_after
     late = convergence.too_many(found, limit.cycles, limit.within, asof)
     return late if any(cycle.drift == drift.id for cycle in late) else []
 

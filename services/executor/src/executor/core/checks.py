@@ -14,6 +14,7 @@ from common.approvals import (
     chain_for,
     check_execution,
     check_exempt,
+    check_resumed,
     check_services,
     check_step,
     digest_parts,
@@ -55,6 +56,7 @@ def checked_start(case: Case, scene: Scene) -> list[str]:
         raise refuse("gate2_missing")
     plan, signed = case.plan.data, check_services(case, scene.service_keys)
     check_exempt(case, scene.exempt)
+    check_resumed(case, scene.directory)
     for step in plan.steps:
         check_sources(step, scene)
     told = check_execution(
@@ -84,6 +86,7 @@ def check_standing(case: Case, step: Step, scene: Scene) -> None:
     if case.plan is None or case.ticket is None or case.authorisation is None or case.gap is None:
         raise refuse("gate2_missing", "the authorisation was taken back")
     check_exempt(case, scene.exempt)
+    check_resumed(case, scene.directory)
     check_sources(step, scene)
     plan, ticket = case.plan.data, case.ticket.data
     facts = _plan_facts(plan, scene)
