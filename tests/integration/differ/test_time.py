@@ -23,7 +23,7 @@ ALL_FINDINGS = TEXT.replace(""", where: "areas.matches('[ABC]')"}""", "}")
 
 
 async def test_a_deadline_fires_at_its_own_instant_when_the_clock_passes_it(replay: DifferRealm) -> None:
-    await replay.begin()
+    await replay.begin(TEXT)
     await replay.deliver(await replay.observe("finding", finding("F-1")))
     assert await replay.said() == []
     moved = await replay.clock_to(END_OF_JULY + days(2))
@@ -51,7 +51,7 @@ async def test_timers_of_one_advance_fire_in_order_each_as_of_its_own_instant(re
 
 
 async def test_a_deadline_that_passed_while_the_differ_was_down_fires_when_it_is_back(replay: DifferRealm) -> None:
-    await replay.begin()
+    await replay.begin(TEXT)
     await replay.deliver(await replay.observe("finding", finding("F-1")))
     moved = await replay.clock_to(END_OF_JULY + days(1))  # nobody handles it
     replay.restarted()
@@ -66,7 +66,7 @@ async def test_a_deadline_that_passed_while_the_differ_was_down_fires_when_it_is
 
 
 async def test_a_deadline_met_in_time_does_not_fire(replay: DifferRealm) -> None:
-    await replay.begin()
+    await replay.begin(TEXT)
     await replay.deliver(await replay.observe("finding", finding("F-1")))
     await replay.deliver(await replay.clock_to(START + days(20)))
     done = finding("F-1", corrective_action_status="Corrective action complete")
@@ -89,7 +89,7 @@ async def test_a_stale_row_becomes_undecided_and_a_fresh_one_decides_again(repla
 async def test_a_row_too_old_to_say_whether_it_is_selected_keeps_its_case_open_and_is_counted(
     replay: DifferRealm,
 ) -> None:
-    await replay.begin()
+    await replay.begin(TEXT)
     await replay.deliver(
         await replay.observe("finding", finding("F-1", completion_date="June 30, 2023")),
         await replay.observe("finding", finding("F-2", completion_date="December 31, 2023")),
@@ -169,7 +169,7 @@ async def test_by_the_wall_clock_deadlines_fire_without_a_message_and_after_down
 
     differ = walled.restarted()
     now = today + days(1.5)
-    timers = WallTimers(walled.pool, Timers("differ"), differ.fire, lambda: now)
+    timers = WallTimers(walled.pool, Timers("differ"), differ.fire_due, lambda: now)
     assert await timers.fire_due() == 0
     now = today + days(9)
     assert await timers.fire_due() == 2
@@ -196,7 +196,7 @@ async def test_what_was_activated_before_its_day_counts_from_its_day_on_also_aft
     assert await walled.said() == []
     differ = walled.restarted()  # nothing of it is left but its tables
     now = today + days(1.9)
-    timers = WallTimers(walled.pool, Timers("differ"), differ.fire, lambda: now)
+    timers = WallTimers(walled.pool, Timers("differ"), differ.fire_due, lambda: now)
     assert await timers.fire_due() == 0
     now = today + days(5)
     assert await timers.fire_due() > 0
@@ -205,7 +205,7 @@ async def test_what_was_activated_before_its_day_counts_from_its_day_on_also_aft
 
 
 async def test_the_wall_clocks_task_fires_what_another_transaction_sets_while_it_sleeps(walled: DifferRealm) -> None:
-    await walled.begin()
+    await walled.begin(TEXT)
     fired: list[str] = []
     done = asyncio.Event()
 
@@ -214,7 +214,7 @@ async def test_the_wall_clocks_task_fires_what_another_transaction_sets_while_it
         done.set()
 
     timers = Timers("differ")
-    running = asyncio.create_task(WallTimers(walled.pool, timers, fire, wall_now).run())
+    running = asyncio.create_task(WallTimers(walled.pool, timers, timers.firing(fire), wall_now).run())
     await timers.set(walled.pool, [Timer("far", "x", wall_now() + days(1))])
     await asyncio.sleep(0)
     await timers.set(walled.pool, [Timer("near", "x", wall_now() + timedelta(milliseconds=20))])
