@@ -17,6 +17,7 @@ from common.events.observer import EntityObserved
 from common.ids import REALM_STREAM, entity_stream
 from common.ledger import Appended, Ledger, NewEvent
 from common.ledger.progress import quiescent
+from common.objectives.population import POPULATION
 from support.buses import Site
 from support.differ_realm import finding
 from support.ground import START, Ground, ground_of
@@ -53,8 +54,10 @@ class Scene:
         return event
 
     async def gaps(self) -> list[Event]:
+        """Those of single findings: when the population's own case opens depends on when it is measured."""
         found = await self.observer.read_after(self.ground.pools["auditor"], -1, 1_000, source="differ")
-        return [item.event for item in found if item.event.caseid is not None]
+        cases = (item.event for item in found if item.event.caseid is not None)
+        return [event for event in cases if event.data["key"] != POPULATION]
 
     async def opened(self, count: int) -> list[Event] | None:
         found = await self.gaps()
