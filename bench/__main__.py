@@ -20,7 +20,7 @@ from rich.console import Console
 
 Result = dict[str, Any]
 PARTS = (
-    "cel", "diff", "transparency", "audit", "proofs", "rebuilding", "reevaluating", "ledger", "beside",
+    "cel", "diff", "transparency", "audit", "proofs", "rebuilding", "reevaluating", "timers", "ledger", "beside",
     "ingest", "loop", "bpi2012",
 )  # fmt: skip
 FILE = Path("bench.json")

@@ -7,6 +7,7 @@ from common.cases import Case
 from common.clock import instant
 from common.events.executor import ActionSucceeded
 from differ.main import SERVICE
+from support.casework import without_objectives
 from support.differ_realm import FINDINGS, START, DifferRealm, days, finding, retest
 from support.rebuilding import rebuilt
 
@@ -82,3 +83,28 @@ async def test_flapping_without_any_action_is_one_case_that_says_so(replay: Diff
     assert case.gap is not None
     digests = {event.data["version"] for event in await replay.gap_events(CASE)}
     assert len(digests) == 1, "what was confirmed once is what fails again"
+
+
+async def test_a_case_that_a_deadline_suspends_is_suspended_before_any_later_deadline_is_decided(
+    replay: DifferRealm,
+) -> None:
+    """Both deadlines fire by one message; what is said stays in the order of its instants."""
+    await begin(replay, without_objectives(FINDINGS.read_text()))
+    await turn(replay, 0.1)
+    await turn(replay, 0.2)
+    await act(replay)
+    again, other = (
+        finding(key, completion_date=day) for key, day in (("F-1", "July 10, 2023"), ("F-2", "July 20, 2023"))
+    )
+    await replay.deliver(await replay.observe("finding", again, START + days(0.3)))
+    await replay.deliver(await replay.observe("finding", other, START + days(0.3)))
+    before = len(await replay.gap_events())
+    await replay.deliver(await replay.clock_to(START + days(20)))
+    told = [
+        (event.asof, event.data.get("key", "F-1"), event.type.split(".")[2]) for event in await replay.gap_events()
+    ]
+    assert told[before:] == [
+        ("2023-07-11T04:00:00Z", "F-1", "opened"),
+        ("2023-07-11T04:00:00Z", "F-1", "suspended"),
+        ("2023-07-21T04:00:00Z", "F-2", "opened"),
+    ]

@@ -116,6 +116,6 @@ async def test_it_goes_quiet_while_the_differ_is_down_and_it_finds_out_when_it_i
     assert (await walled.failing(CASE))["fixed"] == "missed"
     walled.wall += timedelta(seconds=5)
     walled.restarted()
-    await WallTimers(walled.pool, Timers("differ"), walled.differ.fire, lambda: walled.wall).fire_due()
+    await WallTimers(walled.pool, Timers("differ"), walled.differ.fire_due, lambda: walled.wall).fire_due()
     assert set((await walled.failing(CASE)).values()) == {"unknown"}
     assert (await walled.gap_events(CASE))[-1].asof == instant(quiet), "at its own instant, not when it came back"

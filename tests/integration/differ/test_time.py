@@ -169,7 +169,7 @@ async def test_by_the_wall_clock_deadlines_fire_without_a_message_and_after_down
 
     differ = walled.restarted()
     now = today + days(1.5)
-    timers = WallTimers(walled.pool, Timers("differ"), differ.fire, lambda: now)
+    timers = WallTimers(walled.pool, Timers("differ"), differ.fire_due, lambda: now)
     assert await timers.fire_due() == 0
     now = today + days(9)
     assert await timers.fire_due() == 2
@@ -196,7 +196,7 @@ async def test_what_was_activated_before_its_day_counts_from_its_day_on_also_aft
     assert await walled.said() == []
     differ = walled.restarted()  # nothing of it is left but its tables
     now = today + days(1.9)
-    timers = WallTimers(walled.pool, Timers("differ"), differ.fire, lambda: now)
+    timers = WallTimers(walled.pool, Timers("differ"), differ.fire_due, lambda: now)
     assert await timers.fire_due() == 0
     now = today + days(5)
     assert await timers.fire_due() > 0
@@ -205,7 +205,7 @@ async def test_what_was_activated_before_its_day_counts_from_its_day_on_also_aft
 
 
 async def test_the_wall_clocks_task_fires_what_another_transaction_sets_while_it_sleeps(walled: DifferRealm) -> None:
-    await walled.begin()
+    await walled.begin(TEXT)
     fired: list[str] = []
     done = asyncio.Event()
 
@@ -214,7 +214,7 @@ async def test_the_wall_clocks_task_fires_what_another_transaction_sets_while_it
         done.set()
 
     timers = Timers("differ")
-    running = asyncio.create_task(WallTimers(walled.pool, timers, fire, wall_now).run())
+    running = asyncio.create_task(WallTimers(walled.pool, timers, timers.firing(fire), wall_now).run())
     await timers.set(walled.pool, [Timer("far", "x", wall_now() + days(1))])
     await asyncio.sleep(0)
     await timers.set(walled.pool, [Timer("near", "x", wall_now() + timedelta(milliseconds=20))])

@@ -16,6 +16,8 @@ from common.errors import Transient
 from common.ledger import Connection
 
 BATCH = 1_000
+INSTANTS = 100
+"""How many instants fire in one transaction at most, so that none lasts long and none commits for a single timer."""
 LOOK_EVERY_S = 0.5
 """How late a timer fires at most that another transaction set while the task slept."""
 ATTEMPTS = 6
@@ -33,6 +35,11 @@ class Timer:
 
 Fire: TypeAlias = Callable[[Connection, datetime, Sequence[Timer]], Awaitable[None]]
 """Decides as of one instant for all timers of that instant, which are deleted already; it may set new ones."""
+
+
+Step: TypeAlias = Callable[[Connection, datetime], Awaitable[int]]
+"""Fires the earliest of what is due up to an instant, in order, in the caller's transaction; how many timers (0: none
+is due)."""
 
 
 class Timers:
@@ -102,15 +109,30 @@ class Timers:
         moment: datetime | None = await conn.fetchval(f"SELECT min(instant) FROM {self._table}")  # noqa: S608
         return moment
 
-    async def take(self, conn: Connection, until: datetime, limit: int = BATCH) -> list[Timer]:
-        """Delete and return due timers, ascending: as `due`, and nobody else takes them (in one transaction)."""
+    async def next_of(self, conn: Connection, subject: str) -> datetime | None:
+        """The earliest instant of one subject's timers, None when none is set."""
+        # OFFSET: the server must go by the subject, not through all instants until it meets the subject.
+        rows = f"SELECT instant FROM {self._table} WHERE subject = $1 OFFSET 0"  # noqa: S608
+        moment: datetime | None = await conn.fetchval(f"SELECT min(instant) FROM ({rows}) AS own", subject)  # noqa: S608
+        return moment
+
+    async def take(
+        self, conn: Connection, until: datetime, limit: int = BATCH, since: datetime | None = None
+    ) -> list[Timer]:
+        """Delete and return due timers, ascending: as `due`, and nobody else takes them (in one transaction).
+
+        `since`: leave alone what is due before it. Who takes again and again in one transaction gives the instant
+        that it has come to: the server would look over all that was taken before.
+        """
         rows = await conn.fetch(
             f"WITH due AS (SELECT subject, name FROM {self._table} WHERE instant <= $1 "  # noqa: S608
+            "AND instant >= coalesce($3, '-infinity'::timestamptz) "
             "ORDER BY instant LIMIT $2 FOR UPDATE) "
             f"DELETE FROM {self._table} AS t USING due WHERE t.subject = due.subject AND t.name = due.name "
             "RETURNING t.subject, t.name, t.instant",
             until,
             limit,
+            since,
         )
         return _in_order(rows)
 
@@ -128,6 +150,20 @@ class Timers:
             await fire(conn, first, taken)
         return len(taken)
 
+    def firing(self, fire: Fire) -> Step:
+        """Fires instant by instant: each finds what the ones before it have set, moved and cleared."""
+
+        async def step(conn: Connection, until: datetime) -> int:
+            fired = 0
+            for _ in range(INSTANTS):
+                count = await self.fire_next(conn, until, fire)
+                fired += count
+                if not count or fired >= BATCH:
+                    break
+            return fired
+
+        return step
+
     async def fire_all(self, conn: Connection, until: datetime, fire: Fire) -> int:
         """Fire everything due up to `until`, instant by instant, in the caller's one transaction (a replay clock
         that moved). `fire` must not set timers at or before its own instant, or this never ends."""
@@ -144,29 +180,29 @@ def _in_order(rows: Iterable[Any]) -> list[Timer]:
 class WallTimers:
     """Fires timers as the wall clock reaches them: the background task of a service in a wall realm.
 
-    Each instant is fired in a transaction of its own; what came due while the service was down fires first, each
-    as of its own instant. A `Transient` error is tried again, a bounded number of times; then, and after any other
-    error, `run` ends with it, having rolled back.
+    `step` fires some of what is due in a transaction of its own, again and again until nothing is; what came due
+    while the service was down fires first, each as of its own instant. A `Transient` error is tried again, a bounded
+    number of times; then, and after any other error, `run` ends with it, having rolled back.
     """
 
-    def __init__(self, pool: Any, timers: Timers, fire: Fire, now: Callable[[], datetime]) -> None:
+    def __init__(self, pool: Any, timers: Timers, step: Step, now: Callable[[], datetime]) -> None:
         self._pool = pool
         self._timers = timers
-        self._fire = fire
+        self._step = step
         self._now = now
 
     async def fire_due(self) -> int:
         """Fire all that is due now; returns how many timers fired."""
         fired = 0
-        while count := await self._fire_next():
+        while count := await self._fire_some():
             fired += count
         return fired
 
-    async def _fire_next(self) -> int:
+    async def _fire_some(self) -> int:
         for attempt in range(ATTEMPTS):
             try:
                 async with self._pool.acquire() as conn, conn.transaction():
-                    return await self._timers.fire_next(conn, self._now(), self._fire)
+                    return await self._step(conn, self._now())
             except Transient:
                 if attempt + 1 == ATTEMPTS:
                     raise

@@ -122,7 +122,7 @@ class _Duties:
         if situation.clock.mode == "replay":
             await stop.wait()
             return
-        wall = WallTimers(self._transactions.pool, self._timers, self._handlers.expire, wall_now)
+        wall = WallTimers(self._transactions.pool, self._timers, self._timers.firing(self._handlers.expire), wall_now)
         firing = asyncio.create_task(wall.run())
         stopping = asyncio.create_task(stop.wait())
         try:

@@ -190,8 +190,9 @@ class _Duties:
             await stop.wait()
             return
         runtime = self._runtime
-        timers = WallTimers(runtime.pool, self._outside.timers, self._auditor.fire, self._outside.wall)
-        await timers.run_until(stop)
+        timers = self._outside.timers
+        wall = WallTimers(runtime.pool, timers, timers.firing(self._auditor.fire), self._outside.wall)
+        await wall.run_until(stop)
 
     async def _mode(self, stop: asyncio.Event) -> str:
         """The realm clock's mode, as soon as there is a realm; "" when told to stop before."""

@@ -27,13 +27,15 @@ from common.timers import Timer, Timers
 
 from differ.core import population, suspending
 from differ.core.deciding import CaseKey, CaseState, Decision, decide, ended
-from differ.core.diffing import diff
 from differ.core.measuring import Said, definitions, measure, stream_of
 from differ.core.planning import Declared, Look, to_review, turned
+from differ.core.sweeping import Due, sweep
 from differ.desk import Feeds
 from differ.ports import Cases, Clock, Objectives, Part, Records, Review, Reviews, StaleCases
 
 REVIEW_BATCH = 1_000
+FIRED_AT_ONCE = 1_000
+"""How many timers fire in one transaction at most; of how many instants is of no consequence."""
 ACTOR = "service:differ"
 
 
@@ -49,6 +51,15 @@ class Outside:
     reviews: Reviews
     objectives: Objectives
     wall: Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A decision, and the event that says it."""
+
+    asof: datetime
+    decision: Decision
+    event: NewEvent
 
 
 class Differ:
@@ -265,37 +276,48 @@ class Differ:
         events: list[NewEvent] = []
         told: dict[str, Said] = {}
 
-        async def fire(conn: Connection, instant: datetime, timers: Sequence[Timer]) -> None:
-            events.extend(await self._fire(conn, instant, timers, event, told))
-
-        await self._out.timers.fire_all(conn, until, fire)
+        since: datetime | None = None
+        while taken := await self._take(conn, until, since):
+            events += await self._fire(conn, taken, event, told)
+            since = taken[0].instant
         await self._out.clock.advance(conn, until)
         return events
 
-    async def fire(self, conn: Connection, instant: datetime, timers: Sequence[Timer]) -> None:
-        """In a wall realm: these timers are due. The cause is what was last observed of the entity."""
-        await self._out.entities.lock(conn)
-        await self._append(conn, await self._fire(conn, instant, timers, None, {}))
+    async def fire_due(self, conn: Connection, until: datetime) -> int:
+        """In a wall realm: the earliest of what is due fires, each as of its own instant, in order; how many timers
+        (0: nothing is due). The cause is what was last observed of the entity."""
+        upcoming = await self._out.timers.next(conn)
+        if upcoming is None or upcoming > until:  # asked often: it must not take a turn for nothing
+            return 0
+        await self._out.entities.lock(conn)  # before any timer: whoever has the turn may be about to move one
+        taken = await self._take(conn, until)
+        if taken:
+            await self._append(conn, await self._fire(conn, taken, None, {}))
+        return len(taken)
+
+    async def _take(self, conn: Connection, until: datetime, since: datetime | None = None) -> list[Timer]:
+        """The earliest timers that are due. A population is measured when all before it is decided: it comes last."""
+        measured = await self._out.timers.next_of(conn, POPULATION)
+        end = until if measured is None else min(until, measured)
+        return await self._out.timers.take(conn, end, FIRED_AT_ONCE, since)
 
     async def _fire(
-        self,
-        conn: Connection,
-        instant: datetime,
-        timers: Sequence[Timer],
-        cause: Event | None,
-        told: dict[str, Said],
+        self, conn: Connection, taken: Sequence[Timer], cause: Event | None, told: dict[str, Said]
     ) -> list[NewEvent]:
+        """`taken` fire, ascending; what must wait for something that is to be appended first is set again."""
         declared = await self.declared(conn)
-        populations = [timer.name for timer in timers if timer.subject == POPULATION]
-        looks = [
-            Look(timer.name, (entity_type, key))
-            for timer in timers
+        due = [
+            (timer.instant, Look(timer.name, (entity_type, key)))
+            for timer in taken
             for entity_type, slash, key in [timer.subject.partition("/")]
             if slash and timer.name in declared.states
         ]
-        causes = {look.ref: cause for look in looks} if cause is not None else {}
-        events = await self._look(conn, declared, looks, instant, causes)
-        return events + await self._measured(conn, declared, populations, instant, cause, told)
+        causes = {look.ref: cause for _, look in due} if cause is not None else {}
+        last = taken[-1].instant
+        events, until = await self._sweep(conn, declared, due, last, causes)
+        await self._out.timers.set_earlier(conn, [timer for timer in taken if timer.instant > until])
+        populations = [timer.name for timer in taken if timer.subject == POPULATION and timer.instant <= until]
+        return events + await self._measured(conn, declared, populations, last, cause, told)
 
     async def _look(
         self,
@@ -307,56 +329,65 @@ class Differ:
         known: Mapping[Ref, StoredEntity] | None = None,
     ) -> list[NewEvent]:
         """Decide, note what was decided and when to look again; returns what must be appended."""
-        if not looks:
-            return []
-        refs = dict.fromkeys(look.ref for look in looks)
+        return (await self._sweep(conn, declared, [(asof, look) for look in looks], asof, causes, known))[0]
+
+    async def _sweep(
+        self,
+        conn: Connection,
+        declared: Declared,
+        due: Sequence[Due],
+        until: datetime,
+        causes: Mapping[Ref, Event],
+        known: Mapping[Ref, StoredEntity] | None = None,
+    ) -> tuple[list[NewEvent], datetime]:
+        """As `_look`, each look as of its own instant, up to `until`; and the instant up to which that was done.
+
+        It is earlier where a case is suspended: that is said before anything that comes after it is decided.
+        """
+        if not due:
+            return [], until
+        refs = dict.fromkeys(look.ref for _, look in due)
         views = await self._out.entities.views(conn, declared.catalogue, refs, known)
-        keys = {(look.desired_state, look.ref[1]): look.ref for look in looks}
+        keys = {(look.desired_state, look.ref[1]): look.ref for _, look in due}
         cases = await self._load(conn, keys, keys)
-        result = diff(declared, looks, views, cases, asof)
-        if reopened := {item.before.case: item.before for item in result.decisions if _reopens(item)}:
+        result = sweep(declared, due, views, cases, until)
+        if reopened := {item.before.case: item.before for _, item in result.decisions if _reopens(item)}:
             closed = await self._out.records.closed(conn, list(reopened))
             for case in (reopened[name] for name in closed):  # the message is still on its way
                 cases[case.key] = ended(case, case.occurrence)
-            result = diff(declared, looks, views, cases, asof) if closed else result
+            result = sweep(declared, due, views, cases, until) if closed else result
+        said = await self._events(conn, result.decisions, views, causes)
+        after = {decision.after.key: decision.after for _, decision in result.decisions}
+        suspended = await self._suspend(conn, declared, said, after)
+        if suspended and (first := min(asof for asof, _ in suspended)) < until:
+            return await self._sweep(conn, declared, [item for item in due if item[0] <= first], first, causes, known)
         alarms = [Timer("/".join(look.ref), look.desired_state, instant) for look, instant in result.alarms]
         await self._out.timers.set_earlier(conn, alarms)
         if result.parts:
             parts = [Part(look.desired_state, name, look.ref[1], part) for look, name, part in result.parts]
             await self._out.objectives.mark(conn, await self._out.objectives.contribute(conn, parts))
-        after = {decision.after.key: decision.after for decision in result.decisions}
-        events = await self._events(conn, result.decisions, views, asof, causes)
-        events += await self._suspend(conn, declared, result.decisions, events, asof, after)
         await self._out.cases.save(conn, list(after.values()))
-        return events
+        return [item.event for item in said] + [event for _, event in suspended], until
 
     async def _suspend(
-        self,
-        conn: Connection,
-        declared: Declared,
-        decisions: Sequence[Decision],
-        events: Sequence[NewEvent],
-        asof: datetime,
-        after: dict[CaseKey, CaseState],
-    ) -> list[NewEvent]:
-        """What is to be said of cases in which fixes are undone too often; `after` takes note."""
-        drifts = suspending.drifting(decisions)
+        self, conn: Connection, declared: Declared, said: Sequence[_Told], after: dict[CaseKey, CaseState]
+    ) -> list[tuple[datetime, NewEvent]]:
+        """What is to be said of cases in which fixes are undone too often, each as of when; `after` takes note."""
+        drifts = [item for item in said if suspending.drifts(item.decision)]
         if not drifts:
             return []
-        ids = [case for item in drifts for case in suspending.case_ids(item.after)]
+        ids = [case for item in drifts for case in suspending.case_ids(item.decision.after)]
         history = await self._out.records.history(conn, ids)
-        told = {new.event.subject: new.event for new in events}
         found = []
         for item in drifts:
-            drift = told[f"gap/{item.after.case}"]
-            known = [event for case in suspending.case_ids(item.after) for event in history.get(case, ())]
-            state = declared.states[item.after.desired_state]
-            cycles = suspending.suspended(known, drift, state, asof)
+            state, asof, drift = item.decision.after, item.asof, item.event.event
+            known = [event for case in suspending.case_ids(state) for event in history.get(case, ())]
+            cycles = suspending.suspended(known, drift, declared.states[state.desired_state], asof)
             if cycles:
                 observed = [cycle.observation for cycle in cycles if cycle.observation is not None]
-                data = suspending.said(item.after, cycles, await self._out.records.causes(conn, observed))
-                case = after[item.after.key] = suspending.numbered(after[item.after.key])
-                found.append(_case_event(case, data, self._out.wall(), asof, drift))
+                data = suspending.said(state, cycles, await self._out.records.causes(conn, observed))
+                case = after[state.key] = suspending.numbered(after[state.key])
+                found.append((asof, _case_event(case, data, self._out.wall(), asof, drift)))
         return found
 
     async def _load(
@@ -375,21 +406,20 @@ class Differ:
     async def _events(
         self,
         conn: Connection,
-        decisions: Sequence[Decision],
+        decisions: Sequence[tuple[datetime, Decision]],
         views: Mapping[Ref, EntityView],
-        asof: datetime,
         causes: Mapping[Ref, Event],
-    ) -> list[NewEvent]:
-        said = [item for item in decisions if item.data is not None]
+    ) -> list[_Told]:
+        said = [(asof, item) for asof, item in decisions if item.data is not None]
         observed = {
             item.after.ref: origin.event_id
-            for item in said
+            for _, item in said
             if item.after.ref not in causes and (view := views.get(item.after.ref)) and (origin := view.origin)
         }
         found = await self._out.records.causes(conn, observed.values()) if observed else {}
         known = {**{ref: found[event_id] for ref, event_id in observed.items() if event_id in found}, **causes}
         time = self._out.wall()
-        return [_event(item, time, asof, known.get(item.after.ref)) for item in said]
+        return [_Told(asof, item, _event(item, time, asof, known.get(item.after.ref))) for asof, item in said]
 
     async def _append(self, conn: Connection, events: Sequence[NewEvent]) -> None:
         try:

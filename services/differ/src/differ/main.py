@@ -162,7 +162,7 @@ class _Duties:
             await stop.wait()
             return
         runtime = self._runtime
-        timers = WallTimers(runtime.pool, Timers(NAME), self._differ.fire, wall_now)
+        timers = WallTimers(runtime.pool, Timers(NAME), self._differ.fire_due, wall_now)
         await timers.run_until(stop)
 
     async def _realm(self, stop: asyncio.Event) -> str:

@@ -53,15 +53,26 @@ def earlier(day: date, period: Period, calendar: Calendar = WEEKDAYS) -> date:
 def later_instant(
     moment: datetime, period: Period, zone: ZoneInfo, calendar: Calendar = WEEKDAYS, strict: bool = True
 ) -> datetime:
-    """The instant at the same clock time `period` later in `zone`: days are calendar days, not 24 hours."""
+    """The instant at the same clock time `period` later in `zone`: days are calendar days, not 24 hours.
+
+    A clock time that the day skips is as much later as the clocks were put forward. One that it has twice is the
+    first; the second, where `moment` is in a second one, too.
+    """
     local = moment.astimezone(zone)
-    return datetime.combine(later(local.date(), period, calendar, strict), local.timetz()).astimezone(UTC)
+    return _at(later(local.date(), period, calendar, strict), local)
 
 
 def earlier_instant(moment: datetime, period: Period, zone: ZoneInfo, calendar: Calendar = WEEKDAYS) -> datetime:
-    """The instant at the same clock time `period` earlier in `zone`."""
+    """The instant at the same clock time `period` earlier in `zone`; skipped or there twice: as `later_instant`."""
     local = moment.astimezone(zone)
-    return datetime.combine(earlier(local.date(), period, calendar), local.timetz()).astimezone(UTC)
+    return _at(earlier(local.date(), period, calendar), local)
+
+
+def _at(day: date, local: datetime) -> datetime:
+    found = datetime.combine(day, local.timetz())
+    if found.fold and found.utcoffset() > found.replace(fold=0).utcoffset():  # type: ignore[operator] # a zone has both
+        found = found.replace(fold=0)  # the day skips it: a second one is no less late than a first
+    return found.astimezone(UTC)
 
 
 @lru_cache(maxsize=4096)  # most entities share a few days, and a zone's rules are slow to ask
@@ -71,5 +82,6 @@ def end_of(day: date, zone: ZoneInfo) -> datetime:
 
 
 def start_of(day: date, zone: ZoneInfo) -> datetime:
-    """The instant at which `day` begins in `zone`, in UTC."""
+    """The instant at which `day` begins in `zone`, in UTC: where it has no midnight, when the clocks are put forward;
+    where it has two, the first. A day that the zone skips begins and ends when the next one begins."""
     return datetime.combine(day, time(), zone).astimezone(UTC)

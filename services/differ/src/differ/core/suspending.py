@@ -15,12 +15,8 @@ from common.ids import case_id
 from differ.core.deciding import CaseState, Decision
 
 
-def drifting(decisions: Iterable[Decision]) -> list[Decision]:
-    """The decisions by which a rule is missed that was not before, in a case or after one."""
-    return [item for item in decisions if _drifts(item)]
-
-
-def _drifts(decision: Decision) -> bool:
+def drifts(decision: Decision) -> bool:
+    """Whether by this decision a rule is missed that was not before, in a case or after one."""
     if isinstance(decision.data, GapOpened):
         return decision.before.condition != "none"
     if not isinstance(decision.data, GapChanged):
