@@ -135,6 +135,11 @@ def test_an_attribute_means_its_column_and_any_other_name_a_column() -> None:
         ("done: state == 'checked'", "done: name == 'x'", "sensitive_proof", "spec.verification.proof"),
         ('"Check {state}"', '"Check {name}"', "sensitive_parameter", f"{STEP}.with.text"),
         ('why: "It is {state}."', 'why: "It is {name}."', "sensitive_text", f"{STEP}.why"),
+        ("  done: state", "  ignore: [{where: \"alias == 'Smith'\", because: He left.}]\n  done: state",
+         "sensitive_exemption", "spec.ignore[0].where"),
+        ("kind: ApprovalPolicy\n", "kind: AcceptedGap\nmetadata: {name: left}\nspec: {desiredState: files-checked, "
+         "where: \"name == 'Smith'\", rules: [timely], reason: He left., until: 2024-01-01}\n---\n"
+         "apiVersion: trueup/v1alpha1\nkind: ApprovalPolicy\n", "sensitive_exemption", "spec.where"),
         ("keeper: state", "keeper: name", "sensitive_owner", "spec.owners.keeper"),
         ("sensitive: [result]", "sensitive: [file]", "sensitive_relation", "spec.related.check"),
         ("sensitive: [result]", "sensitive: [made_on]", "sensitive_relation", "spec.related.check"),

@@ -162,10 +162,13 @@ class _Checker:
         if state is not None and not self.problems:
             types = self._all.entity_types
             choices.check(spec, types[spec.selector.entity], types, self._report)
+            hidden = sensitivity.sensitive_variables(types[spec.selector.entity], types)
             for index, item in enumerate(spec.ignore):
                 if item.entities:
                     self._names_none(types[spec.selector.entity], ("ignore", index, "entities"))
-            hidden = sensitivity.sensitive_variables(types[spec.selector.entity], types)
+                if item.where is not None:
+                    read = state.language.compile(item.where).reads
+                    sensitivity.check_exemption(read, hidden, ("ignore", index, "where"), self._report)
             sensitivity.check_desired_state(state, hidden, self._report)
 
     def _listed(self, names: tuple[str, ...], field: str) -> tuple[str, ...]:
@@ -250,8 +253,10 @@ class _Checker:
             self._names_none(entity_type, ("entity",))
         if spec.where is not None:
             scope = compiling.scope_with_relations(entity_type, self._all.entity_types)
+            hidden = sensitivity.sensitive_variables(entity_type, self._all.entity_types)
             try:
-                Language(scope, ZoneInfo("UTC")).compile(spec.where)
+                read = Language(scope, ZoneInfo("UTC")).compile(spec.where).reads
+                sensitivity.check_exemption(read, hidden, ("where",), self._report)
             except Wrong as fault:
                 self._report(("where",), fault)
 

@@ -108,6 +108,11 @@ def check_desired_state(state: CompiledDesiredState, hidden: frozenset[str], rep
             _refuse(_reads(step.why or "", state.language), hidden, (*path, "why"), "sensitive_text", report)
 
 
+def check_exemption(reads: Iterable[str], hidden: frozenset[str], path: Path, report: Report) -> None:
+    """Report a condition that says by what is sensitive which entities are left alone."""
+    _refuse(reads, hidden, path, "sensitive_exemption", report)
+
+
 def check_policy(spec: ApprovalPolicy, entity_type: EntityType, report: Report) -> None:
     """Report roles that would be routed by what is sensitive: tickets name them."""
     for role, attribute in spec.owners.items():
@@ -126,6 +131,7 @@ _WHY = {
     "sensitive_text": "the text is stored in the clear",
     "sensitive_date": "the deadline or the duration that it makes is stored in the clear, and tells the date",
     "sensitive_parameter": "parameters are stored, and given to another system, in the clear",
+    "sensitive_exemption": "who is left alone would be named by it, in the clear",
     "sensitive_owner": "the ticket names the role that it leads to",
 }
 
