@@ -53,7 +53,7 @@ def test_a_fix_that_is_undone_is_a_cycle_and_names_what_undid_it() -> None:
     assert (cycle.observation, cycle.attributes) == ("o-4", ["access"]), "owner is what it was"
     (told,) = named([cycle], {"o-4": event(9, "x", {"feed": "hr-sync"})})
     assert told.writer == "feed:hr-sync"
-    assert says([told]) == "open: mended 1 times and undone each time (access) by feed:hr-sync"
+    assert says([told]) == "open: mended once and undone again (access) by feed:hr-sync"
     assert named([cycle], {})[0].writer == NOBODY
 
 

@@ -138,4 +138,5 @@ def says(found: Sequence[Cycle]) -> str:
     writers = list(dict.fromkeys(cycle.writer for cycle in found))
     attributes = list(dict.fromkeys(name for cycle in found for name in cycle.attributes))
     what = f" ({', '.join(attributes)})" if attributes else ""
-    return f"{', '.join(rules)}: mended {len(found)} times and undone each time{what} by {' and '.join(writers)}"
+    often = "once and undone again" if len(found) == 1 else f"{len(found)} times and undone each time"
+    return f"{', '.join(rules)}: mended {often}{what} by {' and '.join(writers)}"
