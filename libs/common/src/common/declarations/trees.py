@@ -85,7 +85,7 @@ class _Tree:
 
     def _events(self) -> Iterator[Event]:
         try:
-            for event in YAML(typ="safe", pure=True).parse(self._text):
+            for event in YAML(typ="safe", pure=False).parse(self._text):
                 self._bounded(event)
                 yield event
         except MarkedYAMLError as error:
