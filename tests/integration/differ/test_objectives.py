@@ -58,14 +58,24 @@ async def test_an_objective_is_measured_from_its_baseline_to_its_target(replay: 
     assert open_.baseline is not None
     assert (asof, open_.baseline.at, open_.baseline.value) == (instant(START), instant(START), "4/1")
 
-    await closed(replay, "F-1", START + timedelta(hours=1))
+    await replay.deliver(await replay.observe("finding", finding("F-5")))
     await replay.measure()
-    assert (await said(replay, "none-open"))[-1][1].value == "4/1", "the same standing is not said twice a day"
+    begun = (await said(replay, "none-open"))[-1][1].baseline
+    assert begun is not None
+    assert (begun.value, begun.population) == ("5/1", 5), "a first day's import is one, however it is cut"
     await replay.deliver(await replay.clock_to(START + days(1)))
     asof, open_ = (await said(replay, "none-open"))[-1]
-    assert (asof, open_.value, open_.standing) == ("2023-07-03T04:00:00Z", "3/1", "on track")  # midnight in New York
-    await replay.deliver(await replay.clock_to(START + days(20)))
-    assert (await standings(replay, "none-open"))[-1] == "behind"  # a straight line has come to 2.6
+    assert (asof, open_.standing) == ("2023-07-03T04:00:00Z", "behind")  # midnight in New York: a straight line falls
+    await closed(replay, "F-1", START + days(1))
+    await replay.measure()
+    assert (await standings(replay, "none-open"))[-1] == "on track"
+    await closed(replay, "F-2", START + days(1))
+    await replay.measure()
+    _, open_ = (await said(replay, "none-open"))[-1]
+    assert open_.value == "4/1", "the same standing is not said twice a day"
+    assert open_.baseline == begun, "another day moves it no more"
+    await replay.deliver(await replay.clock_to(START + days(30)))
+    assert (await standings(replay, "none-open"))[-1] == "behind"  # a straight line has come to 2.5
 
 
 async def test_a_dated_target_is_missed_when_its_day_is_over(replay: DifferRealm) -> None:

@@ -88,7 +88,6 @@ async def test_a_total_over_http_is_judged_by_what_is_held_and_mended_by_late_ro
 
 async def test_numbers_on_the_topic_are_watched_from_when_the_source_is_declared(alone: ObserverRealm) -> None:
     await alone.post([numbered(3), numbered(7)])  # nobody asked for numbers yet
-    await quiescent(alone)
     for events in declared.events([declared.Page("Source", FEED, SOURCE)], wall_now()):
         await alone._put(events)
     await alone.publish(*(numbered(number) for number in (9, 12, 9)), partition=1)

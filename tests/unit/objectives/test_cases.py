@@ -125,14 +125,33 @@ def test_a_population_that_shrinks_never_closes_its_case(reworked: int, done: in
     realm = Realm()
     realm.look(numbered(rows), NOW)
     assert open_rules(realm)["left"] == "missed"
+    begun = realm.said["left"].data.baseline
     kept = dict(list(numbered(rows).items())[gone:])
     realm.look(kept, NOW + timedelta(hours=1))
     if len(kept) < len(rows):
         assert open_rules(realm)["left"] == "unknown"
+        assert realm.said["left"].data.baseline == begun, "those who are left are no beginning"
         assert not any(event.type == GapClosed.TYPE for event in realm.events)
     finished = {key: {**row, "closed": ago(0)} for key, row in numbered(rows).items()}
     realm.look(finished, NOW + timedelta(hours=2))
     assert "left" not in open_rules(realm), "all of it was done, and nobody left"
+
+
+@given(ROWS, st.lists(st.integers(0, 8), max_size=4))
+def test_how_a_first_import_is_cut_into_batches_does_not_move_a_baseline(
+    rows: list[dict[str, Slot]], cuts: list[int]
+) -> None:
+    whole, parted = Realm(), Realm()
+    whole.look(numbered(rows), NOW)
+    for cut in sorted(cuts):
+        parted.look(numbered(rows[:cut]), NOW)
+    parted.look(numbered(rows), NOW)
+    begun = {name: said.data.baseline for name, said in whole.said.items()}
+    assert {name: said.data.baseline for name, said in parted.said.items()} == begun
+    assert [parted.said[name].data.standing for name in begun] == [whole.said[name].data.standing for name in begun]
+    parted.look(numbered([row | {"closed": NOW} for row in rows]), NOW + timedelta(days=1))
+    for name, first in begun.items():
+        assert first is None or parted.said[name].data.baseline == first, "the next day moves it no more"
 
 
 @given(ROWS, st.integers(1, 40))

@@ -32,7 +32,7 @@ from observer.core.observations import Answer, Incoming
 from observer.core.rejections import Rejected, Rejection, rejection
 from observer.core.settling import Settled, Stored, answer, event_of, settle
 from observer.core.snapshots import Report, SnapshotRow
-from observer.core.sources import EntityRule, EntityRules, fold_rules, fold_sources
+from observer.core.sources import EntityRule, EntityRules, fold_gapless, fold_rules, fold_sources
 from observer.ports import Records
 
 Read = list[Message | Count | Rejected]
@@ -43,11 +43,12 @@ WARY = 5
 
 @dataclass(slots=True)
 class Known:
-    """What is remembered between batches: the active entity types and sources up to a position, the feeds that send
-    control totals, and the realm's clock."""
+    """What is remembered between batches: the active entity types and sources up to a position, where each feed was
+    declared gapless, the feeds that send control totals, and the realm's clock."""
 
     rules: dict[str, EntityRule] = field(default_factory=dict)
     sources: dict[str, Source] = field(default_factory=dict)
+    gapless: dict[str, int] = field(default_factory=dict)
     counted: set[str] = field(default_factory=set)
     position: int = -1
     clock: RealmClock | None = None
@@ -78,6 +79,7 @@ class Recorder:
         if fresh:
             rules = fold_rules(self.known.rules, (recorded.event for recorded in fresh))
             self.known.sources = fold_sources(self.known.sources, (recorded.event for recorded in fresh))
+            self.known.gapless = fold_gapless(self.known.gapless, ((one.position, one.event) for one in fresh))
             self.known.rules, self.known.position = rules, fresh[-1].position
         self.known.counted |= await self._records.counted(connection)
         self.known.clock = await self._records.clock(connection)

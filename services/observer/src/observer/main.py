@@ -50,7 +50,7 @@ async def compose(runtime: Runtime) -> Parts:
     )
 
     poller = Poller(watched_polls(settings.polls), recorder, context.transactions, wall_now)
-    judge, nudge = Judge(PostgresJudgements(runtime.ledger), lambda: recorder.known.sources, wall_now), Nudge()
+    judge, nudge = Judge(PostgresJudgements(runtime.ledger), lambda: recorder.known, wall_now), Nudge()
     recorder.news = nudge
 
     async def learn(connection: Connection, _recorded: Sequence[Recorded]) -> None:

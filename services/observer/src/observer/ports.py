@@ -105,8 +105,8 @@ class Judgements(Protocol):
         """The feeds whose numbers are watched, with the last number that was there before."""
         ...
 
-    async def number(self, connection: Connection, feed: str, head: int) -> int | None:
-        """Watch the numbers of a feed from after the position `head` on; the highest there was until then."""
+    async def number(self, connection: Connection, feed: str, since: int) -> int | None:
+        """Watch the numbers of a feed from after the position `since` on; the highest there was until then."""
         ...
 
     async def unnumber(self, connection: Connection, feeds: Sequence[str]) -> None:

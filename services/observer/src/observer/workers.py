@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from common.canonical import digest
 from common.clock import instant
@@ -19,14 +20,19 @@ from observer.ports import Judgements
 PAGE_POSITIONS = 20_000
 
 
-class Judge:
-    """Judges feeds by the ledger alone. `sources` gives the declared ones, by feed; `wall` is the wall clock."""
+class Declared(Protocol):
+    """What is declared of feeds: `gapless` says where in the ledger each was declared so."""
 
-    def __init__(
-        self, records: Judgements, sources: Callable[[], Mapping[str, Source]], wall: Callable[[], datetime]
-    ) -> None:
+    sources: dict[str, Source]
+    gapless: dict[str, int]
+
+
+class Judge:
+    """Judges feeds by the ledger alone. `known` gives what is declared of them; `wall` is the wall clock."""
+
+    def __init__(self, records: Judgements, known: Callable[[], Declared], wall: Callable[[], datetime]) -> None:
         self._records = records
-        self._sources = sources
+        self._known = known
         self._wall = wall
 
     async def judge(self, connection: Connection) -> int:
@@ -36,14 +42,14 @@ class Judge:
         began is taken into account.
         """
         until, head = await self._records.begin(connection)
-        gapless = {feed for feed, source in self._sources().items() if source.sequence == "gapless"}
+        gapless = dict(self._known().gapless)
         floors = await self._numberings(connection, gapless, until)
         totals = await self._records.totals(connection)
         said = await self._records.judgements(connection)
         if not (totals or gapless or said) and head == until:
             return 0
         for after in range(until, head, PAGE_POSITIONS):
-            feeds = gapless | {total.feed for total, _ in totals}
+            feeds = {*gapless, *(total.feed for total, _ in totals)}
             heard = await self._records.tail(connection, after, min(head, after + PAGE_POSITIONS), feeds)
             totals = recounted(with_new(totals, heard), heard)
             await self._count_numbers(connection, heard, floors)
@@ -68,7 +74,7 @@ class Judge:
         found: dict[str, list[Doubt]],
     ) -> list[tuple[Total, Held | None]]:
         """Judge one feed, and say which totals are still of use: the latest that are due, and those that will be."""
-        source = self._sources().get(feed)
+        source = self._known().sources.get(feed)
         late_by = source.late_by if source is not None else timedelta()
         latest = due((total for total, _ in totals), late_by, asof)
         counted: list[tuple[Total, Held]] = []
@@ -84,14 +90,20 @@ class Judge:
         found[feed] = judged(runs, floors.get(feed), counted, late_by, asof)
         return [*kept, *counted]
 
-    async def _numberings(self, connection: Connection, gapless: set[str], until: int) -> dict[str, int | None]:
-        """The feeds whose numbers are watched, those declared since and not those declared otherwise since."""
+    async def _numberings(
+        self, connection: Connection, gapless: Mapping[str, int], until: int
+    ) -> dict[str, int | None]:
+        """The feeds whose numbers are watched, those declared since and not those declared otherwise since. What a
+        feed said between its declaration and `until` is counted here: nobody watched it then."""
         floors = await self._records.numberings(connection)
-        if gone := sorted(floors.keys() - gapless):
+        if gone := sorted(floors.keys() - gapless.keys()):
             await self._records.unnumber(connection, gone)
         known = {feed: floor for feed, floor in floors.items() if feed in gapless}
-        for feed in sorted(gapless - floors.keys()):
-            known[feed] = await self._records.number(connection, feed, until)
+        for feed in sorted(gapless.keys() - floors.keys()):
+            known[feed] = await self._records.number(connection, feed, gapless[feed])
+            for after in range(gapless[feed], until, PAGE_POSITIONS):
+                heard = await self._records.tail(connection, after, min(until, after + PAGE_POSITIONS), {feed})
+                await self._count_numbers(connection, heard, {feed: known[feed]})
         return known
 
     async def _count_numbers(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
@@ -80,31 +80,44 @@ def measure(
     """What is to be said of an objective as of `asof`; None where nothing new is worth an event. `daily`: the
     auditor waits for what is measured anew, so that it is said once a day though nothing of it changed.
 
-    The first measure with a value, of no smaller a sample than is needed, is the baseline, until the objective itself
-    is declared otherwise.
+    The baseline is what is measured at the end of the first local day on which there is a value of a large enough
+    sample: how a first import is cut into batches decides nothing. It stays until the objective itself is declared
+    otherwise. A population that shrinks on that day is guarded by the most that it was.
     """
     known = before.data if before is not None and before.data.definition in definitions(state, objective) else None
     baseline = baseline_of(known.baseline) if known is not None and known.baseline is not None else None
     keyed = list(contributions)
     every = [one for _, one in keyed]
     result = measured(objective, every, asof, state.zone, baseline)
-    if baseline is None and result.measure.value is not None and result.measure.sample >= objective.spec.minimum:
-        baseline = Baseline(asof, result.measure.value, result.population)
+    if (baseline is None or _day(baseline.at, state) == _day(asof, state)) and not result.measure.shrunk:
+        baseline = _begun(objective, result, baseline, asof)
         result = measured(objective, every, asof, state.zone, baseline)
     data = _snapshot(state, objective, result, baseline)
     if known is None or before is None:
         return _with_keys(data, objective, keyed, asof, state.zone)
     if _stands(data) != _stands(known):
         return _with_keys(data, objective, keyed, asof, state.zone)
-    another_day = before.asof.astimezone(state.zone).date() < asof.astimezone(state.zone).date()
-    if not another_day:
+    if _day(asof, state) <= _day(before.asof, state):
         return None
     data = _with_keys(data, objective, keyed, asof, state.zone)
     return data if daily or data != known else None
 
 
+def _begun(objective: CompiledObjective, result: Result, known: Baseline | None, asof: datetime) -> Baseline | None:
+    """The baseline of its first day, as measured now; None while there is nothing to begin from."""
+    found = result.measure
+    if found.value is None or found.sample < objective.spec.minimum:
+        return None
+    return Baseline(asof, found.value, max(result.population, known.population if known is not None else 0))
+
+
+def _day(moment: datetime, state: CompiledDesiredState) -> date:
+    return moment.astimezone(state.zone).date()
+
+
 def _stands(data: ObjectiveSnapshot) -> tuple[object, ...]:
-    return (data.standing, data.version, data.objective, data.shrunk)
+    begun = data.baseline
+    return (data.standing, data.version, data.objective, data.shrunk, begun and (begun.value, begun.population))
 
 
 def _with_keys(

@@ -93,8 +93,8 @@ class PostgresJudgements:
     async def numberings(self, connection: Connection) -> dict[str, int | None]:
         return dict(await connection.fetch("SELECT feed, floor FROM observer.numberings"))
 
-    async def number(self, connection: Connection, feed: str, head: int) -> int | None:
-        floor: int | None = await connection.fetchval(_FLOOR, head, list(_ROWS), feed, timeout=COUNT_TIMEOUT_S)
+    async def number(self, connection: Connection, feed: str, since: int) -> int | None:
+        floor: int | None = await connection.fetchval(_FLOOR, since, list(_ROWS), feed, timeout=COUNT_TIMEOUT_S)
         await connection.execute("INSERT INTO observer.numberings VALUES ($1, $2)", feed, floor)
         return floor
 

@@ -58,6 +58,20 @@ def fold_sources(sources: Mapping[str, Source], events: Iterable[Event]) -> dict
     return folded
 
 
+def fold_gapless(since: Mapping[str, int], recorded: Iterable[tuple[int, Event]]) -> dict[str, int]:
+    """The feeds whose messages are numbered without gaps, and the position of the event that declared it, after these
+    events at their positions."""
+    folded = dict(since)
+    for position, event in recorded:
+        if event.type == DeclarationActivated.TYPE and event.data["kind"] == "Source":
+            feed = event.data["name"]
+            if Source.model_validate(event.data["spec"]).sequence == "gapless":
+                folded.setdefault(feed, position)
+            else:
+                folded.pop(feed, None)
+    return folded
+
+
 def _sensitive(spec: Mapping[str, Any]) -> frozenset[str]:
     columns = {name: attribute["from"] for name, attribute in spec["attributes"].items()}
     return sensitive_columns(spec.get("sensitive", ()), columns)
