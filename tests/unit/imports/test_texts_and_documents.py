@@ -41,6 +41,7 @@ def test_packed_text_is_read_as_it_is_unpacked(tmp_path: Path) -> None:
     assert read(path)[0] == [(2, {"reference": "A", "title": "two\nlines"}), (4, {"reference": "B", "title": "x"})]
 
 
+@pytest.mark.law
 def test_a_packed_bomb_is_refused_at_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "LARGEST_FILE_BYTES", 1_000_000)
     path = tmp_path / "a.csv.gz"

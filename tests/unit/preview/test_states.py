@@ -73,6 +73,7 @@ def test_keys_that_are_alike_in_the_table_of_bits_are_still_told_apart(
     assert len(held.faults) == 10
 
 
+@pytest.mark.law
 def test_what_is_no_text_is_refused_wherever_in_the_file(tmp_path: Path) -> None:
     path = tmp_path / "things.csv"
     path.write_bytes(b"id,state\n" + b"a,b\n" * 50_000 + b"\xff,c\n")

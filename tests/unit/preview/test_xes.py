@@ -134,6 +134,7 @@ def test_what_is_packed_wrongly_or_without_end_is_refused(tmp_path: Path, monkey
         read(written(tmp_path, log(*[trace("7", event("A"))] * 2_000), "a.xes.gz"))
 
 
+@pytest.mark.law
 def test_memory_holds_one_trace_whatever_the_size_of_the_log(tmp_path: Path) -> None:
     def peak(cases: int) -> int:
         path = written(tmp_path, log(*(trace(str(n), *[event("A")] * 20) for n in range(cases))), "a.xes.gz")

@@ -50,6 +50,7 @@ def test_deflated_by_another_program_is_the_same() -> None:
     assert archives.read(packed(*FILES.items())) == FILES
 
 
+@pytest.mark.law
 def test_a_flipped_byte_is_refused_or_changes_no_content() -> None:
     for raw in (archives.write(FILES), packed(*FILES.items())):
         for at in range(len(raw)):

@@ -40,6 +40,7 @@ def test_any_entries_in_any_order_are_proven(size: int, data: st.DataObject) -> 
         folding.check(log.proof(index, data.draw(st.sampled_from([None, None, b"x"]))), index, log.records[index])
 
 
+@pytest.mark.law
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 21])
 def test_every_flipped_character_of_every_proof_is_refused_after_its_neighbour(size: int) -> None:
     log = Log(size)

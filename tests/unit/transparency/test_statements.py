@@ -36,6 +36,7 @@ def test_it_is_opened_again() -> None:
     assert (opened.predicate, set(opened.subjects), opened.signer.service) == ({"case": "c/1"}, {"a", "b"}, "auditor")
 
 
+@pytest.mark.law
 def test_every_flipped_byte_is_refused() -> None:
     for at in range(len(RAW)):
         for bit in (0x01, 0x20):

@@ -158,6 +158,7 @@ def test_proofs_from_three_levels_of_tiles_verify(large: dict[Tile, bytes], data
     merkle.verify_consistency(old, merkle.root_of(tree, old), size, root, consistency)
 
 
+@pytest.mark.law
 def test_the_root_from_tiles_is_that_of_the_growing_head(large: dict[Tile, bytes]) -> None:
     head = Frontier().append([merkle.leaf_hash(b"%d" % number) for number in range(LARGE)])
     assert merkle.frontier_of(TiledTree(Tiles(large), LARGE), LARGE) == head

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
+from functools import lru_cache
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -35,6 +36,8 @@ CLOCK: dict[str, ValueType] = {"today": "date", "now": "moment"}
 
 MOST_ANSWERS = 2_048
 """Of how many different values the answers of one condition are kept."""
+MOST_PROGRAMS = 1_024
+"""How many conditions over the same variables are kept compiled."""
 _CEL_TYPES = {
     "text": cel.Type.STRING,
     "yes/no": cel.Type.BOOL,
@@ -105,13 +108,20 @@ class Bound:
     activation: Any
 
 
+@lru_cache(maxsize=64)
+def _environment(scope: tuple[tuple[str, ValueType], ...]) -> tuple[Any, dict[str, Any]]:
+    """The runtime's environment for these variables, and what was compiled in it, by its text: a page is checked,
+    then compiled, and one policy is compiled for each of its cases."""
+    return cel.NewEnv(variables={name: _CEL_TYPES[kind] for name, kind in scope}), {}
+
+
 class Language:
     """Compiles conditions over one scope and decides them. Compiling is done once; deciding is cheap."""
 
     def __init__(self, scope: Scope, zone: ZoneInfo, with_clock: bool = True) -> None:
         self.scope: Scope = {**scope, **CLOCK} if with_clock else dict(scope)
         self.zone = zone
-        self._env = cel.NewEnv(variables={name: _CEL_TYPES[kind] for name, kind in self.scope.items()})
+        self._env, self._programs = _environment(tuple(sorted(self.scope.items())))
 
     def compile(self, source: str, done: Condition | None = None, may_ask_known: bool = False) -> Condition:
         """The condition that `source` says. `done` is what the word `done` stands for, where it may be used.
@@ -135,15 +145,24 @@ class Language:
                 raise Wrong("known_not_here", "done is known(x), which stands alone.", "Use it after expect: alone.")
             return Condition(source, done.reads, done.known, done.program)
         text, reads = self._checked(source, done)
-        try:
-            program = self._env.compile(text)
-        except Exception as error:  # the runtime raises RuntimeError and others: all mean that it does not compile
-            raise _human(str(error), source) from error
+        program = self._program(text, source)
         if program.return_type() != cel.Type.BOOL:
             raise Wrong(
                 "not_a_condition", f"{source!r} is neither true nor false.", f"Compare it: {source} == 'open'."
             )
         return Condition(source, reads, program=program)
+
+    def _program(self, text: str, source: str) -> Any:
+        if (known := self._programs.get(text)) is not None:
+            return known
+        try:
+            program = self._env.compile(text)
+        except Exception as error:  # the runtime raises RuntimeError and others: all mean that it does not compile
+            raise _human(str(error), source) from error
+        if len(self._programs) >= MOST_PROGRAMS:
+            self._programs.clear()
+        self._programs[text] = program
+        return program
 
     def bind(self, slots: Mapping[str, Slot], only: tuple[str, ...] | None = None) -> Bound:
         """Bind one entity's values; Unknown ones stay unbound. `only` limits the work to the variables needed."""
