@@ -129,8 +129,9 @@ class EntityStore:
                 for ref in await self._snapshots.record(conn, report):
                     _later(changed, ref, report.recorded)
         if self._links.wanted:
-            rows: dict[Ref, links.Row] = {ref: best[ref].row for ref in changed if ref in best}
-            rows |= await self._case_rows(conn, [ref for ref in changed if ref in best], catalogue)
+            linking = [ref for ref in changed if ref in best and ref[0] in self._links.wanted]
+            rows: dict[Ref, links.Row] = {ref: best[ref].row for ref in linking}
+            rows |= await self._case_rows(conn, linking, catalogue)
             for ref, parents in (await self._links.follow(conn, list(changed), rows)).items():
                 for parent in parents:
                     _later(changed, parent, changed[ref])
