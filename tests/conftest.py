@@ -11,6 +11,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,6 +27,29 @@ if TYPE_CHECKING:  # imported where they are used: most of what reads this file 
 os.environ.pop("COLUMNS", None)  # what is printed is as wide as a test says, not as the terminal it runs in
 
 gc.disable()  # until all is imported
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--half", type=int, choices=(1, 2), help="only this half of the test files, by their size")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Two processes that share nothing import half as much as two that are told what to run (`make test-unit`)."""
+    half = config.getoption("half")
+    if half is None or not collection_path.match("test_*.py"):
+        return None
+    return True if _halves(config.rootpath / "tests" / "unit")[collection_path] != half else None
+
+
+@cache
+def _halves(folder: Path) -> dict[Path, int]:
+    """Which half each file belongs to: the next largest goes to the smaller one."""
+    sizes = {path: path.stat().st_size for path in folder.rglob("test_*.py")}
+    filled, found = {1: 0, 2: 0}, {}
+    for path in sorted(sizes, key=lambda path: (-sizes[path], path)):
+        found[path] = min(filled, key=lambda half: filled[half])
+        filled[found[path]] += sizes[path]
+    return found
 
 
 def pytest_configure(config: pytest.Config) -> None:
