@@ -161,9 +161,7 @@ class EntityStore:
         """Write the observations that are newer than what is stored; says which were."""
         if not items:
             return []
-        rows = await conn.fetch(
-            staging.observe(self._tables, _GIVEN), *zip(*map(_columns, items), strict=True)
-        )
+        rows = await conn.fetch(staging.observe(self._tables, _GIVEN), *zip(*map(_columns, items), strict=True))
         return [(row[0], row[1]) for row in rows]
 
     async def _see(self, conn: Connection, items: Sequence[tuple[Ref, str, object]]) -> list[Ref]:
