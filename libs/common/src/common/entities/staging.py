@@ -19,8 +19,8 @@ from common.entities.sources import SourceState
 from common.events.observer import EntityObserved
 from common.ledger import Connection, Recorded
 
-# What is written again is the text that was read: nothing in it is of another type, there twice, escaped, or an instant
-# that is read otherwise elsewhere (an hour 24). What is no instant or whole number at all stops the statement.
+# What is written again is the text that was read: nothing in it is of another type, there twice, escaped, or an
+# instant that is read otherwise elsewhere (an hour 24). What is no instant or whole number stops the statement.
 _PLAIN = """
     x.data::text = '{"entity_type":"' || y.entity_type || '","feed":"' || y.feed || '","key":"' || y.key
         || coalesce('","origin":"' || y.origin, '') || '","row":' || y.row
