@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import re
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,7 +26,9 @@ from common.ledger import Connection, Ledger, Recorded
 from common.ledger.progress import progress
 
 SHADOW = "rebuilt_"
-BATCH = 4_000
+BATCH = 8_000
+SLOTS = 3
+"""Stretches of `BATCH` events under way at once: one is folded, the others are read, each by a connection."""
 LISTED = 1_000
 """Differences that are listed; the others are counted."""
 _TRIES = 40
@@ -56,10 +60,25 @@ class Projection(Protocol):
         """Take the turn that the service's handlers take, in the caller's transaction."""
         ...
 
-    async def fold(self, conn: Connection, batch: Sequence[Recorded]) -> None:
-        """Take `batch` (ledger order) into the tables whose names begin with `SHADOW`, in the caller's transaction.
+    async def begin(self, conn: Connection, slots: int) -> None:
+        """The tables whose names begin with `SHADOW` are there and empty; up to `slots` stretches are staged at
+        once. What is made for that is gone after `end`, and after the next `begin` of a rebuild that was killed."""
+        ...
 
-        Idempotent. The service's handlers write the live tables by the same code.
+    async def end(self, conn: Connection) -> None:
+        """Nothing more is staged."""
+        ...
+
+    async def stage(self, conn: Connection, slot: int, after: int, until: int) -> list[Recorded]:
+        """Read the events after `after` and up to `until`. What the database can keep by itself waits in `slot`; the
+        rest is returned, in ledger order: `fold` gets both, in another connection's transaction."""
+        ...
+
+    async def fold(self, conn: Connection, batch: Sequence[Recorded], slot: int | None = None) -> None:
+        """Take `batch` (ledger order), and what waits in `slot`, into the tables whose names begin with `SHADOW`, in
+        the caller's transaction.
+
+        Idempotent. The service's handlers write the live tables by the same rules.
         """
         ...
 
@@ -106,44 +125,46 @@ async def rebuild(
     `database_refused`, and the code of whatever keeps an event from being folded; the live tables are then as they
     were.
     """
-    conn, reader = await _connected(url), await _connected(url)
-    gc.disable()  # a batch is tens of thousands of objects without cycles: looking for some takes half of the time
-    try:
-        ledger = Ledger(conn)
-        return await _Rebuild(conn, reader, ledger, projection(ledger), tell).run(swap)
-    except (Permanent, Transient) as error:
-        what = "The live tables are as they were. trueup ledger fsck says whether the ledger is sound."
-        raise Refused(error.reason_code, f"The ledger can't be folded: {error.message}", what) from error
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        what = "The live tables are as they were. See to what it says and run it again."
-        raise Refused("database_refused", f"The rebuild was broken off: {error}", what) from error
-    finally:
-        gc.enable()
-        conn.terminate()
-        reader.terminate()
+    async with AsyncExitStack() as stack:
+        conn, *readers = [await _connected(url, stack) for _ in range(1 + SLOTS)]
+        gc.disable()  # a batch is thousands of objects without cycles: looking for some takes half of the time
+        stack.callback(gc.enable)
+        try:
+            ledger = Ledger(conn)
+            return await _Rebuild(conn, readers, ledger, projection(ledger), tell).run(swap)
+        except (Permanent, Transient) as error:
+            what = "The live tables are as they were. trueup ledger fsck says whether the ledger is sound."
+            raise Refused(error.reason_code, f"The ledger can't be folded: {error.message}", what) from error
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            what = "The live tables are as they were. See to what it says and run it again."
+            raise Refused("database_refused", f"The rebuild was broken off: {error}", what) from error
 
 
-async def _connected(url: str) -> Connection:
+async def _connected(url: str, stack: AsyncExitStack) -> Connection:
+    # What is lost with the server is folded anew.
+    settings = {"application_name": "rebuild", "synchronous_commit": "off"}
     try:
-        return await asyncpg.connect(url, server_settings={"application_name": "rebuild"})
+        conn: Connection = await asyncpg.connect(url, server_settings=settings)
     except (OSError, asyncpg.PostgresError) as error:
         what = "Start it, or check address and password."
         raise Refused("database_unreachable", f"The database does not answer: {error}", what) from error
+    stack.callback(conn.terminate)
+    return conn
 
 
 class _Rebuild:
-    """`reader` reads ahead, outside the transactions of `conn`."""
+    """`readers` read ahead, outside the transactions of `conn`."""
 
     def __init__(
         self,
         conn: Connection,
-        reader: Connection,
+        readers: Sequence[Connection],
         ledger: Ledger,
         projection: Projection,
         tell: Callable[[int, int], None],
     ) -> None:
         self._conn = conn
-        self._reader = reader
+        self._readers = readers
         self._ledger = ledger
         self._projection = projection
         self._tell = tell
@@ -155,7 +176,6 @@ class _Rebuild:
             "SELECT pg_try_advisory_lock(hashtext('trueup rebuild'), hashtext($1))", schema
         ):
             raise Refused("rebuild_running", f"Another rebuild of the {schema} is running.", "Let it end.")
-        await self._conn.execute("SET synchronous_commit TO off")  # what is lost with the server is folded anew
         await self._create()
         await self._fold_all(await self._ledger.head(self._conn))
         failpoint("projections.folded")
@@ -168,6 +188,7 @@ class _Rebuild:
                 self._position = before  # what was folded since is undone with the transaction
                 await asyncio.sleep(_PAUSE_S)
         await self._drop()
+        await self._projection.end(self._conn)
         raise Refused(
             "not_at_rest",
             f"The {schema} has not handled all that is in the ledger, so its tables can't be compared with it.",
@@ -189,39 +210,40 @@ class _Rebuild:
         await self._drop()
         for table in self._projection.tables:
             await self._conn.execute(f"CREATE TABLE {self._shadow(table)} (LIKE {self._live(table)} INCLUDING ALL)")
+        await self._projection.begin(self._conn, SLOTS)
 
     async def _fold_all(self, head: int) -> None:
-        """Fold up to `head` at least. While the database takes in one batch, the next is read."""
-        ahead = asyncio.create_task(self._read(self._reader, -1))
+        """Fold up to `head`. While the database takes in one stretch, the next are read."""
+        starts = range(-1, head, BATCH)
+        ahead: deque[asyncio.Task[list[Recorded]]] = deque()
         try:
-            while self._position < head and (batch := await ahead):
-                ahead = asyncio.create_task(self._read(self._reader, batch[-1].position))
+            for number, after in enumerate(starts):
+                for coming in range(number + len(ahead), min(number + SLOTS, len(starts))):
+                    ahead.append(asyncio.create_task(self._stage(coming % SLOTS, starts[coming], head)))
+                batch = await ahead.popleft()
                 async with self._conn.transaction():
-                    await self._fold(batch)
+                    await self._projection.fold(self._conn, batch, number % SLOTS)
+                self._position = min(after + BATCH, head)
                 self._tell(self._position, head)
         finally:
-            ahead.cancel()
-            await asyncio.gather(ahead, return_exceptions=True)
+            for task in ahead:
+                task.cancel()
+            await asyncio.gather(*ahead, return_exceptions=True)
 
-    async def _read(self, conn: Connection, position: int) -> list[Recorded]:
-        batch = await self._ledger.read_after(conn, position, BATCH)
-        for recorded in batch:
-            recorded.content  # noqa: B018 - it is read and kept now, while the database is at work
-        return batch
-
-    async def _fold(self, batch: Sequence[Recorded]) -> None:
-        await self._projection.fold(self._conn, batch)
-        self._position = batch[-1].position
+    async def _stage(self, slot: int, after: int, head: int) -> list[Recorded]:
+        return _read(await self._projection.stage(self._readers[slot], slot, after, min(after + BATCH, head)))
 
     async def _finish(self, swap: bool) -> Rebuilt:
         await self._conn.execute("SET LOCAL synchronous_commit TO on")
         await self._projection.turn(self._conn)
         live = ", ".join(self._live(table) for table in self._projection.tables)
         await self._conn.execute(f"LOCK TABLE {live} IN ACCESS EXCLUSIVE MODE")
-        while batch := await self._read(self._conn, self._position):
-            await self._fold(batch)
+        while batch := _read(await self._ledger.read_after(self._conn, self._position, BATCH)):
+            await self._projection.fold(self._conn, batch)
+            self._position = batch[-1].position
         await self._expect_rest()
         await self._projection.level(self._conn, self._position)
+        await self._projection.end(self._conn)
         rows: dict[str, int] = {}
         counts: dict[str, int] = {}
         differences: list[Difference] = []
@@ -297,6 +319,12 @@ class _Rebuild:
             table,
         )
         return {_INDEX.sub("INDEX ON ", definition): name for name, definition in rows}
+
+
+def _read(batch: list[Recorded]) -> list[Recorded]:
+    for recorded in batch:
+        recorded.content  # noqa: B018 - it is read and kept now, while the database is at work
+    return batch
 
 
 def _row(alias: str, table: Table) -> str:

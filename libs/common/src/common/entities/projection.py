@@ -29,21 +29,35 @@ class EntityTables:
         self._ledger = ledger
         self._live, self._rebuilt = EntityStore(schema), EntityStore(schema, prefix=SHADOW)
         self._behind = behind
-        self._until: int | None = None
+        self._until = -1
+        self._slots = 0
+
+    async def begin(self, conn: Connection, slots: int) -> None:
+        """See `Projection.begin`."""
+        await self._rebuilt.begin(conn)
+        await self._rebuilt.staging.create(conn, slots)
+        self._slots = slots
+        self._until = await self._live.reached(conn)
+
+    async def end(self, conn: Connection) -> None:
+        """See `Projection.end`."""
+        await self._rebuilt.staging.drop(conn, self._slots)
 
     async def turn(self, conn: Connection) -> None:
         """See `Projection.turn`."""
         await self._live.lock(conn)
 
-    async def fold(self, conn: Connection, batch: Sequence[Recorded]) -> None:
+    async def stage(self, conn: Connection, slot: int, after: int, until: int) -> list[Recorded]:
+        """See `Projection.stage`."""
+        staged = min(until, self._until) if self._behind else until
+        return await self._rebuilt.staging.stage(conn, slot, after, until, staged)
+
+    async def fold(self, conn: Connection, batch: Sequence[Recorded], slot: int | None) -> None:
         """See `Projection.fold`."""
-        if self._until is None:
-            await self._rebuilt.begin(conn)
-            self._until = await self._live.reached(conn)
         if self._behind:
             batch = [recorded for recorded in batch if recorded.position <= self._until]
-        if batch:
-            await self._rebuilt.fill(conn, batch, await self.current.catalogue(conn))
+        if batch or slot is not None:
+            await self._rebuilt.fill(conn, batch, await self.current.catalogue(conn), slot)
 
     async def level(self, conn: Connection, position: int) -> None:
         """See `Projection.level`. The links of both become those of today's declarations."""
@@ -53,4 +67,3 @@ class EntityTables:
             await self._rebuilt.catch_up(conn, self._ledger, catalogue, since=self._until, until=reached)
         await self._live.apply(conn, [], catalogue)
         await self._rebuilt.apply(conn, [], catalogue)
-        await self._rebuilt.filled(conn)

@@ -17,7 +17,7 @@ from common.declarations.catalogue import Catalogue
 from common.declarations.evaluation import EntityView
 from common.declarations.reading import Opener
 from common.declarations.relations import Candidate, targets, with_relations
-from common.entities import case_events, links, snapshots, sources
+from common.entities import case_events, links, snapshots, sources, staging
 from common.entities.rows import (
     NEVER,
     NO_SEQUENCE,
@@ -42,17 +42,6 @@ _ROW = (
     "e.entity_type, e.key, e.row, e.feed, e.source_time, e.event_id, e.position, e.as_of, c.as_of AS missing, "
     "e.withdrawn"
 )
-_OBSERVE = """
-    INSERT INTO {tables}entities AS e
-        (entity_type, key, row, feed, source_time, sequence, event_id, position, as_of, withdrawn)
-    SELECT t, k, r, f, at, s, i, p, at, r IS NULL FROM {source}
-    ON CONFLICT (entity_type, key) DO UPDATE SET
-        row = excluded.row, feed = excluded.feed, source_time = excluded.source_time,
-        sequence = excluded.sequence, event_id = excluded.event_id, position = excluded.position,
-        as_of = greatest(e.as_of, excluded.as_of), withdrawn = excluded.withdrawn
-    WHERE (excluded.source_time, excluded.sequence, excluded.event_id) > (e.source_time, e.sequence, e.event_id)
-    RETURNING e.entity_type, e.key
-"""
 _GIVEN = (
     "unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[], $7::text[], "
     "$8::bigint[]) AS u (t, k, r, f, at, s, i, p)"
@@ -77,6 +66,7 @@ class EntityStore:
         self._snapshots = snapshots.Snapshots(self._tables)
         self._events = case_events.CaseEvents(self._tables)
         self._sources = sources.Sources(self._tables)
+        self.staging = staging.Staging(self._tables)
 
     async def lock(self, conn: Connection) -> None:
         """Take this store's turn until the transaction ends. `apply` does so itself; so must whoever decides from
@@ -88,14 +78,6 @@ class EntityStore:
         await conn.execute(
             f"INSERT INTO {self._tables}entity_progress DEFAULT VALUES ON CONFLICT DO NOTHING"  # noqa: S608
         )
-        await conn.execute(
-            f"CREATE UNLOGGED TABLE IF NOT EXISTS {self._tables}observed (t text, k text, r text, f text, "
-            "at timestamptz, s bigint, i text, p bigint)"
-        )
-
-    async def filled(self, conn: Connection) -> None:
-        """Nothing more is to be filled in."""
-        await conn.execute(f"DROP TABLE {self._tables}observed")
 
     async def apply(
         self, conn: Connection, recorded: Sequence[Recorded], catalogue: Catalogue
@@ -137,21 +119,31 @@ class EntityStore:
                     _later(changed, parent, changed[ref])
         return {ref: changed[ref] for ref in sorted(changed)}
 
-    async def fill(self, conn: Connection, recorded: Sequence[Recorded], catalogue: Catalogue) -> None:
-        """As `apply`, for many events at once and without saying what has changed. Leaves nothing behind but what
-        `apply` would."""
+    async def fill(
+        self, conn: Connection, recorded: Sequence[Recorded], catalogue: Catalogue, slot: int | None = None
+    ) -> None:
+        """As `apply`, for many events at once and without saying what has changed: for `recorded`, and for the
+        observations that wait in `slot` of `staging`."""
         observations, others = _told_apart(recorded)
         await self.lock(conn)
         await self._relink(conn, catalogue)
+        linked = list(self._links.wanted)
+        rows: dict[Ref, links.Row] = {}
+        cases: set[Ref] = set()
+        if slot is not None:
+            cases.update(await self.staging.events(conn, slot, list(catalogue.logs), linked))
+            rows |= await self.staging.newest(conn, slot, linked)
+            await self._sources.follow(conn, await self.staging.heard(conn, slot))
         best = newest(observations)
-        events = await self._events.add(conn, observations, catalogue.logs)
-        taken = await self._copy_in(conn, [best[ref] for ref in sorted(best)])
-        cases = {*taken, *(item.ref for item in events if item.ref[0] in self._links.wanted)}
-        rows = {ref: best[ref].row for ref in taken} | await self._case_rows(conn, cases, catalogue)
-        await self._links.write(conn, rows)
+        cases.update(item.ref for item in await self._events.add(conn, observations, catalogue.logs))
+        taken = await self._observe(conn, [best[ref] for ref in sorted(best)])
+        rows |= {ref: best[ref].row for ref in taken if ref[0] in self._links.wanted}
+        named = [ref for ref in {*rows, *cases} if ref[0] in self._links.wanted]
+        await self._links.write(conn, rows | await self._case_rows(conn, named, catalogue))
         reports = [report for report in map(read_report, others) if report is not None]
-        seen = seen_as_of(reports)
-        await self._see(conn, [(ref, seen[ref].feed, seen[ref].as_of) for ref in sorted(seen)])
+        if reports:
+            seen = seen_as_of(reports)
+            await self._see(conn, [(ref, seen[ref].feed, seen[ref].as_of) for ref in sorted(seen)])
         for report in reports:
             await self._snapshots.record(conn, report)
         await self._sources.follow(conn, sources.heard_in(observations, others))
@@ -159,21 +151,6 @@ class EntityStore:
     async def sources(self, conn: Connection) -> dict[str, SourceState]:
         """What is known of each feed that ever said anything."""
         return await self._sources.read(conn)
-
-    async def _copy_in(self, conn: Connection, items: Sequence[Observation]) -> list[Ref]:
-        """`_observe` by COPY; says which were newer of those that name others."""
-        if not items:
-            return []
-        waiting = f"{self._tables}observed"
-        await conn.execute(f"TRUNCATE {waiting}")
-        schema, _, name = waiting.partition(".")
-        await conn.copy_records_to_table(name, schema_name=schema, records=map(_columns, items))
-        taken = await conn.fetch(
-            f"WITH taken AS ({_OBSERVE.format(tables=self._tables, source=waiting)}) "  # noqa: S608
-            "SELECT entity_type, key FROM taken WHERE entity_type = ANY ($1::text[])",
-            list(self._links.wanted),
-        )
-        return [(row[0], row[1]) for row in taken]
 
     async def _case_rows(self, conn: Connection, refs: Iterable[Ref], catalogue: Catalogue) -> dict[Ref, links.Row]:
         """Of the cases among `refs` what all of their events come to; None for those that are withdrawn."""
@@ -184,9 +161,7 @@ class EntityStore:
         """Write the observations that are newer than what is stored; says which were."""
         if not items:
             return []
-        rows = await conn.fetch(
-            _OBSERVE.format(tables=self._tables, source=_GIVEN), *zip(*map(_columns, items), strict=True)
-        )
+        rows = await conn.fetch(staging.observe(self._tables, _GIVEN), *zip(*map(_columns, items), strict=True))
         return [(row[0], row[1]) for row in rows]
 
     async def _see(self, conn: Connection, items: Sequence[tuple[Ref, str, object]]) -> list[Ref]:
@@ -401,7 +376,7 @@ def _told_apart(recorded: Iterable[Recorded]) -> tuple[list[Observation], list[R
 
 
 def _columns(item: Observation) -> tuple[object, ...]:
-    """What `_OBSERVE` takes."""
+    """What `staging.observe` takes."""
     ref, feed, row, order, recorded = item
     return *ref, None if row is None else orjson.dumps(row).decode(), feed, *order, recorded.position
 

@@ -292,8 +292,10 @@ class Ledger:
         """
         return _recorded(
             await source.fetch(
-                "SELECT position, event FROM ledger.events "
-                'WHERE stream >= $1 AND stream < $2 COLLATE "C" AND position > $3 ORDER BY position LIMIT $4',
+                # A query of its own, or a planner without statistics walks all positions for those few.
+                "WITH found AS MATERIALIZED (SELECT position, event FROM ledger.events "
+                'WHERE stream >= $1 AND stream < $2 COLLATE "C" AND position > $3) '
+                "SELECT position, event FROM found ORDER BY position LIMIT $4",
                 category_prefix,
                 category_prefix[:-1] + chr(ord(category_prefix[-1]) + 1),
                 after,

@@ -41,10 +41,11 @@ class Lists:
     def __init__(self, ledger: Ledger) -> None:
         self._entities = EntityTables(self.schema, ledger, behind=True)
         self._lines = PostgresLines(SHADOW)
+        self.begin, self.stage, self.end = self._entities.begin, self._entities.stage, self._entities.end
         self.turn, self.level = self._entities.turn, self._entities.level
 
-    async def fold(self, conn: Connection, batch: Sequence[Recorded]) -> None:
-        await self._entities.fold(conn, batch)
+    async def fold(self, conn: Connection, batch: Sequence[Recorded], slot: int | None = None) -> None:
+        await self._entities.fold(conn, batch, slot)
         others = (recorded.event for recorded in batch if recorded.content[0] not in _OBSERVED)
         cases = sorted({event.caseid for event in others if event.caseid is not None})
         if not cases:

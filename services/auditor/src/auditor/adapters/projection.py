@@ -26,6 +26,7 @@ class CaseLines:
     def __init__(self, ledger: Ledger) -> None:
         self._entities = EntityTables(self.schema, ledger, behind=True)
         self._cases = CaseTable(SHADOW)
+        self.begin, self.stage, self.end = self._entities.begin, self._entities.stage, self._entities.end
         self.level = self._entities.level
 
     async def turn(self, conn: Connection) -> None:
@@ -33,8 +34,8 @@ class CaseLines:
         out."""
         await self._entities.turn(conn)
 
-    async def fold(self, conn: Connection, batch: Sequence[Recorded]) -> None:
-        await self._entities.fold(conn, batch)
+    async def fold(self, conn: Connection, batch: Sequence[Recorded], slot: int | None = None) -> None:
+        await self._entities.fold(conn, batch, slot)
         others = (recorded.event for recorded in batch if recorded.content[0] not in _OBSERVED)
         cases = {event.caseid for event in others if event.caseid is not None}
         lines = []

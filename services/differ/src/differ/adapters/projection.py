@@ -39,10 +39,11 @@ class Known:
         self._records = LedgerRecords(ledger)
         self._entities = EntityTables(self.schema, ledger, behind=False)
         self._cases = CaseTable(SHADOW)
+        self.begin, self.stage, self.end = self._entities.begin, self._entities.stage, self._entities.end
         self.turn, self.level = self._entities.turn, self._entities.level
 
-    async def fold(self, conn: Connection, batch: Sequence[Recorded]) -> None:
-        await self._entities.fold(conn, batch)
+    async def fold(self, conn: Connection, batch: Sequence[Recorded], slot: int | None = None) -> None:
+        await self._entities.fold(conn, batch, slot)
         keys = {key: None for recorded in batch if (key := _case(recorded)) is not None}
         await self._cases.save(conn, await self._records.folded(conn, {key: ("", key[1]) for key in keys}))
 

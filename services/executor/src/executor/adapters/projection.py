@@ -21,10 +21,11 @@ class Known:
     def __init__(self, ledger: Ledger) -> None:
         self._entities = EntityTables(self.schema, ledger, behind=True)
         self._actions = ActionTable(SHADOW)
+        self.begin, self.stage, self.end = self._entities.begin, self._entities.stage, self._entities.end
         self.turn, self.level = self._entities.turn, self._entities.level
 
-    async def fold(self, conn: Connection, batch: Sequence[Recorded]) -> None:
-        await self._entities.fold(conn, batch)
+    async def fold(self, conn: Connection, batch: Sequence[Recorded], slot: int | None = None) -> None:
+        await self._entities.fold(conn, batch, slot)
         said = [item.event for item in batch if item.content[0] in TYPES]
         if said:
             zone = ZoneInfo((await self._entities.current.clock(conn)).timezone)

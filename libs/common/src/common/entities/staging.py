@@ -1,0 +1,148 @@
+"""Observations that the database takes out of the ledger itself, for a store that is filled (a rebuild).
+
+Most events of a ledger are observations, and of an observation a store needs the key, the row and the order. Those
+whose data is written as services write it (RFC 8785, no escapes but in the row) never come here: what is put together
+again of what was read is the same text, so that nothing in it is of another type, or there twice. All others, and all
+other events, are read as ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import orjson
+
+from common.entities.rows import NO_SEQUENCE, Ref
+from common.entities.sources import SourceState
+from common.events.observer import EntityObserved
+from common.ledger import Connection, Recorded
+
+# What is written again is the text that was read: nothing in it is of another type, there twice, escaped, or an
+# instant that is read otherwise elsewhere (an hour 24). What is no instant or whole number stops the statement.
+_PLAIN = """
+    x.data::text = '{"entity_type":"' || y.entity_type || '","feed":"' || y.feed || '","key":"' || y.key
+        || coalesce('","origin":"' || y.origin, '') || '","row":' || y.row
+        || coalesce(',"sequence":' || y.sequence::bigint, '') || coalesce(',"simulated":' || y.simulated, '')
+        || ',"source_time":"' || replace(replace(y.source_time::timestamptz::text, ' ', 'T'), '+00', 'Z')
+        || '","upstream_id":"' || y.upstream_id || '"}'
+    AND left(y.row, 1) = '{'
+"""
+# A row that is JSON here and none there: one with a number beyond a double. The ledger takes no half characters.
+_READABLE = r"""
+    y.row COLLATE "C" !~ '[\[,:\s]-?[0-9][0-9.]*[eE]'
+    AND (octet_length(y.row) < 300
+         OR strpos(translate(y.row, '123456789', '000000000'), repeat('0', 250)) = 0)
+"""
+
+
+def observe(tables: str, source: str) -> str:
+    """The statement that writes the observations of `source` (t, k, r, f, at, s, i, p; each entity once) that are
+    newer than what `entities` holds, and says which were."""
+    return f"""
+        INSERT INTO {tables}entities AS e
+            (entity_type, key, row, feed, source_time, sequence, event_id, position, as_of, withdrawn)
+        SELECT t, k, r, f, at, s, i, p, at, r IS NULL FROM {source}
+        ON CONFLICT (entity_type, key) DO UPDATE SET
+            row = excluded.row, feed = excluded.feed, source_time = excluded.source_time,
+            sequence = excluded.sequence, event_id = excluded.event_id, position = excluded.position,
+            as_of = greatest(e.as_of, excluded.as_of), withdrawn = excluded.withdrawn
+        WHERE (excluded.source_time, excluded.sequence, excluded.event_id)
+              > (e.source_time, e.sequence, e.event_id)
+        RETURNING e.entity_type, e.key"""  # noqa: S608
+
+
+def _stage(table: str) -> str:
+    return f"""
+        INSERT INTO {table} (t, k, r, f, at, s, i, p)
+        SELECT y.entity_type, y.key, y.row, y.feed, y.source_time::timestamptz,
+               coalesce(y.sequence::bigint, {NO_SEQUENCE}), x.id, x.position
+        FROM (SELECT e.position, e.id, e.event::json -> 'data' AS data FROM ledger.events e
+              WHERE e.position > $1 AND e.position <= $2 AND e.type = '{EntityObserved.TYPE}' OFFSET 0) x
+        CROSS JOIN LATERAL json_to_record(x.data) AS y (
+            entity_type text, feed text, key text, origin text, row text, sequence text, simulated text,
+            source_time text, upstream_id text)
+        WHERE {_PLAIN} AND {_READABLE}
+    """  # noqa: S608
+
+
+def _others(table: str) -> str:
+    return (
+        "SELECT position, event FROM ledger.events WHERE position > $1 AND position <= $2 "  # noqa: S608
+        f"AND (type <> '{EntityObserved.TYPE}' OR position <= $3 AND position NOT IN (SELECT p FROM {table})) "
+        "ORDER BY position"
+    )
+
+
+class Staging:
+    """The tables `observed_<slot>` of one store, each for one stretch of the ledger at a time."""
+
+    def __init__(self, tables: str) -> None:
+        """`tables`: schema, a dot, and what the tables' names begin with."""
+        self._tables = tables
+
+    def table(self, slot: int) -> str:
+        return f"{self._tables}observed_{slot}"
+
+    async def create(self, conn: Connection, slots: int) -> None:
+        for slot in range(slots):
+            await conn.execute(f"DROP TABLE IF EXISTS {self.table(slot)}")
+            await conn.execute(
+                f'CREATE UNLOGGED TABLE {self.table(slot)} (t text COLLATE "C" NOT NULL, '
+                'k text COLLATE "C" NOT NULL, r text NOT NULL, f text NOT NULL, at timestamptz NOT NULL, '
+                's bigint NOT NULL, i text COLLATE "C" NOT NULL, p bigint NOT NULL)'
+            )
+
+    async def drop(self, conn: Connection, slots: int) -> None:
+        for slot in range(slots):
+            await conn.execute(f"DROP TABLE IF EXISTS {self.table(slot)}")
+
+    async def stage(self, conn: Connection, slot: int, after: int, until: int, observed: int) -> list[Recorded]:
+        """Put what is plain of the observations after `after` and up to `observed` into `slot`, instead of what was
+        in it; returns the others, and all other events up to `until`, in ledger order. Waits for who reads the slot
+        in a transaction."""
+        table = self.table(slot)
+        try:
+            async with conn.transaction():
+                await conn.execute(f"TRUNCATE {table}")
+                await conn.execute(_stage(table), after, observed)
+        except asyncpg.DataError:  # something is wrong with one of them: they are read one by one, which says what
+            await conn.execute(f"TRUNCATE {table}")
+        rows = await conn.fetch(_others(table), after, until, observed)
+        return [Recorded(position, None, event.encode()) for position, event in rows]
+
+    async def events(self, conn: Connection, slot: int, logs: Sequence[str], linked: Sequence[str]) -> list[Ref]:
+        """Take those of `slot` that are events of cases into `entity_events`; returns the cases of types `linked`
+        that have a new one."""
+        if not logs:
+            return []
+        rows = await conn.fetch(
+            f"WITH new AS (INSERT INTO {self._tables}entity_events "  # noqa: S608
+            "(entity_type, key, event_id, source_time, sequence, row) "
+            f"SELECT t, k, i, at, s, r FROM {self.table(slot)} WHERE t = ANY ($1::text[]) ORDER BY t, k, i "
+            "ON CONFLICT DO NOTHING RETURNING entity_type, key) "
+            "SELECT DISTINCT entity_type, key FROM new WHERE entity_type = ANY ($2::text[])",
+            logs,
+            linked,
+        )
+        return [(row[0], row[1]) for row in rows]
+
+    async def newest(self, conn: Connection, slot: int, linked: Sequence[str]) -> dict[Ref, dict[str, Any]]:
+        """Take the newest of each entity in `slot` into `entities`; returns the rows of types `linked` that were
+        newer than what was there."""
+        newest = (
+            f"(SELECT DISTINCT ON (t, k) * FROM {self.table(slot)} "  # noqa: S608
+            "ORDER BY t, k, at DESC, s DESC, i DESC) u"
+        )
+        rows = await conn.fetch(
+            f"WITH taken AS ({observe(self._tables, newest)}, e.row) "  # noqa: S608
+            "SELECT entity_type, key, row FROM taken WHERE entity_type = ANY ($1::text[])",
+            linked,
+        )
+        return {(row[0], row[1]): orjson.loads(row[2]) for row in rows}
+
+    async def heard(self, conn: Connection, slot: int) -> dict[str, SourceState]:
+        """The feeds that are heard in `slot`, and when last."""
+        rows = await conn.fetch(f"SELECT f, max(at) FROM {self.table(slot)} GROUP BY f ORDER BY f")  # noqa: S608
+        return {row[0]: SourceState(row[0], row[1]) for row in rows}
