@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from cli.demo import cast
 from cli.stack import development
 from cli.stack.errors import StackError
+from cli.stack.services import config_environment
 from common.directory import Directory
 from transparency.notes import SigningKey
 from transparency.policies import Policy
@@ -33,6 +35,13 @@ def test_what_exists_is_never_touched(tmp_path: Path) -> None:
         (tmp_path / name).write_text("mine")
     development.provide(tmp_path, "r")
     assert {path.read_text() for path in tmp_path.iterdir()} == {"mine"}
+
+
+def test_a_demo_can_be_told_of_databases_while_it_runs_too(tmp_path: Path) -> None:
+    (tmp_path / "targets.json").write_text("mine")
+    cast.secrets_of(tmp_path, "r")
+    assert config_environment("observer", tmp_path)["TRUEUP_POLLS"] == str(tmp_path / "polls.json")
+    assert (tmp_path / "targets.json").read_text() == "mine"
 
 
 def test_the_folder_of_another_realm_is_refused(tmp_path: Path) -> None:

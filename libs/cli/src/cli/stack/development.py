@@ -29,9 +29,7 @@ def provide(config: Path, realm: str) -> None:
     feeds = config / "feeds.json"
     if not feeds.exists():
         feeds.write_text("{}\n", "utf-8")
-    for secret in (TARGETS, POLLS):
-        if not (config / secret).exists():
-            write_private(config / secret, "{}\n")
+    provide_addresses(config)
     directory = config / "directory.json"
     if not directory.exists():
         content = {"realm": realm, "people": [], "agents": []}
@@ -47,6 +45,13 @@ def provide(config: Path, realm: str) -> None:
             f"{config.parent} is the folder of realm {known['realm']}, not of {realm}.",
             f"Start it as it is: --realm {known['realm']}. Or give the new one a folder of its own: --data FOLDER",
         )
+
+
+def provide_addresses(config: Path) -> None:
+    """Empty files of addresses, where they are missing: a service is told of a file that is there when it starts."""
+    for secret in (TARGETS, POLLS):
+        if not (config / secret).exists():
+            write_private(config / secret, "{}\n")
 
 
 def provide_log(config: Path, realm: str) -> None:
