@@ -2,8 +2,8 @@
 
     python3 deploy/docker/secrets.py CONFIG_FOLDER
 
-CONFIG_FOLDER has directory.json, feeds.json, issuer.key, log.key, log.policy and targets.json (`trueup up` makes them
-in the folder `config` of its data; CONTRIBUTING.md says more), and the services' own keys
+CONFIG_FOLDER has directory.json, feeds.json, issuer.key, log.key, log.policy, polls.json and targets.json (`trueup
+up` makes them in the folder `config` of its data; CONTRIBUTING.md says more), and the services' own keys
 (`trueup keys make --config CONFIG_FOLDER --realm demo`).
 Writes `.env` beside docker-compose.yml, and passwords and copies of those files to `.trueup/compose`, owned by the
 user the containers run as: you, or an unprivileged id when you are root. Makes `.trueup/keys`, where the observer
@@ -27,8 +27,8 @@ COMPOSE = ROOT / ".trueup" / "compose"
 UNPRIVILEGED = 10001
 SIGNING = tuple(f"signing-{name}.key" for name in ("planner", "approver", "executor", "auditor"))
 CONFIG = (
-    "directory.json", "feeds.json", "issuer.key", "log.key", "log.policy", "targets.json", "service-keys.json",
-    *SIGNING,
+    "directory.json", "feeds.json", "issuer.key", "log.key", "log.policy", "polls.json", "targets.json",
+    "service-keys.json", *SIGNING,
 )  # fmt: skip
 
 

@@ -55,14 +55,15 @@ async def test_each_service_gets_its_own_role_and_what_concerns_it(
     make_stack: StackFactory, stand_ins: dict[str, str]
 ) -> None:
     stack = make_stack(environment=stand_ins, start=False)
-    for name in ("directory.json", "feeds.json", "issuer.key", "log.key", "log.policy", "targets.json"):
+    for name in ("directory.json", "feeds.json", "issuer.key", "log.key", "log.policy", "polls.json", "targets.json"):
         (stack.config / name).write_text("{}")
     stack.start()
     given = {service: told(stack, service) for service in SERVICES}
     assert {service for service in SERVICES if "TRUEUP_ISSUER_KEY" in given[service]} == {"approver", "auditor"}
     assert {service for service in SERVICES if "TRUEUP_TARGETS" in given[service]} == {"executor"}
     assert {service for service in SERVICES if "TRUEUP_LOG_KEY" in given[service]} == {"auditor"}
-    assert {service for service in SERVICES if "TRUEUP_FEEDS" in given[service]} == {"observer"}
+    for variable in ("TRUEUP_FEEDS", "TRUEUP_POLLS"):
+        assert {service for service in SERVICES if variable in given[service]} == {"observer"}
     for service in SERVICES:
         connection = await asyncpg.connect(given[service]["TRUEUP_DATABASE_URL"])
         try:

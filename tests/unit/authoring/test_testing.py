@@ -147,3 +147,44 @@ def test_a_place_without_tests_is_told(tmp_path: Path) -> None:
 def test_tests_are_no_declarations(folder: Path) -> None:
     tried(folder)
     assert run("validate", folder).exit_code == 0
+
+
+EVENTS = """\
+declarations: {page}
+tests:
+  - name: Slow
+    at: 2012-02-10
+    given: {{kyc-file: [], application: {rows}}}
+    expect: {{cases: {{slow: {{missed: [three-days, moving]}}}}}}
+"""
+HAPPENED = (("A_SUBMITTED", "2012-02-06T10:00:00+01:00"), ("A_ACCEPTED", "2012-02-06T10:05:00+01:00"))
+
+
+def of_events(folder: Path, rows: str) -> Any:
+    page = EXAMPLES / "onboarding" / "onboarding.yaml"
+    (folder / "a.test.yaml").write_text(EVENTS.format(page=page, rows=rows), "utf-8")
+    return run("test", folder)
+
+
+def test_rows_of_a_log_are_events_of_cases_written_out_or_in_a_file(tmp_path: Path) -> None:
+    written = ", ".join(f'{{case: slow, activity: {what}, time: "{at}"}}' for what, at in HAPPENED)
+    told = of_events(tmp_path, f"[{written}]")
+    assert (told.exit_code, told.output) == (0, "ok    Slow\n1 test: all as expected.\n")
+    lines = ["case,activity,time", *(f"slow,{what},{at}" for what, at in HAPPENED)]
+    (tmp_path / "log.csv").write_text("\n".join(lines) + "\n")
+    assert of_events(tmp_path, "log.csv").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        "{case: slow, activity: A_SUBMITTED}",
+        "{case: slow, activity: A_SUBMITTED, time: 2012-02-06}",
+        '{case: slow, time: "2012-02-06T10:00:00+01:00"}',
+        '{activity: A_SUBMITTED, time: "2012-02-06T10:00:00+01:00"}',
+    ],
+)
+def test_an_event_that_can_not_be_placed_is_refused(tmp_path: Path, event: str) -> None:
+    told = of_events(tmp_path, f"[{event}]")
+    assert told.exit_code == 1
+    assert "no case, no activity, or no time with its zone" in " ".join(told.output.split())

@@ -146,6 +146,53 @@ def test_a_base_that_history_no_longer_has_counts_for_nothing(merges: Merges) ->
     assert [one.email for one in realm.origins[0].authors] == ["ann@example.org"]
 
 
+def forced(merges: Merges, commit: str) -> None:
+    """`git push --force`: the branch stands elsewhere."""
+    merges.repo.refs[Ref(b"refs/heads/main")] = ObjectID(commit.encode())
+
+
+def test_who_wrote_what_a_forced_push_takes_out_counts_and_who_wrote_what_is_back_too(merges: Merges) -> None:
+    realm = Realm()
+    first = merges.commit(ANN, {"a.yaml": system("ledger")})
+    second = merges.commit(BOB, {"a.yaml": system("ledger", "Bob's books.")})
+    merges.commit("Eve <eve@example.org>", {"README.md": "Not a declaration."})
+    realm.documents = active(system("ledger", "Bob's books."), commit=second)
+    forced(merges, first)
+    found = courier(realm, merges)
+    assert found.said == "proposed"
+    assert [one.email for one in realm.origins[0].authors] == ["ann@example.org", "bob@example.org"]
+    assert f"{second[:12]}, from which it came, is not in its history" in found.proposal["comment"]
+
+
+def test_what_was_renamed_in_what_a_forced_push_takes_out_has_all_its_authors(merges: Merges) -> None:
+    realm, eve = Realm(), "Eve <eve@example.org>"
+    first = merges.commit(ANN, {"a.yaml": system("ledger")})
+    merges.commit(BOB, {"a.yaml": None, "b.yaml": system("ledger")})
+    active_at = merges.commit(eve, {"b.yaml": system("ledger", "Eve's books.")})
+    realm.documents = active(system("ledger", "Eve's books."), commit=active_at)
+    forced(merges, merges.write({"a.yaml": system("ledger", "Other.")}, "Mallory <mallory@example.org>", [first]))
+    courier(realm, merges)
+    assert [one.email.partition("@")[0] for one in realm.origins[0].authors] == ["ann", "bob", "eve", "mallory"]
+
+
+def test_what_nobody_touched_since_has_the_authors_of_all_its_commits(merges: Merges) -> None:
+    """What is active came from another folder, so that these files are as old as they are."""
+    realm = Realm()
+    merges.commit(ANN, {"new/a.yaml": system("ledger", "Ann's books.")})
+    tip = merges.commit(BOB, {"old/a.yaml": system("ledger")})
+    realm.documents = active(system("ledger"), commit=tip)
+    courier(realm, merges, "new")
+    assert [one.email for one in realm.origins[0].authors] == ["ann@example.org"]
+
+
+def test_history_that_only_went_on_is_not_called_rewritten(merges: Merges) -> None:
+    realm = Realm()
+    first = merges.commit(ANN, {"a.yaml": system("ledger")})
+    realm.documents = active(system("ledger"), commit=first)
+    merges.commit(BOB, {"a.yaml": system("ledger", "Other.")})
+    assert "history" not in courier(realm, merges).proposal["comment"]
+
+
 def test_what_waits_is_not_proposed_again(merges: Merges) -> None:
     from common.proposals import set_digest  # noqa: PLC0415 - one test needs it
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,43 @@ def test_a_line_without_end_is_refused_within_bounds(tmp_path: Path) -> None:
     assert reason(path) == "too_large"
     path = tmp_path / "a.csv"
     path.write_bytes(b'reference\n"' + b"x" * (sources.LARGEST_ROW_BYTES + 10))
-    assert reason(path) == "bad_csv"
+    assert reason(path) == "too_large"
+
+
+BOMBS = {
+    "a line without end": b"A," * 8_000_000,
+    "a header without end": b"",
+    "a row of many quoted lines": b'A,"' + (b"x" * 999 + b"\n") * 16_000,
+    "a row of many quoted cells": (b'"' + b"x" * 99 + b'\n",') * 160_000,
+}
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.jsonl.gz"])
+@pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
+def test_a_packed_row_without_end_is_refused_before_it_is_held(tmp_path: Path, name: str, bomb: bytes) -> None:
+    path = tmp_path / name
+    first = b"reference,title\n" if bomb else b"reference" * 1_800_000
+    content = first + bomb if name == "a.csv.gz" else (first + bomb).replace(b"\n", b" ")
+    path.write_bytes(gzip.compress(content, 1))
+    del content
+    tracemalloc.start()
+    try:
+        assert reason(path) == "too_large"
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * sources.LARGEST_ROW_BYTES
+
+
+def test_the_bound_is_of_one_row_and_the_row_that_breaks_it_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    large = "x" * (sources.LARGEST_ROW_BYTES // 2)
+    path.write_text("reference,title\n" + f'A,"{large}\n"\n' * 3)
+    assert [place for place, _ in read(path)[0]] == [2, 4, 6]
+    path.write_text(f'reference,title\nA,x\nB,"{large}\n{large}"\n')
+    with pytest.raises(Refused, match=r"a\.csv:3: ") as refused:
+        read(path)
+    assert refused.value.reason_code == "too_large"
 
 
 def test_the_key_is_looked_for_where_a_format_has_its_columns(tmp_path: Path) -> None:

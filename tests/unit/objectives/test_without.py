@@ -12,7 +12,14 @@ from common.declarations.checks import check
 from common.declarations.computing import Happened
 from common.declarations.evaluation import EntityView, Origin, evaluate
 from common.declarations.loader import load
+from common.events import Origin as From
+from common.events import new_event
+from common.events.differ import ProcessTrace
 from common.objectives.contributing import Contribution, contribution, measured
+from common.objectives.population import Stood
+from differ.core import population
+from differ.core.deciding import CaseState
+from differ.core.measuring import measure
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -102,6 +109,46 @@ def seconds(asof: int, *events: tuple[int, str]) -> tuple[float, bool] | None:
 )
 def test_what_lies_between_does_not_count(events: list[tuple[int, str]], expected: int) -> None:
     assert seconds(300, *events) == (expected, False)
+
+
+def evidence(asof: int, *cases: tuple[tuple[int, str], ...]) -> ProcessTrace | None:
+    """The trace in the gap of these cases, in days since START."""
+    state, now = QUICK.compiled("quick"), START + timedelta(days=asof)
+    views = {}
+    for key, events in enumerate(cases):
+        happened = [
+            Happened(START + timedelta(days=at), n, str(n), {"what": what}) for n, (at, what) in enumerate(events)
+        ]
+        reading = QUICK.readers["application"].read_case(happened)
+        views["application", str(key)] = EntityView("application", str(key), reading.values, Origin("s", "e"))
+    (ours,) = state.objectives
+    parts = {
+        ours.name: [
+            (ref[1], part)
+            for ref, view in views.items()
+            if (part := contribution(ours, state, evaluate(state, view, now))) is not None
+        ]
+    }
+    data = measure(state, ours, parts[ours.name], None, now)
+    assert data is not None
+    event = new_event(data, "objective/quick/ours", From(source="differ", actor="d", time=now, asof=now), "1")
+    case = CaseState("quick", population.ref_of(state))
+    found = population.finding(state, {ours.name: Stood(data, event)}, case, now)
+    worst = population.worst(state, found, parts, now)
+    (rule,) = population.with_evidence(state, found, worst, views, now).stated
+    assert rule.measured is not None
+    return rule.measured.trace
+
+
+def test_the_trace_says_whose_move_it_is_and_how_often_it_went_back() -> None:
+    asked = ((0, "open"), (5, "ask"), (6, "answer"), (7, "ask"))
+    answered = ((0, "open"), (2, "ask"), (3, "answer"))
+    trace = evidence(30, asked, answered)
+    assert trace is not None
+    assert [(loop.step, loop.entities, loop.times) for loop in trace.loops] == [("waiting", 1, 1)]
+    assert {(wait.after, wait.whose, wait.longest_s) for wait in trace.waits} == {
+        ("opened", "theirs", 30 * 86_400), ("opened", "ours", 30 * 86_400),
+    }  # fmt: skip
 
 
 def test_a_running_clock_that_stands_still_gets_no_older() -> None:

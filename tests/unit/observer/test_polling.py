@@ -8,21 +8,23 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from common import polls
 from common.errors import Refused
+from common.polls import Poll
 from hypothesis import given
 from hypothesis import strategies as st
 from observer.core import polling
-from observer.core.polling import Kept, Poll, Position, Seen
+from observer.core.polling import Kept, Position, Seen
 
 POLL = Poll("tracker", "finding", ("public", "findings"), "changed", "id")
 TYPES = {"id": "text", "title": "text", "changed": "timestamptz"}
-KEPT = Kept(polling.definition(POLL, TYPES), 1, Position("2023-07-01 00:00:00+00", "A"), 7)
+KEPT = Kept(polls.definition(POLL, TYPES), 1, Position("2023-07-01 00:00:00+00", "A"), 7)
 AT = datetime(2023, 7, 1, tzinfo=UTC)
 
 
 @given(st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), min_size=1))
 def test_a_name_is_quoted_whatever_it_holds(name: str) -> None:
-    written = polling.quoted(name)
+    written = polls.quoted(name)
     assert re.fullmatch(r'"(?:[^"]|"")+"', written, re.DOTALL)
     assert written[1:-1].replace('""', '"') == name
 
@@ -72,7 +74,7 @@ CHANGED = [
 
 @pytest.mark.parametrize(("types", "told"), CHANGED)
 def test_a_changed_table_is_refused_until_accepted_and_the_position_stays(types: dict[str, str], told: str) -> None:
-    now = polling.definition(POLL, types)
+    now = polls.definition(POLL, types)
     with pytest.raises(Refused, match=told) as caught:
         polling.accepted(POLL, now, KEPT)
     assert caught.value.reason_code == "schema_changed"
@@ -92,5 +94,5 @@ UNFIT = [
 @pytest.mark.parametrize(("types", "code"), UNFIT)
 def test_a_table_that_can_not_be_polled_so_is_refused(types: dict[str, str], code: str) -> None:
     with pytest.raises(Refused) as caught:
-        polling.definition(POLL, types)
+        polls.definition(POLL, types)
     assert caught.value.reason_code == code

@@ -91,7 +91,7 @@ def test_only_the_executor_is_given_targets_and_only_the_observer_feeds(compose:
         for secret in compose["secrets"]
     }
     assert holders["targets"] == {"executor"}
-    assert holders["feeds"] == {"observer"}
+    assert holders["feeds"] == holders["polls"] == {"observer"}
     assert holders["passwords"] == {"prepare"}
     assert {secret: who for secret, who in holders.items() if secret.startswith("signing-")} == {
         f"signing-{name}": {name} for name in SIGNERS

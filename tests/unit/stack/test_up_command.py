@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 from cli.demo import example
+from cli.demo.scene import EXAMPLES
 from cli.main import app
 from cli.observe import feeds
+from cli.people import doubts
 from cli.stack import operations, state, ticketing
 from cli.stack.commands import EXIT_NOT_READY
 from cli.stack.operations import StackStatus
 from cli.stack.state import ProcessState, StackState
+from common.declarations.loader import load
 from common.directory import Directory
 from typer.testing import CliRunner
 
@@ -79,6 +82,31 @@ def test_who_interrupts_is_told_what_still_runs(monkeypatch: pytest.MonkeyPatch,
     assert result.exit_code == 130
     words = f"trueup down --data {folder}" if left else "Nothing is left running"
     assert words in result.stderr.replace("\n", " ")
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir()))
+def test_every_example_can_be_played(monkeypatch: pytest.MonkeyPatch, folder: Path, name: str) -> None:
+    """Who and what its declarations name is there: roles, feeds, and the system that statements act on."""
+    monkeypatch.delenv("TRUEUP_CONFIG_HOME", raising=False)
+    monkeypatch.setattr(ticketing, "provide", lambda *_: "postgresql://x")
+    (file,) = [path for path in (EXAMPLES / name).glob("*.yaml") if ".test." not in path.name]
+    specs = [(item.kind, item.spec) for item in load(file.read_text("utf-8"), file.name).documents]
+    wanted = example.named(name)
+    stack: Any = Fake(folder)
+    wanted.equip(stack)
+    directory = Directory.read(folder / "config" / "directory.json")
+    held = {role for person in directory.people.values() for role in person.roles}
+    held |= {role.partition("/")[0] for role in held}
+    assert held >= doubts.roles(specs) | {"declaration-author", "declaration-approver"}
+    sources = {spec["source"] for kind, spec in specs if kind == "EntityType"}
+    assert set(wanted.feeds) == sources
+    acted_on = {spec["system"] for kind, spec in specs if kind == "ActionType" and "sql" in spec}
+    path = folder / "config" / "targets.json"
+    assert set(json.loads(path.read_text()) if path.exists() else {}) == acted_on
+    author = next(person for person in directory.people.values() if f"--person {person.id} " in wanted.next)
+    assert "declaration-author" in author.roles and str(file.relative_to(EXAMPLES.parent)) in wanted.next
+    assert ("clock-keeper" in held) is wanted.time[0].startswith("replay:")
+    assert f" {name}" in CliRunner().invoke(app, ["up", "--help"], env={"COLUMNS": "300"}).stdout
 
 
 class Fake:

@@ -31,6 +31,8 @@ from cli.shown import check_proposal, differs, previewed
 
 TIMEOUT_S = 30.0
 ADVANCE_TIMEOUT_S = 90.0
+DECIDE_TIMEOUT_S = 180.0
+"""A decision catches up with all that was observed since the last one; the first of a realm, with everything."""
 PAGE = 200
 JSONObject = dict[str, Any]
 
@@ -324,7 +326,7 @@ class Client:
     def _decided(self, path: str, decision: Decision, **extra: Any) -> JSONObject:
         signature = sign(decision, read_key(self._key_path))
         body = {**extra, "decision": decision.model_dump(mode="json", exclude_none=True), "signature": signature}
-        return self._call("POST", path, json=body)
+        return self._call("POST", path, json=body, timeout=DECIDE_TIMEOUT_S)
 
     def _signed_in(self) -> Session:
         if self.session is None:

@@ -50,6 +50,7 @@ COMMANDS: dict[str, Entry] = {
     "proposals": Entry("cli.people.lists", "proposals", "What was proposed, and whether it counts.", OFFLINE),
     "activate": Entry("cli.people.declaring", "activate", "Bring somebody else's proposal into force.", OFFLINE),
     "feeds": Entry("cli.observe.feeds", "app", "Which systems may report to a realm on this machine.", RUN),
+    "polls": Entry("cli.observe.polls", "app", "Tables of databases that a realm on this machine polls.", RUN),
     "targets": Entry("cli.stack.targets", "app", "Where sql actions of a realm on this machine act.", RUN),
     "observe": Entry(
         "cli.observe.commands", "observe", "Report the rows of a file (CSV, JSONL, XLSX, OSCAL).", OFFLINE

@@ -34,6 +34,7 @@ from approver.api.context import Context
 from approver.api.routers import MAX_BODY_BYTES, routers
 from approver.core import clocks
 from approver.core.drafting import NAME
+from approver.core.watched import differences
 from approver.desk import Desk
 from approver.handlers import CASE_TOPICS, CHUNK, Handlers
 from approver.ports import Believed
@@ -86,12 +87,18 @@ async def compose(runtime: Runtime) -> Parts:
         routers=routers(context),
         setup=lambda app: harden(app, MAX_BODY_BYTES),
         gather_s=GATHER_S,
-        notes=lambda: suspended(runtime.pool),
+        notes=lambda: notes(runtime.pool, transactions, desk),
     )
 
 
+async def notes(pool: Any, transactions: Transactions, desk: Desk) -> list[str]:
+    """For `trueup status`: what waits for somebody's eye although the service is ready."""
+    situation = await transactions.run(desk.look)
+    return [*await suspended(pool), *differences(situation.declarations)]
+
+
 async def suspended(pool: Any) -> list[str]:
-    """For `trueup status`: that cases are suspended, and until somebody looks nothing happens in them."""
+    """That cases are suspended, and until somebody looks nothing happens in them."""
     cases = [row[0] for row in await pool.fetch(_SUSPENDED)]
     if not cases:
         return []

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from common.clock import parse_instant
 from common.declarations.catalogue import Catalogue
+from common.declarations.computing import Happened
 from common.declarations.problems import Path as Place
 from common.declarations.problems import Problem, did_you_mean
 from common.errors import Refused
@@ -18,8 +20,9 @@ from cli.authoring import expected, trying
 from cli.authoring.expected import Rows, Trial, Written
 from cli.authoring.trying import Difference
 from cli.imports.source import Source
-from cli.preview import commands, states
+from cli.preview import commands, logs, states
 from cli.preview.commands import TEST_SUFFIX as SUFFIX
+from cli.preview.logs import Columns
 from cli.preview.preview import Preview, previews
 from cli.preview.states import State, StateRow
 from cli.preview.wording import BAD, FAINT, GOOD, STRONG, clean, counted, line
@@ -135,24 +138,51 @@ def _given(written: Written, at: int, catalogue: Catalogue) -> dict[str, State]:
 
 
 def _state(written: Written, name: str, rows: Rows, catalogue: Catalogue, place: Place) -> State:
-    state, reader = State(name), catalogue.readers[name]
+    state, reader, spec = State(name), catalogue.readers[name], catalogue.entity_types[name]
     for file in rows.files:
         if not (written.path.parent / file).is_file():
             raise _wrong(written, place, f"There is no file {file} beside this one.", "Check the path.")
-        states.read(state, Source(written.path.parent / file), reader, catalogue.entity_types[name])
+        if spec.events is not None:
+            logs.read_log(state, written.path.parent / file, spec)
+        else:
+            states.read(state, Source(written.path.parent / file), reader, spec)
+    log = None if spec.events is None else logs.columns_of(spec)
+    columns = [*reader.columns, *((log.activity, log.at) if log is not None else ())]
     for index, cells in enumerate(rows.written):
         row: dict[str, Any] = {**written.model.rows.get(name, {}), **cells}
         here: Place = (*place, index)
-        unknown = [column for column in row if column not in reader.columns]
+        unknown = [column for column in row if column not in columns]
         if unknown:
-            hint = did_you_mean(unknown[0], reader.columns)
+            hint = did_you_mean(unknown[0], columns)
             raise _wrong(written, (*here, unknown[0]), f"No attribute of {name} is read from {unknown[0]!r}.", hint)
         key = reader.key(row)
+        if log is not None:
+            _happened(written, state, log, (row, key), here)
+            continue
         if key is None or key in state.rows:
             told = f"This row has no {reader.key_column}, the key." if key is None else f"{key} is there twice."
             raise _wrong(written, here, told, f"Write {{{reader.key_column}: ..., ...}}, each key once.")
         state.rows[key] = StateRow(key, row, written.path.name, written.places.line(here))
     return state
+
+
+def _happened(
+    written: Written, state: State, log: Columns, event: tuple[dict[str, Any], str | None], here: Place
+) -> None:
+    """Take in one written event of a case: of one time, in the order in which they are written."""
+    row, key = event
+    line = written.places.line(here)
+    try:
+        at = parse_instant(str(row.get(log.at, "")))
+    except ValueError:
+        at = None
+    if key is None or at is None or row.get(log.activity) in (None, ""):
+        told = "This event has no case, no activity, or no time with its zone."
+        hint = f'Write {{{log.key}: ..., {log.activity}: ..., {log.at}: "2012-02-06T10:00:00+01:00"}}.'
+        raise _wrong(written, here, told, hint)
+    events = state.cases.setdefault(key, [])
+    events.append(Happened(at, len(events), f"{written.path.name}:{line}, {here[-1]}", row))  # two may share a line
+    state.rows.setdefault(key, StateRow(key, {}, written.path.name, line))
 
 
 def _check_rules(written: Written, at: int, preview: Preview) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from common.signing import new_key, public_of
 
-from cli.stack.development import provide_log
+from cli.stack.development import provide_addresses, provide_log
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,9 @@ def feed_tokens(config: Path, feeds: Sequence[str]) -> dict[str, str]:
 
 
 def secrets_of(config: Path, realm: str) -> None:
-    """The development issuer's secret, and the transparency log's key and policy, made once."""
+    """The development issuer's secret, the transparency log's key and policy, empty files of addresses; made once."""
     provide_log(config, realm)
+    provide_addresses(config)
     path = config / "issuer.key"
     if not path.exists():
         _write_secret(path, secrets.token_urlsafe(48))

@@ -9,6 +9,9 @@ from collections import Counter
 from zoneinfo import ZoneInfo
 
 from common.declarations.values import day_text
+from common.events.differ import Measured
+from common.objectives.evidence import sentences
+from common.objectives.population import POPULATION
 
 from cli.audit import service
 from cli.audit.report import told
@@ -66,6 +69,7 @@ def tell(telling: Telling) -> None:
             screen.step("observe", f"reading {path.name}")
             days = by_days(path, ORIGINATION, "application", ZoneInfo(TIMEZONE))
             _replay(screen, stage, actors, days)
+            _remedy(screen, actors)
             _figures(screen, stage, actors)
         finally:
             actors.close()
@@ -122,6 +126,26 @@ def _standings(stage: Scene, actors: Actors) -> list[str]:
     with service.Auditor(stage.stack.urls["auditor"], actors[EXAMINER].login().token) as auditor:
         lines = [told(one, None) for one in auditor.objectives(None)]
     return [f"{line['objective']:<10} {line['standing']:<9} {line['now']}; {line['wanted']}" for line in lines]
+
+
+def _remedy(screen: Screen, actors: Actors) -> None:
+    """What is done about the process itself: its objectives are one case, answered by changes for all."""
+    case = f"{STATE}/{POPULATION}/1"
+    if case not in {line["case"] for line in actors["l.bakker"].cases()}:
+        screen.step("plan", "nothing about the process itself: every objective is on its path")
+        return
+    page = actors["l.bakker"].case(case)
+    for rule in page["gap"]["data"]["rules"][:1]:  # of the others the page tells as much
+        for sentence in sentences(Measured.model_validate(rule["measured"]), 1):
+            screen.step("evidence", f"{rule['name']}: {sentence}")
+    actors["l.bakker"].decide("confirm", case, comment="So it is, month after month.", page=page)
+    screen.step("confirm", f"L. Bakker {SIMULATED}, team lead: the process itself falls short")
+    actors.settle(CLOCK)
+    plan = actors[EXAMINER].case(case)["plan"]["data"]
+    for step in plan["steps"]:
+        given = step["parameters"]
+        screen.step("plan", f"{step['action']} from {given['from']}: {given.get('rule') or given['change']}")
+    screen.step("plan", f"{plan['risk']} risk: process owner and KYC officer decide, nothing changes before")
 
 
 def _figures(screen: Screen, stage: Scene, actors: Actors) -> None:

@@ -71,6 +71,10 @@ def look(client: Client, repository: Repository, watch: Watch, comment: str = ""
         authors=repository.authors(commit, since),
     )
     told = comment or f"{watch.name}, {watch.branch} at {commit[:12]}"
+    lost = sorted({base for _, base in since if base is not None and not repository.contains(commit, base)})
+    if lost:
+        bases = ", ".join(base[:12] for base in lost[:3])
+        told += f". What is active differs, and {bases}, from which it came, is not in its history: it was rewritten"
     try:
         proposal = client.propose_text(joined(files), f"{watch.name}@{commit[:12]}", comment=told, git=origin)
     except Refused as refused:

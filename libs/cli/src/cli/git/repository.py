@@ -11,6 +11,7 @@ from common.errors import Refused
 from common.events.approver import CommitAuthor
 from dulwich.diff_tree import RENAME_CHANGE_TYPES, RenameDetector
 from dulwich.errors import NotGitRepository
+from dulwich.graph import can_fast_forward
 from dulwich.object_store import iter_tree_contents
 from dulwich.objects import S_ISGITLINK, Blob, Commit, ObjectID
 from dulwich.refs import Ref
@@ -88,16 +89,23 @@ class Repository:
 
     def authors(self, commit: str, changed: Iterable[tuple[str, str | None]]) -> list[CommitAuthor]:
         """Who wrote the commits up to `commit` that touched these files, each since a commit of its own (None, or one
-        that is no longer there: since ever), under whatever name. By address. Raises `Refused` (`shallow_clone`)."""
+        that history no longer has, or nobody touched them since: since ever), under whatever name; and, of a commit
+        that history no longer has, who wrote what was taken out with it. By address.
+
+        Raises `Refused` (`shallow_clone`)."""
         if self._repo.get_shallow():
             told = f"{self.path} is a shallow clone: who wrote what lies before it can't be told"
             raise Refused("shallow_clone", told, "Fetch all of it: git fetch --unshallow")
         commits: dict[bytes, Commit] = {}
         for path, base in changed:
+            tip = ObjectID(commit.encode())
             since = None if base is None else ObjectID(base.encode())
-            if since is not None and since not in self._repo.object_store:
+            if since is not None and not self.contains(commit, since.decode()):
+                if since in self._repo.object_store:
+                    commits |= self._touching(path.encode(), since, tip, later_names=True)
                 since = None
-            commits |= self._touching(path.encode(), ObjectID(commit.encode()), since)
+            touching = self._touching(path.encode(), tip, since)
+            commits |= touching or self._touching(path.encode(), tip, None)
         counts: dict[tuple[str, str], int] = {}
         for one in commits.values():
             who = _address(one.author)
@@ -106,9 +114,17 @@ class Repository:
             CommitAuthor(name=name, email=email, commits=number) for (email, name), number in sorted(counts.items())
         ]
 
-    def _touching(self, path: bytes, commit: ObjectID, since: ObjectID | None) -> dict[bytes, Commit]:
+    def contains(self, commit: str, base: str) -> bool:
+        """Whether `base` is in the history of `commit`: it is not where somebody moved the branch back, or aside."""
+        ours, theirs = ObjectID(base.encode()), ObjectID(commit.encode())
+        return ours in self._repo.object_store and can_fast_forward(self._repo, ours, theirs)
+
+    def _touching(
+        self, path: bytes, commit: ObjectID, since: ObjectID | None, *, later_names: bool = False
+    ) -> dict[bytes, Commit]:
         """The commits that touched a file under any name that it ever had. Each name is looked for in all of the
-        history: what one branch did under the old name counts also where another had renamed it before."""
+        history: what one branch did under the old name counts also where another had renamed it before. With
+        `later_names`, `path` is what it was called before these commits: what they renamed it to counts, too."""
         found: dict[bytes, Commit] = {}
         names, wanted = set[bytes](), {path}
         while not wanted <= names:
@@ -123,6 +139,8 @@ class Repository:
             for entry in walker:
                 found[bytes(entry.commit.id)] = entry.commit
                 wanted |= {old for old, new in _renamed(entry) if new in names}
+                if later_names:
+                    wanted |= {new for old, new in _renamed(entry) if old in names}
         return found
 
     def author(self, commit: str) -> str:

@@ -24,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     help="Which systems may report to a realm on this machine: list, add, remove.",
 )
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 @app.command(name="list")
@@ -46,7 +46,7 @@ def add(
 ) -> None:
     """Give a feed a new token. The observer notices by itself; a former token no longer counts."""
     with answering(as_json):
-        if not _NAME.fullmatch(feed):
+        if not NAME.fullmatch(feed):
             raise Refused("feed_malformed", f"{feed!r} can't name a feed", "Small letters, digits and hyphens.")
         realm, where = _of(folder)
         kept = give_token(where, realm, feed)

@@ -59,7 +59,8 @@ def up(
         str | None, typer.Option(help="A new realm's zone of dates that name none; UTC without it.")
     ] = None,
     example: Annotated[
-        str | None, typer.Option(help="Bring the people, feeds and target of an example along: findings.")
+        str | None,
+        typer.Option(help="Bring people, feeds and target of an example along: findings, vendors, onboarding, git."),
     ] = None,
     as_json: Json = False,
 ) -> None:

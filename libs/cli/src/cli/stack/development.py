@@ -1,8 +1,8 @@
 """What a realm on this machine needs before its services start, where nobody has provided it yet.
 
-An empty directory (nobody may decide anything until people are entered), no feeds, no targets, the secret with
-which the development issuer signs sessions, and the transparency log's key with a policy that asks for no witness.
-Files that exist are never touched.
+An empty directory (nobody may decide anything until people are entered), no feeds, nothing polled, no targets, the
+secret with which the development issuer signs sessions, and the transparency log's key with a policy that asks for no
+witness. Files that exist are never touched.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from cli.stack.errors import StackError
 from cli.stack.secretfiles import write_private
 
 TARGETS = "targets.json"
+POLLS = "polls.json"
 
 
 def provide(config: Path, realm: str) -> None:
@@ -28,8 +29,7 @@ def provide(config: Path, realm: str) -> None:
     feeds = config / "feeds.json"
     if not feeds.exists():
         feeds.write_text("{}\n", "utf-8")
-    if not (config / TARGETS).exists():
-        write_private(config / TARGETS, "{}\n")
+    provide_addresses(config)
     directory = config / "directory.json"
     if not directory.exists():
         content = {"realm": realm, "people": [], "agents": []}
@@ -45,6 +45,13 @@ def provide(config: Path, realm: str) -> None:
             f"{config.parent} is the folder of realm {known['realm']}, not of {realm}.",
             f"Start it as it is: --realm {known['realm']}. Or give the new one a folder of its own: --data FOLDER",
         )
+
+
+def provide_addresses(config: Path) -> None:
+    """Empty files of addresses, where they are missing: a service is told of a file that is there when it starts."""
+    for secret in (TARGETS, POLLS):
+        if not (config / secret).exists():
+            write_private(config / secret, "{}\n")
 
 
 def provide_log(config: Path, realm: str) -> None:

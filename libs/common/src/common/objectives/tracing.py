@@ -1,7 +1,7 @@
 """The trace that a process leaves in the dates of its entities: where the time goes. Pure.
 
-It knows nothing of where the moments and intervals come from: today from dated attributes, one moment each; from
-what is computed over the events of a case, where one name may come many times.
+It knows nothing of where the moments and intervals come from: dated attributes are one moment each, computed ones
+(`first`, `last`) too, while `between` two events of a case there is any number of intervals of one name.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from common.declarations import periods
-from common.declarations.values import Slot
+from common.declarations.values import Intervals, Slot
 from common.events.differ import ProcessTrace, TraceLoop, TraceStep, TraceWait
 
 MOST_STEPS = 20
@@ -54,6 +54,16 @@ def moments_of(slots: Iterable[tuple[str, Slot]], zone: ZoneInfo) -> list[Moment
         elif isinstance(value, date):
             found.append(Moment(periods.start_of(value, zone), name))
     return sorted(found)
+
+
+def intervals_of(slots: Iterable[tuple[str, Slot]]) -> list[Interval]:
+    """The spans in an entity's own attributes: those computed as `between` two of its events."""
+    return [
+        Interval(name, begin.astimezone(UTC), None if end is None else end.astimezone(UTC))
+        for name, value in slots
+        if isinstance(value, Intervals)
+        for begin, end in value.spans
+    ]
 
 
 def trace(paths: Iterable[Path], asof: datetime, theirs: Collection[str] = ()) -> ProcessTrace | None:

@@ -298,6 +298,12 @@ def writers(proposal: Proposal, directory: Directory) -> dict[str, str | None]:
 def _check_writers(decision: Decision, proposal: Proposal, directory: Directory) -> None:
     """Every author of a commit is a person who is known, and not the one who decides."""
     found = writers(proposal, directory)
+    if proposal.git is not None and not found:
+        raise Refused(
+            "authors_missing",
+            f"{proposal.id} comes from Git and names nobody who wrote it, so anybody could decide about their own",
+            "Propose it anew: trueup apply --watch",
+        )
     if unknown := sorted(email for email, person in found.items() if person is None):
         raise Refused(
             "author_unmapped",

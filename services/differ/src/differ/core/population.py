@@ -143,7 +143,7 @@ def _evidence(
     said = {
         "contributors": named(objective, entities[:MOST_NAMED], state.zone),
         "others": rest + max(0, len(entities) - MOST_NAMED),
-        "trace": tracing.trace(_paths(state, objective, entities, views), asof),
+        "trace": tracing.trace(_paths(state, objective, entities, views), asof, _theirs(state)),
     }
     return rule.model_copy(update={"measured": rule.measured.model_copy(update=said)})
 
@@ -159,7 +159,14 @@ def _paths(
         view = views.get((entity_type, key))
         if view is not None:
             over = objective.spec.timespan is not None and not how.running
-            yield tracing.Path(tracing.moments_of(view.values.items(), state.zone), over=over)
+            slots = view.values.items()
+            yield tracing.Path(tracing.moments_of(slots, state.zone), tracing.intervals_of(slots), over)
+
+
+def _theirs(state: CompiledDesiredState) -> set[str]:
+    """Where somebody else has the move: what any objective's clock stands still for."""
+    spans = (one.spec.timespan for one in state.objectives)
+    return {span.without for span in spans if span is not None and span.without is not None}
 
 
 def latest(stood: Mapping[str, Stood]) -> Stood | None:

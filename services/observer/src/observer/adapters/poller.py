@@ -14,12 +14,13 @@ from common.clock import instant
 from common.errors import Refused, Transient
 from common.failpoints import failpoint
 from common.ledger import Connection
+from common.polls import Poll
 
 from observer.adapters.polls import Polls, PollTable
 from observer.adapters.source_database import SourceDatabase
 from observer.core import polling
 from observer.core.observations import Answer, Incoming
-from observer.core.polling import BATCH, Kept, Poll, Seen
+from observer.core.polling import BATCH, Kept, Seen
 from observer.core.snapshots import Report
 from observer.core.sources import EntityRule
 from observer.ports import Recording, Transactions

@@ -9,10 +9,12 @@ from datetime import datetime
 from typing import Any
 
 import asyncpg
+from common import polls
 from common.errors import Refused
+from common.polls import Poll
 
 from observer.core import polling
-from observer.core.polling import Kept, Poll, Position, Seen
+from observer.core.polling import Kept, Position, Seen
 
 CONNECT_S = 5.0
 STATEMENT_S = 30.0
@@ -24,16 +26,12 @@ _SETTINGS = {
     "timezone": "UTC",
     "datestyle": "ISO",
 }
-_TYPES = (
-    "SELECT a.attname, t.typname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
-    "WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"
-)
 _LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError)
 
 
 class SourceDatabase:
-    """One connection to a source. Raises `Refused` with `source_unreachable`, `source_refused` or what `core.polling`
-    says of the table; no message quotes an address, a value or a login."""
+    """One connection to a source. Raises `Refused` with `source_unreachable`, `source_refused` or what
+    `common.polls` says of the table; no message quotes an address, a value or a login."""
 
     def __init__(self, connection: Any, feed: str) -> None:
         self._connection = connection
@@ -59,11 +57,8 @@ class SourceDatabase:
 
     async def definition(self, poll: Poll) -> dict[str, Any]:
         """The table as it is now."""
-        rows = await self._ask(_TYPES, [polling.quoted(*poll.table)])
-        if not rows:
-            told = f"{self._feed} has no table {'.'.join(poll.table)}, or its login may not see it"
-            raise Refused("table_missing", told, "Mend the file of polls, or grant USAGE and SELECT.")
-        return polling.definition(poll, dict(rows))
+        rows = await self._ask(polls.COLUMN_TYPES, [polls.quoted(*poll.table)])
+        return polls.definition(poll, dict(rows))
 
     async def page(self, poll: Poll, kept: Kept, after: Position | None, *, whole: bool = False) -> list[Seen]:
         """At most `polling.BATCH` rows; see `core.polling.page`."""
@@ -73,12 +68,10 @@ class SourceDatabase:
     async def behind(self, poll: Poll, kept: Kept) -> float:
         """How far the newest row of the table lies ahead of the kept position: seconds, or numbers."""
         by = kept.definition["kinds"][0]
-        cursor, given = polling.quoted(poll.cursor), [kept.position.cursor] if kept.position else []
+        cursor, given = polls.quoted(poll.cursor), [kept.position.cursor] if kept.position else []
         start = f"$1::text::{by}" if given else f"min({cursor})"
-        ahead = (
-            f"extract(epoch FROM max({cursor}) - {start})" if by in polling.MOMENTS else f"max({cursor}) - {start}"
-        )
-        rows = await self._ask(f"SELECT ({ahead})::float8 FROM {polling.quoted(*poll.table)}", given)  # noqa: S608 - quoted
+        ahead = f"extract(epoch FROM max({cursor}) - {start})" if by in polls.MOMENTS else f"max({cursor}) - {start}"
+        rows = await self._ask(f"SELECT ({ahead})::float8 FROM {polls.quoted(*poll.table)}", given)  # noqa: S608 - quoted
         return max(0.0, rows[0][0] or 0.0)
 
     @asynccontextmanager

@@ -17,47 +17,14 @@ import orjson
 from common.canonical import MAX_INTEGER, digest
 from common.clock import instant, parse_instant
 from common.errors import Refused
+from common.polls import AGAIN, COUNTS, MOMENTS, Poll, quoted
 
 from observer.core.envelopes import OBSERVED
 
 BATCH = 500
-COUNTS = ("int2", "int4", "int8")
-MOMENTS = ("timestamptz", "timestamp")
-_TIES = (*COUNTS, "text", "varchar", "uuid")
 _NATIVE = (*COUNTS, *MOMENTS, "bool", "text", "varchar", "bpchar", "name", "numeric", "float4", "float8", "date",
            "uuid", "_text", "_varchar")  # fmt: skip
 Cell: TypeAlias = Any
-
-
-@dataclass(frozen=True, slots=True)
-class Poll:
-    """One table to poll for one entity type. `table` is (schema, table).
-
-    `cursor`: a column that grows with every change of a row, a moment or a whole number; `tie` tells apart rows with
-    the same one. `moment`: the column that says since when the row is so; without one, the cursor. `zone`: that of
-    moments without one. `overlap`: how far before the newest position rows are read again, in seconds or numbers.
-    `settle_s`: how old a moment must be, so that all of its rows are there. `columns`: none means all. A higher
-    `schema_version` accepts the table as it is by then. `whole_every_s`: 0, or how often all rows are reported.
-    """
-
-    feed: str
-    entity_type: str
-    table: tuple[str, str]
-    cursor: str
-    tie: str
-    moment: str = ""
-    zone: str = ""
-    columns: tuple[str, ...] = ()
-    overlap: float = 300.0
-    settle_s: float = 1.0
-    every_s: float = 5.0
-    whole_every_s: float = 0.0
-    schema_version: int = 1
-
-    @property
-    def name(self) -> tuple[str, str]:
-        """What tells polls apart."""
-        return self.feed, self.entity_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,39 +57,6 @@ class Seen:
     row: Mapping[str, Any]
 
 
-def definition(poll: Poll, types: Mapping[str, str]) -> dict[str, Any]:
-    """What of the table must stay as it is: its name, the columns that are read, and their types.
-
-    `types`: column -> type of the table as it is now. Raises `Refused` where the table can't be polled so.
-    """
-    where = ".".join(poll.table)
-    wanted = poll.columns or tuple(types)
-    needed = (poll.cursor, poll.tie, poll.moment or poll.cursor)
-    if missing := [name for name in dict.fromkeys((*wanted, *needed)) if name not in types]:
-        raise Refused("column_missing", f"{where} has no column {', '.join(missing)}", _AGAIN)
-    if types[poll.cursor] not in (*COUNTS, *MOMENTS):
-        told = f"the cursor {poll.cursor} of {where} is {types[poll.cursor]}: neither a moment nor a whole number"
-        raise Refused("cursor_unfit", told, "Name a column that grows with every change of a row.")
-    if types[poll.tie] not in _TIES:
-        told = f"the tie {poll.tie} of {where} is {types[poll.tie]}: neither a text nor a whole number nor a uuid"
-        raise Refused("cursor_unfit", told, "Name the table's key.")
-    moment = types[poll.moment or poll.cursor]
-    if moment not in MOMENTS or (moment == "timestamp" and not poll.zone):
-        told = f"{where}: {poll.moment or poll.cursor} is {moment} and does not say an instant"
-        raise Refused("moment_unfit", told, "Name a moment column, and the time zone of one without.")
-    return {
-        "table": list(poll.table),
-        "cursor": poll.cursor,
-        "tie": poll.tie,
-        "moment": poll.moment or poll.cursor,
-        "columns": {name: types[name] for name in wanted},
-        "kinds": [types[poll.cursor], types[poll.tie], moment],
-    }
-
-
-_AGAIN = "Mend the file of polls, or accept the table as it is now with a higher schema_version."
-
-
 def accepted(poll: Poll, now: Mapping[str, Any], kept: Kept | None) -> Kept:
     """What is kept from now on. Raises `Refused` (`schema_changed`) when the table is no longer what it was and
     nobody has said that this is meant: a column with another type or name would be Unknown, or wrong."""
@@ -132,7 +66,7 @@ def accepted(poll: Poll, now: Mapping[str, Any], kept: Kept | None) -> Kept:
         return Kept(now, max(poll.schema_version, kept.schema_version), kept.position, kept.rows)
     if poll.schema_version <= kept.schema_version:
         told = f"{'.'.join(poll.table)} is not what it was: {'; '.join(_changes(kept.definition, now))}"
-        raise Refused("schema_changed", told, _AGAIN)
+        raise Refused("schema_changed", told, AGAIN)
     same_way = all(now[name] == kept.definition.get(name) for name in ("table", "cursor", "tie", "kinds"))
     return Kept(now, poll.schema_version, kept.position if same_way else None, kept.rows)
 
@@ -151,11 +85,6 @@ def _changes(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 # The statements. Every name is quoted, everything else is a parameter.
-
-
-def quoted(*names: str) -> str:
-    """`"schema"."table"`, whatever the names hold."""
-    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
 
 
 def page(poll: Poll, kept: Kept, after: Position | None, *, whole: bool = False) -> tuple[str, list[Any]]:
