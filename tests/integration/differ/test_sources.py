@@ -63,6 +63,20 @@ async def test_a_quiet_source_makes_its_entities_unknown_at_its_own_instant_and_
     assert await notes(replay) == []
 
 
+async def test_a_source_declared_says_nothing_of_cases_until_it_is_in_doubt(replay: DifferRealm) -> None:
+    await replay.begin(DECLARED.removesuffix(SOURCES))
+    await replay.deliver(await replay.observe("retest", retest("R-1", "F-9")))
+    await replay.deliver(await replay.observe("finding", LATE))
+    before = await replay.gap_events(CASE)
+    await replay.deliver(*await replay.activate(SOURCES))
+    await replay.review()
+    assert await replay.gap_events(CASE) == before
+    await replay.deliver(await replay.clock_to(START + days(5)))
+    assert (await replay.gap_events(CASE))[-1].asof == instant(START + days(3)), (
+        "the timer stands since it is declared"
+    )
+
+
 async def test_a_control_total_is_a_word_too(replay: DifferRealm) -> None:
     await replay.begin(DECLARED)
     await replay.deliver(await replay.observe("finding", LATE))
