@@ -27,6 +27,7 @@ from common.clock import RealmClock
 from common.declarations.evaluation import EntityView, Origin
 from common.directory import Directory
 from common.events.approver import ApprovalGiven, DeclarationActivated, GapConfirmed, GapDisputed
+from common.events.differ import Acceptance, Accepted
 from common.facts import entity_facts, last_told
 from common.ledger import Recorded
 from rich.console import Console
@@ -99,6 +100,14 @@ def forged(walk: Walk, event_type: str, **changes: Any) -> Walk:
     walk.events[walk.events.index(walk.ledger[index])] = other
     walk.ledger[index] = other
     return walk
+
+
+def test_by_which_exception_a_gap_was_accepted_is_said() -> None:
+    walk = opened()
+    by = Acceptance(name="archive-closes", version="613d13d7c8fa00", rules=["fixed"], until="2023-07-16T04:00:00Z")
+    walk.closes("accepted", Accepted(by=[by]))
+    text = " ".join(shown(walk).split())
+    assert "Accepted fixed: by archive-closes (version 613d13d7c8fa) until 16 July 2023" in text
 
 
 def test_a_forged_confirmation_is_not_shown_as_one() -> None:

@@ -113,6 +113,11 @@ def _wrong(view: _View) -> Iterator[RenderableType]:
     if closed := page["gap_closed"]:
         reason = view.data("gap_closed")["reason"].replace("_", " ")
         yield _labelled("  Closed", cell(f"{view.at(closed['asof'])}: {reason}"))
+        accepted = view.data("gap_closed").get("accepted") or {"by": []}
+        for one in accepted["by"]:
+            rules = ", ".join(one["rules"])
+            told = f"{rules}: by {one['name']} (version {one['version'][:12]}) until {view.at(one['until'])}"
+            yield _labelled("  Accepted", cell(told))
 
 
 def _about(view: _View) -> str:

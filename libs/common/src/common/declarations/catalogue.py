@@ -174,7 +174,10 @@ class Catalogue:
     @cached_property
     def declared(self) -> compiling.Declared:
         """What desired states are compiled with."""
-        return compiling.Declared(self.entity_types, self.calendars, self.timezone, self.accepted_gaps)
+        accepted = {
+            name: (spec, self.documents["AcceptedGap", name].digest) for name, spec in self.accepted_gaps.items()
+        }
+        return compiling.Declared(self.entity_types, self.calendars, self.timezone, accepted)
 
     def compiled(self, name: str) -> CompiledDesiredState:
         """The desired state, ready to decide. Raises Permanent when it is not active or does not compile."""

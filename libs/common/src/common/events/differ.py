@@ -149,8 +149,25 @@ class GapChanged(GapSnapshot):
     changed: list[str]
 
 
+class Acceptance(Part):
+    """The AcceptedGap `name` by which `rules` are left alone until the instant `until`; `version` is the digest of
+    what was activated (that of its DeclarationActivated)."""
+
+    name: str
+    version: str
+    rules: list[str]
+    until: str
+
+
+class Accepted(Part):
+    """By which accepted gaps, in the order of their names."""
+
+    by: list[Acceptance]
+
+
 class GapClosed(EventData):
-    """No rule of the case fails any more. This reports the condition; only CaseClosed ends the case."""
+    """No rule of the case fails any more. This reports the condition; only CaseClosed ends the case. `accepted` says
+    which accepted gaps leave alone what fails, where any does."""
 
     TYPE: ClassVar[str] = "trueup.gap.closed.v1"
     CATEGORY: ClassVar[str] = "gap"
@@ -160,6 +177,7 @@ class GapClosed(EventData):
     version: str
     reason: Literal["met", "withdrawn", "not_selected", "declaration_changed", "accepted", "ignored"]
     facts: list[Fact]
+    accepted: Accepted | None = None
 
 
 class Cycle(Part):

@@ -21,7 +21,7 @@ from common.declarations.evaluation import Fact as ReadFact
 from common.declarations.exempting import Exemption
 from common.declarations.values import Status
 from common.entities.rows import Ref
-from common.events.differ import FailingRule, Measured
+from common.events.differ import Acceptance, Accepted, FailingRule, Measured
 from common.events.model import Fact
 from common.facts import entity_facts, facts_named
 from common.sealing import SHOWN, is_sealed
@@ -150,6 +150,16 @@ def failing_rule(rule: RuleResult) -> FailingRule:
         due=instant(rule.due) if rule.due else None,
         reason=rule.reason or None,
     )
+
+
+def accepted(finding: Finding) -> Accepted | None:
+    """Which accepted gaps leave which of its missed rules alone; None: none does."""
+    found: dict[str, Acceptance] = {}
+    for rule in finding.evaluation.exempt if finding.evaluation is not None else ():
+        if (left := rule.exempt) is not None and left.kind == "accepted" and left.until is not None:
+            fresh = Acceptance(name=left.why, version=left.version, rules=[], until=instant(left.until))
+            found.setdefault(left.why, fresh).rules.append(rule.name)
+    return Accepted(by=[found[name] for name in sorted(found)]) if found else None
 
 
 def fingerprint(finding: Finding) -> str:
