@@ -4,7 +4,7 @@
     gap             GapOpened (next)   GapChanged, if so   GapOpened           GapOpened
     undecided       GapUndecided (next) GapUndecided       GapChanged, if so   GapUndecided
     fine, gone      -                  GapClosed           GapClosed           -
-    selector unknown: nothing ever; it is remembered and counted.
+    selector unknown: nothing; it is remembered and counted. Of an open case, what fails is Unknown (undecided).
 
 `ended` is the auditor's CaseClosed: only then does the next failure begin another occurrence.
 """

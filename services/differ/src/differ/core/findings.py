@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
@@ -16,6 +16,7 @@ from common.declarations.evaluation import (
     Evaluation,
     RuleResult,
     evaluate,
+    unsure,
 )
 from common.declarations.evaluation import Fact as ReadFact
 from common.declarations.exempting import Exemption
@@ -36,8 +37,8 @@ class Finding:
     """`standing` in one word; `evaluation` is None where there was nothing to evaluate (withdrawn).
 
     `look_again` is the next instant at which the result may change without any message. `renamed` has rules by their
-    former names. `stated` are the failing rules where no evaluation led to them: those of a whole population, at
-    `stated_severity`.
+    former names. `stated` are the failing rules where no evaluation led to them: those of a whole population, or of
+    an entity that may no longer be selected; at `stated_severity`.
     """
 
     desired_state: str
@@ -112,6 +113,17 @@ def find(state: CompiledDesiredState, ref: Ref, view: EntityView | None, asof: d
         min(evaluation.next_timers, default=None),
         state.renamed,
     )
+
+
+def doubted(
+    finding: Finding, state: CompiledDesiredState, view: EntityView, asof: datetime, severity: str
+) -> Finding:
+    """The same, for an entity that has an open case, where it can't be told any more whether it is selected: what
+    fails is Unknown, and that is said. As it was where every rule holds all the same."""
+    rules = tuple(failing_rule(rule) for rule in unsure(state, view, asof))
+    if not rules:
+        return finding
+    return replace(finding, standing="undecided", evaluation=None, stated=rules, stated_severity=severity)
 
 
 def _selector_facts(state: CompiledDesiredState, view: EntityView, asof: datetime) -> tuple[Fact, ...]:
