@@ -183,7 +183,7 @@ class GapClosed(EventData):
 class Cycle(Part):
     """Once a rule was mended by an action (`action` is the ActionSucceeded's id) and missed again as of `at`, by the
     gap event `drift`. `observation` brought the `attributes` that are other than when it was met; `writer` is its
-    feed, as `feed:tracker`."""
+    feed, as `feed:tracker`; of a population, whose observation is a measure, those who keep it from its target."""
 
     rule: str
     action: str
