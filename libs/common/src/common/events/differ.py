@@ -288,11 +288,13 @@ class ChangedObjective(Part):
 class ChangedState(Part):
     """What a proposal would mean for one desired state, over all entities that are known.
 
-    `opens`, `closes` and `changes` count cases, `stays` those that are open and remain as they are, `dates` entities
-    without a case for which the next date moves. `severities` and `rules` count the cases that open. `cases` are the
-    first of those that change, by key: all of them only where there are few. `in_force` is false before its
-    `effective` day. `reports_only`: gaps are reported, no plan is drafted. `renamed`: rules and objectives by their
-    former names. `another_type`: the entity type that was selected so far.
+    `opens`, `closes` and `changes` count cases of entities, `stays` those that are open and remain as they are,
+    `dates` entities without a case for which the next date moves. `severities` and `rules` count the cases that open.
+    `cases` are the first of those that change, by key: all of them only where there are few. `in_force` is false
+    before its `effective` day. `reports_only`: gaps are reported, no plan is drafted. `renamed`: rules and objectives
+    by their former names. `another_type`: the entity type that was selected so far. `population` is what becomes of
+    the case of the whole population, beside these, where it opens, closes or changes: without baselines, that is by
+    what is missed, and not by what is behind the path to a later day.
     """
 
     desired_state: str
@@ -316,6 +318,7 @@ class ChangedState(Part):
     cases: list[ChangedCase]
     objectives: list[ChangedObjective]
     another_type: str | None = None
+    population: ChangedCase | None = None
 
 
 class ChangePreviewed(EventData):
