@@ -20,7 +20,7 @@ from common.entities.rows import StoredEntity
 from common.events import Event, EventData, Fact, Origin, new_event
 from common.events.approver import Decision, DeclarationActivated, DeclarationProposed, GapConfirmed, RealmCreated
 from common.events.auditor import CaseClosed, ProofSeen, VerificationPassed
-from common.events.differ import GapClosed
+from common.events.differ import Accepted, GapClosed
 from common.events.executor import ActionIntended, ActionSucceeded, ExecutionFinished, ExecutionStarted
 from common.events.observer import EntityObserved, EntityWithdrawn
 from common.events.planner import PlanDrafted, PlanSuperseded
@@ -249,10 +249,16 @@ class Walk(Casework):
         data = GapConfirmed(case=self.id, gap_event=gap.event.id, decision=decision)
         return self.add(data, "approver", f"person:{person}", signature=signature)
 
-    def closes(self, reason: Literal["met", "withdrawn", "not_selected", "declaration_changed"]) -> Event:
+    def closes(
+        self,
+        reason: Literal["met", "withdrawn", "not_selected", "declaration_changed", "accepted"],
+        accepted: Accepted | None = None,
+    ) -> Event:
         """The gap closes for this reason."""
         version = self.catalogue.version_digest(self.desired)
-        data = GapClosed(case=self.id, desired_state=self.desired, version=version, reason=reason, facts=[])
+        data = GapClosed(
+            case=self.id, desired_state=self.desired, version=version, reason=reason, facts=[], accepted=accepted
+        )
         return self.add(data, "differ", "service:differ")
 
     def start(self) -> Event:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from approver import main as approver_main
@@ -17,6 +18,12 @@ from support.office import Office, with_roles, write_directory
 from support.walk import directory
 
 pytestmark = pytest.mark.integration
+SOURCE = """
+apiVersion: trueup/v1alpha1
+kind: Source
+metadata: {name: audit-tracker}
+spec: {about: The tracker of findings., quietAfter: 30 days}
+"""
 
 
 def changed(office: Office) -> list[str]:
@@ -29,6 +36,10 @@ async def redeclare(office: Office, old: str, new: str) -> None:
     text = file.read_text().replace(old, new)
     assert text != file.read_text()
     file.write_text(text)
+    await activate(office, file)
+
+
+async def activate(office: Office, file: Path) -> None:
     proposal = await office.ask("c.adeyemi", "propose", file)
     await office.ask("t.brandt", "activate", proposal["id"])
     await office.deliver()
@@ -71,6 +82,21 @@ async def test_a_changed_policy_voids_also_what_was_authorised(office: Office) -
     assert changed(office) == ["the approval policy findings-approvals changed"]
     page = await office.ask("l.hansen", "case", office.walk.id)
     assert page["stage"] == "to-approve" and page["approvals"] == [] and page["authorisation"] is None
+
+
+async def test_a_source_that_brings_no_doubt_voids_nothing_and_one_that_does_voids(office: Office) -> None:
+    await office.open_ticket()
+    await office.decide("l.hansen", "approve")
+    before = await office.types()
+    file = office.folder / "sources.yaml"
+    file.write_text(SOURCE)
+    await activate(office, file)
+    assert await office.types() == before
+    assert len((await office.ask("l.hansen", "case", office.walk.id))["approvals"]) == 1
+    file.write_text(SOURCE.replace("30 days", "1 hour"))
+    await activate(office, file)
+    assert (await office.types())[-1] == "approval.voided"
+    assert "due was '2023-06-30' and is now unknown" in changed(office)
 
 
 async def test_a_changed_directory_is_noticed_while_running(office: Office) -> None:

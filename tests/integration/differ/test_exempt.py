@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from common.clock import instant, parse_instant
+from common.declarations.loader import load
 from support.differ_realm import FINDINGS, START, DifferRealm, days, finding
 
 pytestmark = pytest.mark.integration
@@ -40,6 +41,9 @@ async def test_an_accepted_gap_closes_as_accepted_and_opens_again_by_itself(repl
         "accepted",
         version,
     )
+    (by,) = closed.data["accepted"]["by"]
+    (document,) = load(ACCEPTED, "accepted.yaml").documents
+    assert by == {"name": "archive-closes", "version": document.digest, "rules": ["fixed"], "until": instant(END)}
     assert (await replay.case(CASE)).stage == "accepted"
     assert await replay.said("money-findings-closed/F-2/1") == ["opened"], "nothing of other cases is touched"
     counts = await replay.transact(replay.differ.counts)

@@ -129,7 +129,9 @@ async def test_an_attribute_that_becomes_unreadable_never_closes_a_gap(replay: D
     assert set((await replay.failing(CASE)).values()) == {"unknown"}
 
 
-async def test_an_unknown_selector_opens_nothing_keeps_what_is_open_and_is_counted(replay: DifferRealm) -> None:
+async def test_an_unknown_selector_opens_nothing_makes_what_is_open_undecided_and_is_counted(
+    replay: DifferRealm,
+) -> None:
     await replay.begin()
     late = finding("F-1", completion_date="June 30, 2023")
     await replay.deliver(await replay.observe("finding", late))
@@ -138,11 +140,13 @@ async def test_an_unknown_selector_opens_nothing_keeps_what_is_open_and_is_count
         await replay.observe("finding", {**late, **blank}, START + days(0.1)),
         await replay.observe("finding", finding("F-2", completion_date="June 30, 2023", **blank)),
     )
-    assert await replay.said() == ["opened"]
-    assert await replay.failing(CASE) == {"fixed": "missed"}
+    assert await replay.said() == ["opened", "undecided"]
+    assert await replay.failing(CASE) == {"fixed": "unknown"}
+    (rule,) = (await replay.gap_events(CASE))[-1].data["rules"]
+    assert rule["reason"].startswith("it can't be told whether it is selected: areas")
     counts = await replay.transact(replay.differ.counts)
     assert counts == {
-        "money-findings-closed": {"open": 1, "undecided": 0, "selector_unknown": 2, "accepted": 0, "ignored": 0}
+        "money-findings-closed": {"open": 0, "undecided": 1, "selector_unknown": 1, "accepted": 0, "ignored": 0}
     }
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from common.cases import Case
 from common.clock import parse_instant
-from common.events.differ import GapClosed, GapSnapshot
+from common.events.differ import GapClosed, GapOpened, GapSnapshot, GapSuspended
+from common.events.executor import ActionSucceeded
 from support.differ_realm import FINDINGS, START, DifferRealm, days, finding, retest
 
 pytestmark = pytest.mark.integration
@@ -146,3 +148,33 @@ async def test_another_objective_of_the_population_is_another_rule_of_its_case(r
     on_time = gap.data.rules[1].measured
     assert on_time is not None
     assert [(one.key, one.says) for one in on_time.contributors] == [("F-4", "is not met, since 6 July 2023")]
+
+
+async def test_an_objective_that_is_met_and_missed_again_suspends_the_case_of_the_population(
+    replay: DifferRealm,
+) -> None:
+    """Three times an action brings it to its target, and three times new findings undo that."""
+    await opened(replay)
+    await closed(replay, "F-2", "F-3")
+    for day in range(12, 15):
+        data = ActionSucceeded(case=CASE, plan="p", step=1, idempotency_key=f"k-{day}", receipt={})
+        await replay.append("executor", f"execution/{CASE}", data, case=CASE)
+        assert "suspended" not in await replay.said(CASE)
+        await replay.deliver(await replay.clock_to(START + days(day)))
+        await closed(replay, "F-1")
+        assert (await replay.said(CASE))[-1] == "closed"
+        again = finding("F-1", completion_date=f"July {day}, 2023")
+        await replay.deliver(await replay.observe("finding", again, replay.asof + timedelta(hours=1)))
+        await replay.measure()
+        replay.restarted()
+    *_, drift, said = await replay.gap_events(CASE)
+    assert (drift.type, said.type, said.causationid) == (GapOpened.TYPE, GapSuspended.TYPE, drift.id)
+    assert said.data["says"] == "none-open: mended 3 times and undone each time by finding F-1"
+    case = Case.fold(CASE, enumerate(await replay.gap_events(CASE)))
+    assert (case.stage, case.flips) == ("suspended", 3)
+
+    # What is measured next is told as ever, and nobody is told twice of the same three times.
+    await replay.deliver(await replay.observe("finding", finding("F-7", completion_date="July 1, 2023")))
+    await replay.measure()
+    await replay.deliver(await replay.clock_to(START + days(16)))
+    assert (await replay.said(CASE))[-2:] == ["suspended", "changed"]

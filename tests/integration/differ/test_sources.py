@@ -63,6 +63,44 @@ async def test_a_quiet_source_makes_its_entities_unknown_at_its_own_instant_and_
     assert await notes(replay) == []
 
 
+async def test_an_open_case_says_that_its_source_is_in_doubt_also_where_it_may_no_longer_be_selected(
+    replay: DifferRealm,
+) -> None:
+    """The selector reads what the source reported: whether the entity belongs to it is Unknown, and so is the gap."""
+    await replay.begin(FINDINGS.read_text() + SOURCES)
+    await replay.deliver(await replay.observe("retest", retest("R-1", "F-9")))
+    await replay.deliver(await replay.observe("finding", LATE))
+    before = await replay.failing(CASE)
+    await replay.deliver(await replay.clock_to(START + days(5)))
+    last = (await replay.gap_events(CASE))[-1]
+    assert (last.type, last.asof) == ("trueup.gap.undecided.v1", instant(START + days(3)))
+    assert set((await replay.failing(CASE)).values()) == {"unknown"}
+    assert (await replay.case(CASE)).stage == "undecided"
+    (fixed,) = [rule for rule in last.data["rules"] if rule["name"] == "fixed"]
+    assert "source_quiet: audit-tracker has said nothing since 2023-07-03 00:00 UTC" in fixed["reason"]
+    counts = (await replay.transact(replay.differ.counts))["money-findings-closed"]
+    assert (counts["open"], counts["undecided"], counts["selector_unknown"]) == (0, 1, 0)
+
+    await replay.deliver(await replay.observe("finding", finding("F-2")))
+    await replay.review()
+    assert await replay.failing(CASE) == before
+    assert await replay.said(CASE) == ["opened", "undecided", "opened"]
+
+
+async def test_a_source_declared_says_nothing_of_cases_until_it_is_in_doubt(replay: DifferRealm) -> None:
+    await replay.begin(DECLARED.removesuffix(SOURCES))
+    await replay.deliver(await replay.observe("retest", retest("R-1", "F-9")))
+    await replay.deliver(await replay.observe("finding", LATE))
+    before = await replay.gap_events(CASE)
+    await replay.deliver(*await replay.activate(SOURCES))
+    await replay.review()
+    assert await replay.gap_events(CASE) == before
+    await replay.deliver(await replay.clock_to(START + days(5)))
+    assert (await replay.gap_events(CASE))[-1].asof == instant(START + days(3)), (
+        "the timer stands since it is declared"
+    )
+
+
 async def test_a_control_total_is_a_word_too(replay: DifferRealm) -> None:
     await replay.begin(DECLARED)
     await replay.deliver(await replay.observe("finding", LATE))

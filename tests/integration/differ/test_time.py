@@ -86,7 +86,7 @@ async def test_a_stale_row_becomes_undecided_and_a_fresh_one_decides_again(repla
     assert await replay.said() == ["opened", "undecided", "closed"]
 
 
-async def test_a_row_too_old_to_say_whether_it_is_selected_keeps_its_case_open_and_is_counted(
+async def test_a_row_too_old_to_say_whether_it_is_selected_makes_its_case_undecided_and_is_counted(
     replay: DifferRealm,
 ) -> None:
     await replay.begin(TEXT)
@@ -95,12 +95,12 @@ async def test_a_row_too_old_to_say_whether_it_is_selected_keeps_its_case_open_a
         await replay.observe("finding", finding("F-2", completion_date="December 31, 2023")),
     )
     await replay.deliver(await replay.clock_to(START + days(35)))
-    assert await replay.said() == ["opened"]
+    assert await replay.said() == ["opened", "undecided"]
     counts = await replay.transact(replay.differ.counts)
     assert counts["money-findings-closed"] == {
-        "open": 1,
-        "undecided": 0,
-        "selector_unknown": 2,
+        "open": 0,
+        "undecided": 1,
+        "selector_unknown": 1,
         "accepted": 0,
         "ignored": 0,
     }

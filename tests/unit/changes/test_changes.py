@@ -7,10 +7,12 @@ from functools import cache
 from typing import Any
 
 import pytest
+from cli.preview.changes import changed_lines
 from cli.preview.comparing import Compared, compare
 from cli.preview.preview import previews
 from cli.preview.states import State, StateRow
 from common.changes.cases import OPEN
+from common.changes.tally import totals
 from common.declarations.catalogue import Catalogue
 from common.declarations.checks import check
 from common.declarations.loader import load
@@ -107,6 +109,51 @@ def test_a_rename_alone_opens_closes_and_changes_nothing(found: dict[str, dict[s
     assert (state.opens, state.closes, state.changes, state.dates) == (0, 0, 0, 0)
     assert state.objectives == []
     assert state.renamed == {"fixed": "kept", "none-open": "all-closed"}
+
+
+DUE = TEXT.replace("reach: 2023-12-31", "reach: 2023-07-01")
+
+
+def of_texts(before: str, after: str) -> Compared:
+    """With one finding that is open."""
+    old, new = (Catalogue().with_documents(load(text, "findings.yaml").documents) for text in (before, after))
+    state = given_rows({"F-1": {**ROW, "reference": "F-1"}})
+    return compare(old, new, (state, state), AT)
+
+
+def test_the_case_of_the_population_is_among_those_that_open_and_told_apart() -> None:
+    found = of_texts(TEXT, DUE).changed
+    (state,) = found
+    assert (state.opens, state.stays) == (0, 1), "the finding's own case stays"
+    assert state.population is not None
+    told = state.population
+    assert (told.key, told.kind, told.before, told.after, told.severity) == ("*", "opens", "no gap", "gap", "medium")
+    assert told.says == ["none-open: missed (1 of 1; at most 0 wanted by 1 July 2023)"]
+    assert totals(found) == (1, 0, 0)
+    text = "\n".join(item.plain for item in changed_lines(state, 100, full=False))
+    assert "+     1  open" in text and "1 of every finding together" in text
+    assert "+ every finding  MEDIUM  none-open: missed" in text
+
+
+def test_once_missed_an_objective_leaves_the_case_when_it_is_met() -> None:
+    assert [state.population for state in of_texts(DUE, TEXT).changed] == [None], (
+        "behind its path it is not met, and the case stays"
+    )
+    met = DUE.replace("atMost: 0", "atMost: 5")
+    (closes,) = of_texts(DUE, met).changed
+    assert closes.population is not None
+    assert (closes.population.kind, closes.population.says) == ("closes", ["none-open: met"])
+    assert totals([closes]) == (0, 1, 0)
+    assert [state.population for state in of_texts(DUE, DUE.replace("plus: 60 days", "plus: 61 days")).changed] == [
+        None
+    ]
+
+
+def test_a_new_declaration_opens_the_case_of_its_population() -> None:
+    state = given_rows({"F-1": {**ROW, "reference": "F-1"}})
+    after = Catalogue().with_documents(load(DUE, "findings.yaml").documents)
+    (found,) = compare(Catalogue(), after, (state, state), AT).changed
+    assert (found.opens, totals([found])) == (1, (2, 0, 0))
 
 
 def test_without_formerly_a_rename_is_another_rule() -> None:

@@ -27,6 +27,7 @@ from common.clock import RealmClock
 from common.declarations.evaluation import EntityView, Origin
 from common.directory import Directory
 from common.events.approver import ApprovalGiven, DeclarationActivated, GapConfirmed, GapDisputed
+from common.events.differ import Acceptance, Accepted, FailingRule, GapUndecided
 from common.facts import entity_facts, last_told
 from common.ledger import Recorded
 from rich.console import Console
@@ -99,6 +100,35 @@ def forged(walk: Walk, event_type: str, **changes: Any) -> Walk:
     walk.events[walk.events.index(walk.ledger[index])] = other
     walk.ledger[index] = other
     return walk
+
+
+def test_what_a_source_in_doubt_reported_is_not_said_to_be_wrong() -> None:
+    """Neither on the page nor in lists: what was missed is Unknown, because of the source."""
+    walk = opened()
+    quiet = "source_quiet: audit-tracker has said nothing since 2023-07-03 00:00 UTC"
+    assert walk.case.gap is not None
+    gap = walk.case.gap.data
+    promised = gap.rules[0].says
+    assert promised in shown(walk)
+    assert listed(walk)["headline"] == promised
+    says = "The source of finding 2022-090 can't be relied on."
+    fresh = FailingRule(name="fresh", kind="freshness", status="unknown", says=says, facts=[], reason=quiet)
+    unsure = [rule.model_copy(update={"status": "unknown", "reason": quiet}) for rule in gap.rules]
+    walk.asof = at("2023-07-06 00:00")
+    walk.add(GapUndecided(**{**gap.model_dump(), "rules": [*unsure, fresh]}), "differ", "service:differ")
+    text = " ".join(shown(walk).split())
+    assert f"NOT KNOWN {says} Whether anything is wrong can't be told." in text
+    assert f"fixed: unknown ({quiet})." in text, "that its date has passed is no more than that"
+    assert "WHAT IS WRONG" not in text and promised not in text
+    assert listed(walk)["headline"] == says
+
+
+def test_by_which_exception_a_gap_was_accepted_is_said() -> None:
+    walk = opened()
+    by = Acceptance(name="archive-closes", version="613d13d7c8fa00", rules=["fixed"], until="2023-07-16T04:00:00Z")
+    walk.closes("accepted", Accepted(by=[by]))
+    text = " ".join(shown(walk).split())
+    assert "Accepted fixed: by archive-closes (version 613d13d7c8fa) until 16 July 2023" in text
 
 
 def test_a_forged_confirmation_is_not_shown_as_one() -> None:

@@ -57,6 +57,16 @@ def test_a_fix_that_is_undone_is_a_cycle_and_names_what_undid_it() -> None:
     assert named([cycle], {})[0].writer == NOBODY
 
 
+def test_of_a_population_those_are_named_who_keep_it_from_its_target() -> None:
+    (cycle,) = cycles([missed(1), done(2), mended(3), missed(4)])
+    against = {"keys": [f"F-{number}" for number in range(1, 8)], "others": 40}
+    measure = event(9, "trueup.objective.missed.v1", {"entity_type": "finding", "against": against})
+    (told,) = named([cycle], {"o-4": measure})
+    assert told.writer == "finding F-1, F-2, F-3, F-4, F-5 and 42 more"
+    nobody = event(9, "trueup.objective.missed.v1", {"entity_type": "finding"})
+    assert named([cycle], {"o-4": nobody})[0].writer == NOBODY
+
+
 def test_what_was_not_mended_by_an_action_is_none() -> None:
     assert cycles([missed(1), mended(2), missed(3)]) == [], "it mended itself: flapping"
     assert cycles([missed(1), done(2), mended(3, "withdrawn"), missed(4)]) == []

@@ -13,7 +13,15 @@ from common.declarations.problems import Wrong
 from common.declarations.values import Unknown
 from common.errors import Permanent
 
+from .conftest import PAGE
+
 STATE = "money-findings-closed"
+SOURCE = """
+apiVersion: trueup/v1alpha1
+kind: Source
+metadata: {name: ledger}
+spec: {about: What is owed., quietAfter: 3 days}
+"""
 
 
 @dataclass
@@ -72,6 +80,21 @@ def test_a_version_changes_with_all_it_depends_on_and_nothing_else(
     after = changed(findings, kind, name, **{field: value})
     assert (after.version_digest(STATE) != findings.version_digest(STATE)) is state_changes
     assert (after.policy_digest(STATE) != findings.policy_digest(STATE)) is policy_changes
+
+
+def test_what_is_asked_of_a_source_is_no_other_version_and_everything_is_looked_at_again() -> None:
+    """A plan rests on facts; a source in doubt makes them Unknown, and one that is not changes nothing."""
+    before = load(PAGE, "page.yaml").documents
+    versions, decided = set(), set()
+    for source in ("", SOURCE, SOURCE.replace("3 days", "4 days")):
+        catalogue = Catalogue().with_documents(
+            [*before, *load(source, "source.yaml").documents] if source else before
+        )
+        versions.add(catalogue.version_digest("invoices-paid"))
+        decided.add(catalogue.decided_by("invoices-paid"))
+    assert (len(versions), len(decided)) == (1, 3)
+    other = Catalogue().with_documents([*before, *load(SOURCE.replace("ledger", "pager"), "source.yaml").documents])
+    assert {other.decided_by("invoices-paid")} == versions, "nothing of it is read"
 
 
 def test_comments_and_layout_do_not_change_a_digest(page: str) -> None:

@@ -57,7 +57,8 @@ def test_an_accepted_gap_is_seen_opens_nothing_and_comes_back_when_the_day_is_ov
     now = found(text)
     assert (now.standing, now.failing) == ("accepted", ())
     (rule,) = now.exempt
-    assert (rule.status, rule.exempt) == (Status.MISSED, Exemption("accepted", "old-archive", END))
+    version = load(ACCEPTED, "accepted.yaml").documents[0].digest
+    assert (rule.status, rule.exempt) == (Status.MISSED, Exemption("accepted", "old-archive", END, version))
     assert END in now.next_timers
     assert found(text, asof=END - timedelta(microseconds=1)).standing == "accepted"
     assert found(text, asof=END).standing == "gap"

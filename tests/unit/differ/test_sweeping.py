@@ -8,7 +8,7 @@ from typing import Any
 from common.declarations.evaluation import EntityView, Origin
 from common.declarations.values import Unknown
 from common.entities.rows import Ref
-from common.events.differ import GapChanged, GapOpened
+from common.events.differ import GapChanged, GapOpened, GapUndecided
 from differ.core.deciding import CaseKey, CaseState, Decision
 from differ.core.diffing import diff
 from differ.core.planning import Declared, Look
@@ -87,4 +87,5 @@ def test_what_must_be_looked_at_again_before_the_end_takes_its_turn_among_the_ot
         ("2023-07-13", "F-1", GapOpened),
         ("2023-07-15", "F-2", GapOpened),
         ("2023-07-21", "F-1", GapChanged),
+        ("2023-08-02", "F-1", GapUndecided),  # what was reported of it is too old
     ]

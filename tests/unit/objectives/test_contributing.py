@@ -196,6 +196,16 @@ def test_new_applications_improve_nothing(rows: list[dict[str, Slot]], new: int)
             assert after.value >= before.value
 
 
+def test_a_count_is_never_told_of_fewer_than_it_counts() -> None:
+    """A source in doubt: of nobody it is known whether they belong to the population."""
+    hidden = [{**application(ago(9)), "kind": UNREAD} for _ in range(3)]
+    found = result("left", *hidden)
+    assert (found.population, found.measure.sample) == (0, 0)
+    assert wording.found(found).startswith("3 of 3 (3 unknown)")
+    mixed = result("left", *hidden, application(ago(9), reworked=True))
+    assert wording.found(mixed).startswith("4 of 4 (3 unknown)")
+
+
 def test_words() -> None:
     found = result("days", application(ago(12), ago(2)), application(ago(9)))
     assert wording.found(found) == "10 days on average over 1 in the last 30 days"

@@ -52,6 +52,16 @@ def agreed(verdicts: set[bool]) -> str:
     return "met" if verdicts == {True} else "missed"
 
 
+@given(AYES, NUMBERS)
+def test_a_count_is_never_of_fewer_than_it_counts(ayes: Ayes, target: Target) -> None:
+    """Also where it is not known of anybody whether they belong to the population: 80 of 80, not of 0."""
+    found = measures.count(ayes, target)
+    assert found.value is not None
+    assert found.value <= found.among == ayes.yes + ayes.no + ayes.unknown + ayes.maybe
+    assert found.unknown <= found.among
+    assert found.sample == ayes.yes + ayes.no + ayes.unknown, "what may belong to it makes no sample large enough"
+
+
 @given(AYES, SHARES)
 def test_a_share_is_decided_only_when_every_way_that_things_may_be_agrees(ayes: Ayes, target: Target) -> None:
     measured = measures.share(ayes, target)

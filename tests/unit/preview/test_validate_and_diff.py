@@ -74,17 +74,19 @@ def test_the_page_says_what_the_real_findings_come_to() -> None:
     assert "Nothing is written and nothing will run." in text
     assert "80 findings from single-audit-147110-2022.csv: 47 selected (areas.matches('[ABC]')), 33 not." in text
     assert "No retest records were given, so nothing can count as done.   add: --state retest=FILE" in text
-    assert "If this were active on 3 July 2023 it would open 39 cases, 29 of them high:" in text
+    opens = "it would open 40 cases, 29 of them high, 1 of them of every finding together:"
+    assert f"If this were active on 3 July 2023 {opens}" in text
     for figure in ("14  fixed", "12  dated", "11  agreed", "2  shown", "2  proven", "6  on track", "0  as wanted"):
         assert re.search(rf"^ +{figure}", text, re.MULTILINE), figure
+    assert "1  missed by every finding together: on-time" in text
     assert "2  cannot be decided: position is unknown (2022-027, 2022-045)" in text
     assert "the next date is 30 September 2023 (2022-037, 2022-074)" in text
     assert (
-        "39 cases to confirm. 21 plans may be drafted: 27 approvals and 6 releases. 18 cases for people only." in text
+        "40 cases to confirm. 22 plans may be drafted: 29 approvals and 7 releases. 18 cases for people only." in text
     )
-    assert "22 cases name no single control-owner: to head-of-compliance." in text
+    assert "23 cases name no single control-owner: to head-of-compliance." in text
     assert '26: 11 "N/A", 15 others' in text
-    assert "39 cases to open, 2 undecided (exit code 2). Next: trueup apply findings.yaml" in text.splitlines()[-1]
+    assert "40 cases to open, 2 undecided (exit code 2). Next: trueup apply findings.yaml" in text.splitlines()[-1]
 
 
 def test_one_case_says_what_is_wanted_found_late_possible_and_needed() -> None:
@@ -103,6 +105,12 @@ def test_one_case_says_what_is_wanted_found_late_possible_and_needed() -> None:
         assert part in text, part
 
 
+def test_of_one_entity_nothing_is_said_of_the_population() -> None:
+    assert "1 case to open, 0 undecided" in preview("--only", "2022-090").output
+    (state,) = json.loads(preview("--only", "2022-090", "--json").output)["desired_states"]
+    assert (state["counts"]["cases"], state["counts"]["of_population"]) == (1, 0)
+
+
 def test_the_line_of_a_rule_is_the_line_it_stands_on() -> None:
     number = int(re.findall(r"findings\.yaml:(\d+)", preview("--only", "2022-090").output)[-2])
     assert PAGE.read_text(encoding="utf-8").splitlines()[number - 1].strip() == "expect: position == 'complete'"
@@ -117,7 +125,8 @@ def test_json_holds_the_same_figures() -> None:
     assert {rule["name"]: rule["missed"] for rule in state["rules"]} == {
         "fixed": 14, "dated": 12, "agreed": 11, "shown": 2, "proven": 2,
     }  # fmt: skip
-    assert state["people"]["approvals"] == 27
+    assert state["counts"]["of_population"] == 1, "the case of all findings together, for on-time"
+    assert state["people"]["approvals"] == 29
     assert state["asof"] == "2023-07-03T04:00:00Z"
     assert [case["key"] for case in state["undecided"]] == ["2022-027", "2022-045"]
     assert len(state["unreadable"]["due"]) == 26

@@ -14,7 +14,16 @@ from typing import Any
 
 from common.clock import parse_instant
 from common.events.approver import CaseResumed
-from common.events.differ import Cycle, GapChanged, GapClosed, GapOpened, GapUndecided
+from common.events.differ import (
+    Cycle,
+    GapChanged,
+    GapClosed,
+    GapOpened,
+    GapUndecided,
+    ObjectiveMet,
+    ObjectiveMissed,
+    ObjectiveUndecided,
+)
 from common.events.envelope import Event
 from common.events.executor import ActionSucceeded
 
@@ -28,6 +37,8 @@ TYPES = (
 )
 """The events that are counted by."""
 NOBODY = "nobody: no attribute is another than before"
+_MEASURES = (ObjectiveMet.TYPE, ObjectiveMissed.TYPE, ObjectiveUndecided.TYPE)
+_MOST_NAMED = 5
 _EXEMPT = ("accepted (", "ignored (")
 """What GapChanged says, after a name, of a rule that is merely left alone (`Exemption.told`): that mends nothing."""
 
@@ -122,21 +133,30 @@ def too_many(found: Sequence[Cycle], most: int, within: timedelta, asof: datetim
 
 
 def named(found: Sequence[Cycle], observations: Mapping[str, Event]) -> list[Cycle]:
-    """The same, with who undid it: the feed of the observation that brought the value which is missed."""
-    told = []
-    for cycle in found:
-        observed = observations.get(cycle.observation or "")
-        told.append(
-            cycle.model_copy(update={"writer": NOBODY if observed is None else f"feed:{observed.data['feed']}"})
-        )
-    return told
+    """The same, with who undid it: the feed of the observation that brought the value which is missed; of a
+    population those who, as it was measured, keep the objective from its target."""
+    return [
+        cycle.model_copy(update={"writer": _writer(observations.get(cycle.observation or ""))}) for cycle in found
+    ]
+
+
+def _writer(observed: Event | None) -> str:
+    if observed is None:
+        return NOBODY
+    if observed.type not in _MEASURES:
+        return f"feed:{observed.data['feed']}"
+    against = observed.data.get("against") or {"keys": [], "others": 0}
+    keys = against["keys"][:_MOST_NAMED]
+    more = len(against["keys"]) - len(keys) + against["others"]
+    names = ", ".join(keys) + (f" and {more:,} more" if more else "")
+    return f"{observed.data['entity_type']} {names}" if keys else NOBODY
 
 
 def says(found: Sequence[Cycle]) -> str:
     """What a person is told: how often, what, and who."""
     rules = list(dict.fromkeys(cycle.rule for cycle in found))
     writers = list(dict.fromkeys(cycle.writer for cycle in found))
-    attributes = list(dict.fromkeys(name for cycle in found for name in cycle.attributes))
+    attributes = list(dict.fromkeys(name for cycle in found for name in cycle.attributes if name != cycle.rule))
     what = f" ({', '.join(attributes)})" if attributes else ""
     often = "once and undone again" if len(found) == 1 else f"{len(found)} times and undone each time"
     return f"{', '.join(rules)}: mended {often}{what} by {' and '.join(writers)}"

@@ -200,9 +200,15 @@ class Differ:
         decision = await self._population(conn, declared, state, case, stood, parts, asof)
         if decision is None:
             return events
-        await self._out.cases.save(conn, [decision.after])
-        because = newest.event if (newest := population.latest(stood)) is not None else cause
-        return events if decision.data is None else [*events, _event(decision, self._out.wall(), asof, because)]
+        after = {key: decision.after}
+        if decision.data is not None:
+            because = newest.event if (newest := population.latest(stood)) is not None else cause
+            drift = _Told(asof, decision, _event(decision, self._out.wall(), asof, because))
+            fresh = {one.event.id: one.event for one in stood.values()}
+            suspended = await self._suspend(conn, declared, [drift], after, fresh)
+            events += [drift.event, *(event for _, event in suspended)]
+        await self._out.cases.save(conn, list(after.values()))
+        return events
 
     async def _population(
         self,
@@ -370,9 +376,15 @@ class Differ:
         return [item.event for item in said] + [event for _, event in suspended], until
 
     async def _suspend(
-        self, conn: Connection, declared: Declared, said: Sequence[_Told], after: dict[CaseKey, CaseState]
+        self,
+        conn: Connection,
+        declared: Declared,
+        said: Sequence[_Told],
+        after: dict[CaseKey, CaseState],
+        fresh: Mapping[str, Event] | None = None,
     ) -> list[tuple[datetime, NewEvent]]:
-        """What is to be said of cases in which fixes are undone too often, each as of when; `after` takes note."""
+        """What is to be said of cases in which fixes are undone too often, each as of when; `after` takes note.
+        `fresh` are measures that are to be appended first, by id."""
         drifts = [item for item in said if suspending.drifts(item.decision)]
         if not drifts:
             return []
@@ -385,7 +397,8 @@ class Differ:
             cycles = suspending.suspended(known, drift, declared.states[state.desired_state], asof)
             if cycles:
                 observed = [cycle.observation for cycle in cycles if cycle.observation is not None]
-                data = suspending.said(state, cycles, await self._out.records.causes(conn, observed))
+                causes = {**await self._out.records.causes(conn, observed), **(fresh or {})}
+                data = suspending.said(state, cycles, causes)
                 case = after[state.key] = suspending.numbered(after[state.key])
                 found.append((asof, _case_event(case, data, self._out.wall(), asof, drift)))
         return found

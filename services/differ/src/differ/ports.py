@@ -125,7 +125,7 @@ class Records(Protocol):
         ...
 
     async def causes(self, conn: Connection, ids: Iterable[str]) -> dict[str, Event]:
-        """The observer's events with these ids, by id."""
+        """The observer's and the differ's own events with these ids, by id."""
         ...
 
     async def at(self, conn: Connection, position: int) -> Event:

@@ -122,7 +122,8 @@ def moved(now: Objective, then: Objective | None, since: str) -> str:
         better = _better(now, then)
         parts.append(f"{then['says']} → {now['says']}" + (f" ({better})" if better else ""))
     if now["population"] != then["population"]:
-        parts.append(f"population {then['population']:,} → {now['population']:,}")
+        unknown = f" ({now['unknown']:,} unknown)" if now["unknown"] else ""
+        parts.append(f"population {then['population']:,} → {now['population']:,}{unknown}")
     parts += _who(now.get("against"), then.get("against"))
     if then.get("standing") not in (None, now["standing"]):
         parts.append(f"{then['standing']} → {now['standing']}")

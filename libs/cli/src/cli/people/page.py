@@ -91,9 +91,13 @@ def _waiting_for(view: _View) -> str:
 def _wrong(view: _View) -> Iterator[RenderableType]:
     page, gap = view.page, view.data("gap")
     rules = gap.get("rules", [])
-    yield _labelled("WHAT IS WRONG", cell(rules[0]["says"] if rules else "Nothing is recorded.", "bold"))
+    doubted = bool(rules) and all(rule["status"] == "unknown" for rule in rules)
+    if doubted:
+        yield _labelled("NOT KNOWN", cell(f"{_in_doubt(rules)} Whether anything is wrong can't be told.", "bold"))
+    else:
+        yield _labelled("WHAT IS WRONG", cell(rules[0]["says"] if rules else "Nothing is recorded.", "bold"))
     for number, rule in enumerate(rules):
-        says = f" {rule['says']}" if number else ""
+        says = f" {rule['says']}" if number and not doubted else ""
         yield _labelled("  The rule", cell(f"{rule['name']}: {_how(view, rule)}.{says}"))
         facts = " · ".join(f"{fact['name']}: {value(fact)}" for fact in rule["facts"])
         marks = view.cited.mark([fact.get("event_id") for fact in rule["facts"]])
@@ -113,6 +117,17 @@ def _wrong(view: _View) -> Iterator[RenderableType]:
     if closed := page["gap_closed"]:
         reason = view.data("gap_closed")["reason"].replace("_", " ")
         yield _labelled("  Closed", cell(f"{view.at(closed['asof'])}: {reason}"))
+        accepted = view.data("gap_closed").get("accepted") or {"by": []}
+        for one in accepted["by"]:
+            rules = ", ".join(one["rules"])
+            told = f"{rules}: by {one['name']} (version {one['version'][:12]}) until {view.at(one['until'])}"
+            yield _labelled("  Accepted", cell(told))
+
+
+def _in_doubt(rules: Sequence[Mapping[str, Any]]) -> str:
+    """Of rules that are all Unknown: that the record is too old or its source in doubt, or what is not known."""
+    told = [rule["says"] for kind in ("freshness", "objective") for rule in rules if rule["kind"] == kind]
+    return told[0] if told else f"{', '.join(rule['name'] for rule in rules)} can't be decided."
 
 
 def _about(view: _View) -> str:
@@ -131,7 +146,8 @@ def _about(view: _View) -> str:
 
 
 def _how(view: _View, rule: Mapping[str, Any]) -> str:
-    since = f" since {view.at(rule['due'])}" if rule.get("due") else ""
+    known = rule["status"] != "unknown" or rule["kind"] == "freshness"  # a date that has passed tells nothing alone
+    since = f" since {view.at(rule['due'])}" if rule.get("due") and known else ""
     return f"{rule['status']}{since}" + (f" ({rule['reason']})" if rule.get("reason") else "")
 
 

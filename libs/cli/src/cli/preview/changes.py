@@ -49,13 +49,18 @@ def _summary(state: ChangedState) -> list[Text]:
         )
     width = max(len(f"{number:,}") for number in (state.opens, state.closes, state.changes, state.stays, 1000))
     severe = joined([f"{number:,} {name}" for name, number in state.severities.items()]) if state.opens else ""
+    whole = state.population.kind if state.population is not None else ""
     rows = [
-        ("+", state.opens, "open" if state.opens != 1 else "opens", severe),
-        ("-", state.closes, "close" if state.closes != 1 else "closes", ""),
-        ("~", state.changes, "change" if state.changes != 1 else "changes", "severity, rules or deadlines"),
-        ("=", state.stays, "stay" if state.stays != 1 else "stays", "open, and remain as they are"),
+        ("+", "opens", state.opens, severe),
+        ("-", "closes", state.closes, ""),
+        ("~", "changes", state.changes, "severity, rules or deadlines"),
+        ("=", "stays", state.stays, "open, and remain as they are"),
     ]
-    for mark, number, word, more in rows:
+    for mark, kind, entities, about in rows:
+        number = entities + (whole == kind)
+        word = kind if number == 1 else kind.removesuffix("s")
+        apart = f"1 of every {state.entity_type} together" if whole == kind else ""
+        more = "; ".join(filter(None, (about if entities else "", apart)))
         if number or mark in "+-":
             style = STRONG if number else ""
             lines.append(line((f"  {mark} {number:>{width},}  ", style), (f"{word:<8}", ""), (f"  {more}", FAINT)))
@@ -69,9 +74,12 @@ def _summary(state: ChangedState) -> list[Text]:
 
 
 def _cases(state: ChangedState, width: int, full: bool) -> list[Text]:
-    if not state.cases:
+    if not state.cases and state.population is None:
         return []
     lines = [line()]
+    if state.population is not None:
+        together = state.population.model_copy(update={"key": f"every {state.entity_type}"})
+        lines.append(_case(together, width))
     for kind in _MARKS:
         every = [case for case in state.cases if case.kind == kind]
         shown = every if full else every[:_SHOWN]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from common.declarations.values import Status, Unknown, day_text
+from common.objectives.population import POPULATION
 
 from cli.preview.preview import Preview, Remedy, Seen, last_day, missed
 from cli.preview.states import StateRow
@@ -122,12 +123,14 @@ def unreadable(preview: Preview) -> list[Unreadable]:
 def asked(preview: Preview) -> Asked:
     """The human workload of all cases, were they opened at once."""
     result = Asked()
-    for seen in preview.cases:
-        remedy = preview.remedy(seen)
+    cases = [(seen.key, preview.remedy(seen), seen.evaluation.people_only) for seen in preview.cases]
+    if preview.together:
+        cases.append((POPULATION, preview.remedy_together(), False))
+    for key, remedy, people_only in cases:
         result.confirmations += sum(remedy.confirm.values())
         for role, stand_in in remedy.fallback.items():
-            result.fallback.setdefault((role, stand_in), []).append(seen.key)
-        if seen.evaluation.people_only:
+            result.fallback.setdefault((role, stand_in), []).append(key)
+        if people_only:
             result.people_only += 1
         elif not remedy.steps:
             result.nothing_to_draft += 1

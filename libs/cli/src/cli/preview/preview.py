@@ -1,6 +1,6 @@
 """What one desired state would find in given rows. Pure: rows and an instant in, decided cases out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -85,21 +85,40 @@ class Preview:
         return [seen for seen in self.cases if seen.evaluation.standing == "due soon"]
 
     @property
+    def together(self) -> list[Result]:
+        """The missed objectives: the rules of the one case of the whole population, which is none of `cases`."""
+        return [result for result in self.objectives if result.standing == "missed"] if self.in_force else []
+
+    @property
+    def opens(self) -> int:
+        """How many cases would open, that of the whole population among them."""
+        return len(self.cases) + bool(self.together)
+
+    @property
     def open_questions(self) -> int:
-        """How many entities are a gap, or can't be told to be none."""
-        return len(self.cases) + len(self.undecided) + len(self.selector_unknown)
+        """How many cases would open, and of how many entities that can't be told."""
+        return self.opens + len(self.undecided) + len(self.selector_unknown)
 
     def remedy(self, seen: Seen) -> Remedy:
         """The playbook's answer to the rules that fail (for one that is undecided: only what gathers evidence)."""
-        actions = self._actions(seen)
+        return self._remedy(self._actions(seen), seen.evaluation.severity, seen.slots)
+
+    def remedy_together(self) -> Remedy:
+        """The playbook's answer to the missed objectives."""
+        playbook = self.state.spec.remediation.playbook
+        names = [result.objective.name for result in self.together]
+        actions = list(dict.fromkeys(step.action for name in names for step in playbook.get(name, ())))
+        return self._remedy(actions, self.state.severity[-1][0], {})
+
+    def _remedy(self, actions: Sequence[str], severity: str, slots: Mapping[str, Slot]) -> Remedy:
         catalogue, name = self.catalogue, self.state.name
         policy = catalogue.policy(name)
         steps = tuple((item, catalogue.actions[item].risk, catalogue.effective_level(name, item)) for item in actions)
-        approve = catalogue.required_approvals(name, actions, seen.evaluation.severity)
+        approve = catalogue.required_approvals(name, actions, severity)
         confirm = dict(policy.confirm_gap) if policy else {}
         owners, fallback = {}, {}
         for role in dict.fromkeys((*confirm, *approve)):
-            value, stand_in = catalogue.owner_role(name, role, seen.slots)
+            value, stand_in = catalogue.owner_role(name, role, slots)
             if value:
                 owners[role] = value
             elif stand_in != role:

@@ -37,6 +37,7 @@ def _preview(preview: Preview) -> dict[str, Any]:
         "missing": preview.missing_types,
         "counts": {
             "cases": len(preview.cases),
+            "of_population": int(bool(preview.together)),
             "due_soon": len(preview.due_soon),
             "undecided": len(preview.undecided),
             "on_track": len(preview.on_track),

@@ -92,12 +92,13 @@ def _summary(preview: Preview) -> list[Text]:
     by_severity = figures.severities(preview.cases)
     top = f", {by_severity[highest]:,} of them {highest}" if by_severity.get(highest) else ""
     day = moment_text(preview)
-    cases = counted(len(preview.cases), "case")
+    entity = preview.state.spec.selector.entity
+    apart = f", 1 of them of every {entity} together" if preview.together else ""
     lines = [
         line(
             (f"If this were active on {day} it would open ", ""),
-            (f"{cases}{top}", STRONG),
-            (":" if preview.cases else ".", ""),
+            (f"{counted(preview.opens, 'case')}{top}{apart}", STRONG),
+            (":" if preview.opens else ".", ""),
         )
     ]
     rules = figures.rule_figures(preview)
@@ -114,9 +115,12 @@ def _summary(preview: Preview) -> list[Text]:
                 (f"{text:<{says}}  {top}{more}", ""),
             )
         )
+    if preview.together:
+        names = joined([result.objective.name for result in preview.together])
+        missed_together = f"missed by every {entity} together"
+        lines.append(line((f"  {1:>6,}  ", STRONG), (f"{missed_together}: {clean(names)}", "")))
     several = sum(len(missed(seen)) > 1 for seen in preview.cases)
     if several:
-        entity = preview.state.spec.selector.entity
         told = f"{counted(several, entity)} {'misses' if several == 1 else 'miss'} more than one rule"
         lines.append(line((f"          ({told}; one {entity} is one case.)", FAINT)))
     if preview.due_soon:
@@ -206,11 +210,11 @@ _STANDINGS = {
 
 
 def _workload(preview: Preview) -> list[Text]:
-    if not preview.cases:
+    if not preview.opens:
         return []
     work = figures.asked(preview)
-    told = f"{counted(len(preview.cases), 'case')} to confirm"
-    told += "" if work.confirmations == len(preview.cases) else f", {counted(work.confirmations, 'confirmation')}"
+    told = f"{counted(preview.opens, 'case')} to confirm"
+    told += "" if work.confirmations == preview.opens else f", {counted(work.confirmations, 'confirmation')}"
     told += f". {counted(work.drafted, 'plan')} may be drafted: {counted(work.approvals, 'approval')}"
     told += f" and {counted(work.releases, 'release')}." if work.releases else "."
     if work.people_only:
@@ -266,7 +270,7 @@ def fault_lines(faults: Sequence[str], full: bool) -> list[Text]:
 
 def footer(previews: Sequence[Preview], asking: Asking, left_out: int, exit_code: int) -> Text:
     """The last line: what it comes to, and what to do next. Nothing is proposed on rows that were not all read."""
-    cases = sum(len(preview.cases) for preview in previews)
+    cases = sum(preview.opens for preview in previews)
     undecided = sum(len(preview.undecided) for preview in previews)
     unselected = sum(len(preview.selector_unknown) for preview in previews)
     told = f"{counted(cases, 'case')} to open, {undecided} undecided"

@@ -13,6 +13,7 @@ from common.declarations.evaluation import CompiledDesiredState, EntityView, Eva
 from common.events.differ import ChangedCase, ChangedObjective, ChangedState
 from common.objectives import wording
 from common.objectives.contributing import Contribution, Result, contribution, measured
+from common.objectives.population import POPULATION
 
 CHANGING = ("opens", "closes", "changes")
 
@@ -124,6 +125,7 @@ class Tally:
             cases=[_case(change) for change in self.cases],
             objectives=self._objectives(),
             another_type=before.spec.selector.entity if before is not None and gone else None,
+            population=whole(self._before.results(), self._after.results(), after.severity[-1][0]),
         )
 
     def _objectives(self) -> list[ChangedObjective]:
@@ -141,6 +143,44 @@ class Tally:
                 )
             )
         return found
+
+
+def whole(before: Mapping[str, Result], after: Mapping[str, Result], severity: str) -> ChangedCase | None:
+    """What becomes of the case of the whole population; None where it stays, or there is none. A missed objective
+    opens it, and only one that is met leaves it."""
+    was = {name: "missed" for name, result in before.items() if result.standing == "missed"}
+    now = {
+        name: "unknown" if result.standing == "undecided" else "missed"
+        for name, result in after.items()
+        if result.standing == "missed" or (name in was and result.standing != "met")
+    }
+    if was == now:
+        return None
+    words = [f"{name}: {'met' if name in after else 'no longer measured'}" for name in was if name not in now]
+    words += [
+        f"{name}: {_status(was.get(name), status)} ({wording.found(after[name])}; "
+        f"{wording.wanted(after[name].objective)})"
+        for name, status in now.items()
+        if was.get(name) != status
+    ]
+    return ChangedCase(
+        key=POPULATION,
+        kind="changes" if was and now else "opens" if now else "closes",
+        before=_together(was),
+        after=_together(now),
+        severity=severity,
+        says=words,
+    )
+
+
+def _status(was: str | None, now: str) -> str:
+    return now if was is None else f"{was} → {now}"
+
+
+def _together(rules: Mapping[str, str]) -> str:
+    if not rules:
+        return "no gap"
+    return "gap" if "missed" in rules.values() else "undecided"
 
 
 def _told(result: Result) -> tuple[str, str, str]:
@@ -178,6 +218,11 @@ def tally(before: Catalogue, after: Catalogue, name: str, asof: datetime, most: 
 
 
 def totals(states: Iterable[ChangedState]) -> tuple[int, int, int]:
-    """How many cases open, close and change in all."""
+    """How many cases open, close and change in all, those of whole populations among them."""
     found = list(states)
-    return sum(s.opens for s in found), sum(s.closes for s in found), sum(s.changes for s in found)
+    kinds = Counter(state.population.kind for state in found if state.population is not None)
+    return (
+        sum(state.opens for state in found) + kinds["opens"],
+        sum(state.closes for state in found) + kinds["closes"],
+        sum(state.changes for state in found) + kinds["changes"],
+    )

@@ -88,6 +88,7 @@ class Catalogue:
     timezone: str = "UTC"
     authors: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     _versions: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _decided: dict[str, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def with_documents(self, documents: Iterable[Document]) -> "Catalogue":
         """This catalogue with the documents in force; those of the same kind and name are replaced."""
@@ -161,9 +162,7 @@ class Catalogue:
     def desired_states_reading(self, feed: str) -> tuple[str, ...]:
         """The desired states that can be decided and read what this feed reports, by name."""
         return tuple(
-            name
-            for name in sorted(self.desired_states)
-            if not self.missing(name) and feed in {self.entity_types[item].source for item in self._types_read(name)}
+            name for name in sorted(self.desired_states) if not self.missing(name) and feed in self._feeds_read(name)
         )
 
     def missing(self, name: str) -> tuple[str, ...]:
@@ -175,7 +174,10 @@ class Catalogue:
     @cached_property
     def declared(self) -> compiling.Declared:
         """What desired states are compiled with."""
-        return compiling.Declared(self.entity_types, self.calendars, self.timezone, self.accepted_gaps)
+        accepted = {
+            name: (spec, self.documents["AcceptedGap", name].digest) for name, spec in self.accepted_gaps.items()
+        }
+        return compiling.Declared(self.entity_types, self.calendars, self.timezone, accepted)
 
     def compiled(self, name: str) -> CompiledDesiredState:
         """The desired state, ready to decide. Raises Permanent when it is not active or does not compile."""
@@ -196,8 +198,9 @@ class Catalogue:
         return state
 
     def version_digest(self, name: str) -> str:
-        """SHA-256 (hex) over all that the desired state's decisions depend on: itself, the entity types it reads and
-        their sources, its calendar, its actions and their systems. The policy has its own: `policy_digest`."""
+        """SHA-256 (hex) over all that the desired state's decisions depend on: itself, the entity types it reads, its
+        calendar, its actions and their systems. The policy has its own: `policy_digest`. What is asked of a source
+        decides nothing by itself: where it is in doubt, facts are Unknown, and those are what approvals bind to."""
         if name not in self.desired_states:
             raise Permanent("not_active", f"There is no active desired state {name!r}.")
         if name not in self._versions:
@@ -206,15 +209,17 @@ class Catalogue:
         return self._versions[name]
 
     def decided_by(self, name: str) -> str:
-        """The version, with the gaps of it that are accepted: where it changes, every entity is looked at again. That
-        a gap is accepted is no other version: it voids nothing of other cases."""
-        accepted = [
-            [item, self.documents["AcceptedGap", item].spec]
-            for item, gap in sorted(self.accepted_gaps.items())
-            if gap.desired_state == name
-        ]
+        """The version, with the sources that are read and the gaps that are accepted: where it changes, every entity
+        is looked at again. None of these is another version: a case that they do not concern keeps its plan."""
+        if (known := self._decided.get(name)) is not None:
+            return known
         version = self.version_digest(name)
-        return digest([version, accepted]) if accepted else version
+        gaps = [item for item, gap in sorted(self.accepted_gaps.items()) if gap.desired_state == name]
+        besides = [("AcceptedGap", item) for item in gaps]
+        besides += [("Source", feed) for feed in sorted(self._feeds_read(name)) if feed in self.sources]
+        parts = [[kind, item, self.documents[kind, item].spec] for kind, item in besides]
+        decided = self._decided[name] = digest([version, parts]) if parts else version
+        return decided
 
     def policy_name(self, name: str) -> str | None:
         """The name of the ApprovalPolicy that covers a desired state."""
@@ -344,13 +349,14 @@ class Catalogue:
         related = self.entity_types[first].related.values() if first in self.entity_types else ()
         return tuple(dict.fromkeys((first, *(relation.other for relation in related))))
 
+    def _feeds_read(self, name: str) -> set[str]:
+        return {self.entity_types[item].source for item in self._types_read(name) if item in self.entity_types}
+
     def _depends_on(self, name: str) -> list[tuple[str, str]]:
         remediation = self.desired_states[name].remediation
         actions = dict.fromkeys((*remediation.actions, *remediation.process_actions))
         systems = {self.actions[action].system for action in actions if action in self.actions}
         wanted = [("DesiredState", name), *(("EntityType", item) for item in self._types_read(name))]
-        feeds = {self.entity_types[item].source for item in self._types_read(name) if item in self.entity_types}
-        wanted += [("Source", item) for item in feeds]
         wanted += [("ActionType", item) for item in actions]
         wanted += [("System", item) for item in systems]
         wanted += [("HolidayCalendar", self.desired_states[name].holidays or "")]

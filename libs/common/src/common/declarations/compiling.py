@@ -58,12 +58,13 @@ def scope_with_relations(entity_type: EntityType, types: Mapping[str, EntityType
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What a desired state may refer to: entity types and calendars by name, and the realm's time zone."""
+    """What a desired state may refer to: entity types and calendars by name, and the realm's time zone. `accepted`
+    are accepted gaps by name, with the digest of each."""
 
     types: Mapping[str, EntityType]
     calendars: Mapping[str, HolidayCalendar]
     zone: str
-    accepted: Mapping[str, AcceptedGap] = field(default_factory=dict)
+    accepted: Mapping[str, tuple[AcceptedGap, str]] = field(default_factory=dict)
 
 
 def relations(
@@ -119,7 +120,7 @@ def desired_state(
         report((), Wrong("bad_scope", f"The attributes cannot be used together: {error}."))
         return None
     calendar = _calendar(spec.holidays, declared.calendars, report)
-    accepted = {item: gap for item, gap in declared.accepted.items() if gap.desired_state == name}
+    accepted = {item: known for item, known in declared.accepted.items() if known[0].desired_state == name}
     return _Compiler(language, report, calendar, accepted).state(name, spec, entity_type, version)
 
 
@@ -136,7 +137,11 @@ def _calendar(name: str | None, calendars: Mapping[str, HolidayCalendar], report
 
 class _Compiler:
     def __init__(
-        self, language: Language, report: Report, calendar: Calendar, accepted: Mapping[str, AcceptedGap]
+        self,
+        language: Language,
+        report: Report,
+        calendar: Calendar,
+        accepted: Mapping[str, tuple[AcceptedGap, str]],
     ) -> None:
         self._language, self._report, self._calendar, self._accepted = language, report, calendar, accepted
         self._done: Condition | None = None

@@ -1,7 +1,7 @@
 """Deciding one desired state for one entity at one instant. Pure: the same input gives the same result."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Literal
@@ -144,6 +144,23 @@ def evaluate(state: CompiledDesiredState, entity: EntityView, asof: datetime) ->
         sight.timers(rules),
         people_only,
         sight.slots,
+    )
+
+
+def unsure(state: CompiledDesiredState, entity: EntityView, asof: datetime) -> tuple[RuleResult, ...]:
+    """The rules that can't be decided of an entity of which nobody knows whether it is selected: those that
+    `evaluate` would call Unknown, and those that are missed or due soon if it is. With its freshness."""
+    sight = Sight(state, entity, asof)
+    selected = MET if state.where is None else sight.decide(state.where)
+    found = [*(sight.rule(rule) for rule in state.rules), sight.freshness()]
+    return tuple(
+        rule
+        if rule.status is Status.UNKNOWN
+        else replace(
+            rule, status=Status.UNKNOWN, reason=f"it can't be told whether it is selected: {selected.reason}"
+        )
+        for rule in found
+        if rule is not None and rule.status in _FAILING
     )
 
 

@@ -21,11 +21,13 @@ Report: TypeAlias = Callable[[Path, Wrong], None]
 @dataclass(frozen=True, slots=True)
 class Exemption:
     """Why a missed rule opens no case. `why` is the AcceptedGap's name, or the declaration's own words; `until` is
-    the instant from which it opens one again (None: as long as it is declared so)."""
+    the instant from which it opens one again (None: as long as it is declared so). `version` is the digest of the
+    AcceptedGap as it was activated."""
 
     kind: Literal["accepted", "ignored"]
     why: str
     until: datetime | None = None
+    version: str = ""
 
     @property
     def told(self) -> str:
@@ -73,14 +75,14 @@ def exemption(
 
 def clauses(
     ignores: Iterable[Ignore],
-    accepted: Mapping[str, AcceptedGap],
+    accepted: Mapping[str, tuple[AcceptedGap, str]],
     renamed: Mapping[str, str],
     language: Language,
     report: Report,
 ) -> tuple[Clause, ...]:
-    """What a desired state ignores, and the accepted gaps of it. Faults of the former go to `report`; an accepted gap
-    whose condition no longer fits the declaration accepts nothing. One that names a rule as it was called before
-    (`renamed`: {former name: name}) goes on for the rule."""
+    """What a desired state ignores, and the accepted gaps of it, each with its digest. Faults of the former go to
+    `report`; an accepted gap whose condition no longer fits the declaration accepts nothing. One that names a rule as
+    it was called before (`renamed`: {former name: name}) goes on for the rule."""
     found = []
     for index, item in enumerate(ignores):
         path: Path = ("ignore", index)
@@ -92,14 +94,14 @@ def clauses(
                 )
         key = frozenset(item.entities) if item.entities else None
         found.append(Clause(Exemption("ignored", item.because), key, where, None, frozenset(item.attributes)))
-    for name, spec in sorted(accepted.items()):
+    for name, (spec, version) in sorted(accepted.items()):
         faults: list[Wrong] = []
         where = _compiled(spec.where, language, faults.append)
         if not faults:
             until = periods.end_of(date.fromisoformat(spec.until), language.zone)
             rules = frozenset(renamed.get(rule, rule) for rule in spec.rules)
             key = frozenset([spec.entity]) if spec.entity is not None else None
-            found.append(Clause(Exemption("accepted", name, until), key, where, rules))
+            found.append(Clause(Exemption("accepted", name, until, version), key, where, rules))
     return tuple(found)
 
 

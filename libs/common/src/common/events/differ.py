@@ -149,8 +149,25 @@ class GapChanged(GapSnapshot):
     changed: list[str]
 
 
+class Acceptance(Part):
+    """The AcceptedGap `name` by which `rules` are left alone until the instant `until`; `version` is the digest of
+    what was activated (that of its DeclarationActivated)."""
+
+    name: str
+    version: str
+    rules: list[str]
+    until: str
+
+
+class Accepted(Part):
+    """By which accepted gaps, in the order of their names."""
+
+    by: list[Acceptance]
+
+
 class GapClosed(EventData):
-    """No rule of the case fails any more. This reports the condition; only CaseClosed ends the case."""
+    """No rule of the case fails any more. This reports the condition; only CaseClosed ends the case. `accepted` says
+    which accepted gaps leave alone what fails, where any does."""
 
     TYPE: ClassVar[str] = "trueup.gap.closed.v1"
     CATEGORY: ClassVar[str] = "gap"
@@ -160,12 +177,13 @@ class GapClosed(EventData):
     version: str
     reason: Literal["met", "withdrawn", "not_selected", "declaration_changed", "accepted", "ignored"]
     facts: list[Fact]
+    accepted: Accepted | None = None
 
 
 class Cycle(Part):
     """Once a rule was mended by an action (`action` is the ActionSucceeded's id) and missed again as of `at`, by the
     gap event `drift`. `observation` brought the `attributes` that are other than when it was met; `writer` is its
-    feed, as `feed:tracker`."""
+    feed, as `feed:tracker`; of a population, whose observation is a measure, those who keep it from its target."""
 
     rule: str
     action: str
@@ -270,11 +288,13 @@ class ChangedObjective(Part):
 class ChangedState(Part):
     """What a proposal would mean for one desired state, over all entities that are known.
 
-    `opens`, `closes` and `changes` count cases, `stays` those that are open and remain as they are, `dates` entities
-    without a case for which the next date moves. `severities` and `rules` count the cases that open. `cases` are the
-    first of those that change, by key: all of them only where there are few. `in_force` is false before its
-    `effective` day. `reports_only`: gaps are reported, no plan is drafted. `renamed`: rules and objectives by their
-    former names. `another_type`: the entity type that was selected so far.
+    `opens`, `closes` and `changes` count cases of entities, `stays` those that are open and remain as they are,
+    `dates` entities without a case for which the next date moves. `severities` and `rules` count the cases that open.
+    `cases` are the first of those that change, by key: all of them only where there are few. `in_force` is false
+    before its `effective` day. `reports_only`: gaps are reported, no plan is drafted. `renamed`: rules and objectives
+    by their former names. `another_type`: the entity type that was selected so far. `population` is what becomes of
+    the case of the whole population, beside these, where it opens, closes or changes: without baselines, that is by
+    what is missed, and not by what is behind the path to a later day.
     """
 
     desired_state: str
@@ -298,6 +318,7 @@ class ChangedState(Part):
     cases: list[ChangedCase]
     objectives: list[ChangedObjective]
     another_type: str | None = None
+    population: ChangedCase | None = None
 
 
 class ChangePreviewed(EventData):

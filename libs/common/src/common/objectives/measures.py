@@ -12,7 +12,7 @@ that neither slow ones vanish from a measure nor new ones flatter it:
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal, TypeAlias
 
@@ -39,8 +39,9 @@ class Target:
 class Measure:
     """What was measured. `value` is the worse of what is possible, None where there is nothing to measure, and for a
     percentile that too many running clocks have not reached; `sample` are the entities that it rests on, `unknown`
-    those of them (or beside them) of which something that matters is Unknown. `why` says why it is undecided,
-    `shrunk` that the population is smaller than it may be."""
+    those of them (or beside them) of which something that matters is Unknown, `maybe` those beside them of which it
+    is not even known whether they belong to it. `why` says why it is undecided, `shrunk` that the population is
+    smaller than it may be."""
 
     verdict: Verdict
     value: Fraction | None
@@ -48,6 +49,12 @@ class Measure:
     unknown: int = 0
     why: str = ""
     shrunk: bool = False
+    maybe: int = 0
+
+    @property
+    def among(self) -> int:
+        """How many the value is of, at most: never fewer than a count counts."""
+        return self.sample + self.maybe
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,7 @@ def count(ayes: Ayes, target: Target) -> Measure:
     """How many say yes."""
     low, high = Fraction(ayes.yes), Fraction(ayes.yes + ayes.unknown + ayes.maybe)
     sample = ayes.yes + ayes.no + ayes.unknown
-    return _between(low, high, target, sample, ayes.unknown + ayes.maybe)
+    return replace(_between(low, high, target, sample, ayes.unknown + ayes.maybe), maybe=ayes.maybe)
 
 
 def share(ayes: Ayes, target: Target) -> Measure:
@@ -76,7 +83,7 @@ def share(ayes: Ayes, target: Target) -> Measure:
     everybody = sample + ayes.maybe
     low = Fraction(ayes.yes, everybody)  # all that may be is there, and says no
     high = Fraction(ayes.yes + unknown, everybody)
-    return _between(low, high, target, sample, unknown)
+    return replace(_between(low, high, target, sample, unknown), maybe=ayes.maybe)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def found(result: Result) -> str:
     spec, measure = result.objective.spec, result.measure
     value = "nothing yet" if measure.value is None else amount(spec.measure, measure.value)
     kind = {"count": "of", "share": "of", "mean": "on average over"}.get(spec.measure)
-    told = f"{value} {kind or f'for {CLOCKS[spec.measure]} % of'} {measure.sample:,}"
+    told = f"{value} {kind or f'for {CLOCKS[spec.measure]} % of'} {measure.among:,}"
     told += f" {_span(spec.window)}" if spec.window else ""
     told += f" ({measure.unknown:,} unknown)" if measure.unknown else ""
     return told + (f": {measure.why}" if measure.why else "")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from common.cases import Case
+from common.events.differ import FailingRule
 from common.facts import title_of
 from common.objectives.population import whole
 
@@ -71,6 +72,14 @@ class CaseLine:
     position: int
 
 
+def _headline(rules: Sequence[FailingRule]) -> str:
+    """What is wrong; where all is Unknown because the record is too old or its source in doubt, that."""
+    fresh = [rule.says for rule in rules if rule.kind == "freshness"]
+    if fresh and all(rule.status == "unknown" for rule in rules):
+        return fresh[0]
+    return rules[0].says if rules else ""
+
+
 def line(case: Case, opened: str, around: Surroundings, blocked: str = "") -> CaseLine | None:
     """The line of a case; None for one without a gap. `opened` is the instant of its first event (asof)."""
     if case.gap is None:
@@ -88,7 +97,7 @@ def line(case: Case, opened: str, around: Surroundings, blocked: str = "") -> Ca
         occurrence=gap.occurrence,
         severity=gap.severity,
         title=title_of(around.told) or whole(gap.entity_type, gap.key),
-        headline=gap.rules[0].says if gap.rules else "",
+        headline=_headline(gap.rules),
         rules=tuple(rule.name for rule in gap.rules),
         undecided=all(rule.status == "unknown" for rule in gap.rules),
         plan=case.plan.data.plan if case.plan else None,

@@ -117,7 +117,7 @@ def _exact(found: Measure) -> str:
 
 def _told(objective: CompiledObjective, found: Measure) -> str:
     amount = wording.amount(objective.spec.measure, found.value or Fraction(0))
-    return f"{amount} of {found.sample:,}" + (f" ({found.unknown:,} unknown)" if found.unknown else "")
+    return f"{amount} of {found.among:,}" + (f" ({found.unknown:,} unknown)" if found.unknown else "")
 
 
 def _slot(name: str, look: Look) -> Slot:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from common.clock import parse_instant
+from common.declarations.handling import AcceptedGap
 from common.declarations.models import DesiredState
 from common.events.auditor import WatchBegun
+from common.events.differ import GapClosed
 from common.objectives.population import POPULATION
 
 from auditor.core import proving
@@ -25,6 +27,7 @@ def checked(record: Record) -> Iterable[Sentence]:
     yield from described(record, proof.data.facts)
     if case.gap_closed is not None:
         yield says(_gap_closed(case.gap_closed.data.reason, case.gap_closed.event.asof), case.gap_closed.event.id)
+    yield from _accepted(record)
     yield from _proof(record)
     yield from _newer(record)
     yield says(
@@ -40,6 +43,23 @@ def checked(record: Record) -> Iterable[Sentence]:
         closed.event.id,
         record.finished.event.id if record.finished else None,
     )
+
+
+def _accepted(record: Record) -> Iterable[Sentence]:
+    """Each time that people had accepted what failed: by which exception, of which version, and until when."""
+    for said in record.all(GapClosed):
+        for one in said.data.accepted.by if said.data.accepted is not None else ():
+            spec = record.spec("AcceptedGap", one.name, said.position)
+            activation = record.activation("AcceptedGap", one.name, said.position)
+            why = f", because: {quoted(spec.reason)}" if isinstance(spec, AcceptedGap) else ""
+            rules = listed(f'"{plain(name, 60)}"' for name in one.rules)
+            by = f"{plain(one.name, 60)}, version {plain(one.version[:12], 12)}"
+            yield says(
+                f"From {moment(said.event.asof)} {rules} {'was' if len(one.rules) == 1 else 'were'} accepted "
+                f"until {moment(one.until)} by {by}{why}",
+                said.event.id,
+                activation.event.id if activation is not None else None,
+            )
 
 
 def _gap_closed(reason: str, asof: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from common.events import typed
 from common.events.approver import DeclarationActivated, DeclarationProposed
 from common.events.auditor import AttestationIssued, CaseClosed
-from common.events.differ import GapSnapshot
+from common.events.differ import Acceptance, GapClosed, GapSnapshot
 from common.events.envelope import Event
 from common.events.observer import EntityObserved, EntityWithdrawn
 
@@ -67,6 +67,7 @@ def declarations(declared: Sequence[Placed], case: Sequence[Placed]) -> set[int]
         if position < last and isinstance(data := typed(event), DeclarationActivated)
     ]
     names = _names(snapshots[0][1].desired_state, [data for _, data in activated])
+    names |= {("AcceptedGap", one.name) for _, data in gaps for one in _accepted(data)}
     used = {data.proposal for position, data in activated if _counts(position, data, activated, names, first)}
     return {
         position
@@ -75,6 +76,11 @@ def declarations(declared: Sequence[Placed], case: Sequence[Placed]) -> set[int]
         and isinstance(data := typed(event), DeclarationProposed | DeclarationActivated)
         and data.proposal in used
     }
+
+
+def _accepted(data: object) -> Sequence[Acceptance]:
+    """The accepted gaps that it names."""
+    return data.accepted.by if isinstance(data, GapClosed) and data.accepted is not None else ()
 
 
 def _counts(

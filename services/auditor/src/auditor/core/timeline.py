@@ -18,7 +18,7 @@ _WORDS = {
     "trueup.gap.opened.v1": "a gap was found: {rules}",
     "trueup.gap.undecided.v1": "it can't be decided: {rules}",
     "trueup.gap.changed.v1": "what fails has changed: {rules}",
-    "trueup.gap.closed.v1": "no rule fails any more ({reason})",
+    "trueup.gap.closed.v1": "no rule fails any more ({reason}{by})",
     "trueup.gap.confirmed.v1": "{who} confirmed that the gap is real",
     "trueup.gap.disputed.v1": "{who} disputed the gap",
     "trueup.gap.suspended.v1": "the case was suspended: {says}",
@@ -68,7 +68,15 @@ def words(event: Event) -> str:
     rules = event.data.get("rules")
     if isinstance(rules, list):
         known["rules"] = plain(", ".join(str(rule.get("name")) for rule in rules if isinstance(rule, dict)), 160)
+    known["by"] = _accepted(event.data.get("accepted"))
     return template.format_map(_Known(known))
+
+
+def _accepted(data: Any) -> str:
+    """By which accepted gaps, each with the beginning of its digest."""
+    by = data.get("by", []) if isinstance(data, dict) else []
+    told = (f"{one.get('name')}, version {str(one.get('version'))[:12]}" for one in by if isinstance(one, dict))
+    return f" by {plain('; '.join(told), 160)}" if by else ""
 
 
 class _Known(dict[str, str]):

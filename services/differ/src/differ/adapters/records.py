@@ -87,7 +87,8 @@ class LedgerRecords:
         return {row[0] for row in rows}
 
     async def causes(self, conn: Connection, ids: Iterable[str]) -> dict[str, Event]:
-        found = await self._ledger.by_ids(conn, [("observer", event_id) for event_id in ids])
+        wanted = [(source, event_id) for event_id in ids for source in ("observer", "differ")]
+        found = await self._ledger.by_ids(conn, wanted)
         return {recorded.event.id: recorded.event for recorded in found}
 
     async def at(self, conn: Connection, position: int) -> Event:

@@ -4,7 +4,7 @@
     gap             GapOpened (next)   GapChanged, if so   GapOpened           GapOpened
     undecided       GapUndecided (next) GapUndecided       GapChanged, if so   GapUndecided
     fine, gone      -                  GapClosed           GapClosed           -
-    selector unknown: nothing ever; it is remembered and counted.
+    selector unknown: nothing; it is remembered and counted. Of an open case, what fails is Unknown (undecided).
 
 `ended` is the auditor's CaseClosed: only then does the next failure begin another occurrence.
 """
@@ -20,7 +20,7 @@ from common.events.differ import GapChanged, GapClosed, GapOpened, GapSnapshot, 
 from common.events.model import EventData, Fact
 from common.ids import case_id
 
-from differ.core.findings import Finding, changes, facts_of, failed_before, fingerprint
+from differ.core.findings import Finding, accepted, changes, facts_of, failed_before, fingerprint
 
 Condition: TypeAlias = Literal["none", "gap", "undecided", "closed"]
 CaseKey: TypeAlias = tuple[str, str]
@@ -127,6 +127,7 @@ def _closes(case: CaseState, known: CaseState, finding: Finding) -> Decision:
         version=finding.version,
         reason=_reason(case, finding),
         facts=_closing_facts(case, finding),
+        accepted=accepted(finding),
     )
     return Decision(case, after, data)
 

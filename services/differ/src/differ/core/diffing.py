@@ -12,7 +12,7 @@ from common.entities.rows import Ref
 from common.objectives.contributing import Contribution, contribution
 
 from differ.core.deciding import CaseKey, CaseState, Decision, decide
-from differ.core.findings import find
+from differ.core.findings import doubted, find
 from differ.core.planning import Declared, Look
 
 
@@ -52,6 +52,8 @@ def diff(
             parts.append((look, objective.name, part))
         if finding.look_again is not None:
             alarms.append((look, finding.look_again))
+        if case is not None and case.open and finding.standing == "selector_unknown" and look.ref in views:
+            finding = doubted(finding, state, views[look.ref], asof, case.gap["severity"])
         case = case or CaseState(look.desired_state, look.ref)
         if (decision := decide(case, finding)) is not None:
             known[case.key] = decision.after

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
@@ -16,12 +16,13 @@ from common.declarations.evaluation import (
     Evaluation,
     RuleResult,
     evaluate,
+    unsure,
 )
 from common.declarations.evaluation import Fact as ReadFact
 from common.declarations.exempting import Exemption
 from common.declarations.values import Status
 from common.entities.rows import Ref
-from common.events.differ import FailingRule, Measured
+from common.events.differ import Acceptance, Accepted, FailingRule, Measured
 from common.events.model import Fact
 from common.facts import entity_facts, facts_named
 from common.sealing import SHOWN, is_sealed
@@ -36,8 +37,8 @@ class Finding:
     """`standing` in one word; `evaluation` is None where there was nothing to evaluate (withdrawn).
 
     `look_again` is the next instant at which the result may change without any message. `renamed` has rules by their
-    former names. `stated` are the failing rules where no evaluation led to them: those of a whole population, at
-    `stated_severity`.
+    former names. `stated` are the failing rules where no evaluation led to them: those of a whole population, or of
+    an entity that may no longer be selected; at `stated_severity`.
     """
 
     desired_state: str
@@ -114,6 +115,17 @@ def find(state: CompiledDesiredState, ref: Ref, view: EntityView | None, asof: d
     )
 
 
+def doubted(
+    finding: Finding, state: CompiledDesiredState, view: EntityView, asof: datetime, severity: str
+) -> Finding:
+    """The same, for an entity that has an open case, where it can't be told any more whether it is selected: what
+    fails is Unknown, and that is said. As it was where every rule holds all the same."""
+    rules = tuple(failing_rule(rule) for rule in unsure(state, view, asof))
+    if not rules:
+        return finding
+    return replace(finding, standing="undecided", evaluation=None, stated=rules, stated_severity=severity)
+
+
 def _selector_facts(state: CompiledDesiredState, view: EntityView, asof: datetime) -> tuple[Fact, ...]:
     """What the selector read, as evidence for an entity that it no longer selects."""
     if state.where is None or asof < state.effective:
@@ -150,6 +162,16 @@ def failing_rule(rule: RuleResult) -> FailingRule:
         due=instant(rule.due) if rule.due else None,
         reason=rule.reason or None,
     )
+
+
+def accepted(finding: Finding) -> Accepted | None:
+    """Which accepted gaps leave which of its missed rules alone; None: none does."""
+    found: dict[str, Acceptance] = {}
+    for rule in finding.evaluation.exempt if finding.evaluation is not None else ():
+        if (left := rule.exempt) is not None and left.kind == "accepted" and left.until is not None:
+            fresh = Acceptance(name=left.why, version=left.version, rules=[], until=instant(left.until))
+            found.setdefault(left.why, fresh).rules.append(rule.name)
+    return Accepted(by=[found[name] for name in sorted(found)]) if found else None
 
 
 def fingerprint(finding: Finding) -> str:

@@ -32,8 +32,10 @@ def case_ids(case: CaseState) -> list[str]:
 
 def suspended(history: Iterable[Event], drift: Event, state: CompiledDesiredState, asof: datetime) -> list[Cycle]:
     """The cycles for which a case is to be suspended after the event `drift`; none: it goes on. `history` is what the
-    ledger has of all occurrences; a rule that was renamed goes on."""
-    found, limit = convergence.cycles([*history, drift], state.renamed), state.spec.remediation.suspend_after
+    ledger has of all occurrences; a rule or an objective that was renamed goes on."""
+    objectives = {former: one.name for one in state.objectives for former in one.spec.formerly}
+    found = convergence.cycles([*history, drift], {**state.renamed, **objectives})
+    limit = state.spec.remediation.suspend_after
     late = convergence.too_many(found, limit.cycles, limit.within, asof)
     return late if any(cycle.drift == drift.id for cycle in late) else []
 

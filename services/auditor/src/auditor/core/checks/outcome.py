@@ -65,8 +65,18 @@ def facts(record: Record) -> str:
                     observed.setdefault(fact.event_id, []).append(fact)
             for event_id, cited in observed.items():
                 _read_again(record, rereading, said, event_id, cited)
+        if isinstance(said.data, GapClosed) and said.data.accepted is not None:
+            _in_force(record, said)
     demand(read > 0, "no fact is cited")
     return f"all {read} cited facts, read again from the observations under the declarations, are the same"
+
+
+def _in_force(record: Record, closed: Said[GapClosed]) -> None:
+    """The accepted gaps that it names were in force as they are named."""
+    for one in closed.data.accepted.by if closed.data.accepted is not None else ():
+        activation = record.activation("AcceptedGap", one.name, closed.position)
+        named = activation is not None and activation.data.digest == one.version
+        demand(named, f"{one.name}, by which a gap was accepted, was not in force in that version")
 
 
 def _facts(data: EventData) -> list[Fact]:
