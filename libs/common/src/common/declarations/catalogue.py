@@ -201,7 +201,7 @@ class Catalogue:
         if name not in self.desired_states:
             raise Permanent("not_active", f"There is no active desired state {name!r}.")
         if name not in self._versions:
-            parts = [[kind, item, self.documents[kind, item].spec] for kind, item in self._depends_on(name)]
+            parts = [[kind, item, self.documents[kind, item].spec] for kind, item in self.depends_on(name)]
             self._versions[name] = digest(parts)
         return self._versions[name]
 
@@ -344,7 +344,8 @@ class Catalogue:
         related = self.entity_types[first].related.values() if first in self.entity_types else ()
         return tuple(dict.fromkeys((first, *(relation.other for relation in related))))
 
-    def _depends_on(self, name: str) -> list[tuple[str, str]]:
+    def depends_on(self, name: str) -> list[tuple[str, str]]:
+        """The documents that are there (kind, name) over which `version_digest` goes."""
         remediation = self.desired_states[name].remediation
         actions = dict.fromkeys((*remediation.actions, *remediation.process_actions))
         systems = {self.actions[action].system for action in actions if action in self.actions}
