@@ -46,12 +46,23 @@ _PARTS = {
 }
 
 
+_SQL_BODIES = """
+    SELECT pg_get_functiondef(oid) FROM pg_proc
+    WHERE pronamespace = ANY ($1::text[]::regnamespace[]) AND prosqlbody IS NOT NULL
+"""
+
+
 async def structure(connection: Any, realm: str) -> list[str]:
     """Schemas, relations, columns, indexes, constraints, policies, triggers, functions, owners and grants, with the
     ledger's own lists of who may do what. `connection` is an administrator's; `realm` reads `{realm}` in it."""
     lines: list[str] = []
     await connection.execute("SET search_path = pg_catalog")
+    transaction = connection.transaction()
+    await transaction.start()
+    for (said,) in await connection.fetch(_SQL_BODIES, list(SCHEMAS)):  # as a dump writes it: BETWEEN is read as two
+        await connection.execute(said)
     for part, query in _PARTS.items():
         for row in await connection.fetch(query, list(SCHEMAS)):
             lines.append(f"{part}: {tuple(row)!r}".replace(f"{realm}_", "{realm}_"))
+    await transaction.rollback()
     return sorted(lines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from differ import handlers
+from differ import rounds
 from support.differ_realm import FINDINGS, START, DifferRealm, days, finding, retest
 
 pytestmark = pytest.mark.integration
@@ -55,7 +55,7 @@ async def test_a_changed_rule_opens_closes_and_changes_cases(replay: DifferRealm
 async def test_a_review_goes_on_where_it_was_when_the_differ_stopped(
     replay: DifferRealm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handlers, "REVIEW_BATCH", 2)
+    monkeypatch.setattr(rounds, "REVIEW_BATCH", 2)
     await replay.deliver(await replay.create())
     await replay.deliver(
         *[await replay.observe("finding", finding(f"F-{n}", completion_date=LATE)) for n in range(5)]

@@ -104,6 +104,24 @@ class Timers:
         )
         return _in_order(rows)
 
+    async def due_among(
+        self, conn: Connection, name: str, prefix: str, among: tuple[str, str | None], until: datetime, limit: int
+    ) -> list[str]:
+        """Of subjects that begin with `prefix` the first whose timer `name` has an instant up to and including
+        `until`, without that prefix; `among`: those after the first, up to the second (None: all)."""
+        after, last = among
+        rows = await conn.fetch(
+            f"SELECT subject FROM {self._table} WHERE name = $1 AND instant <= $2 AND starts_with(subject, $3) "  # noqa: S608
+            "AND subject > $3 || $4 AND ($5::text IS NULL OR subject <= $3 || $5) ORDER BY subject LIMIT $6",
+            name,
+            until,
+            prefix,
+            after,
+            last,
+            limit,
+        )
+        return [str(row[0]).removeprefix(prefix) for row in rows]
+
     async def next(self, conn: Connection) -> datetime | None:
         """The earliest instant of all timers, None when none is set."""
         moment: datetime | None = await conn.fetchval(f"SELECT min(instant) FROM {self._table}")  # noqa: S608

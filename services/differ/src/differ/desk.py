@@ -43,7 +43,7 @@ class Feeds:
             for name in declared.catalogue.desired_states_reading(feed):
                 found[name] = Review(name, declared.entity_type(name), "", cause)
         if found:
-            await self._reviews.begin(conn, list(found.values()), {name: declared.versions[name] for name in found})
+            await self._reviews.begin(conn, list(found.values()), declared)
 
     async def told(self, conn: Connection, declared: Declared, asof: datetime) -> list[Reliability]:
         """Every feed, and why it can't be relied on as of `asof`."""

@@ -32,8 +32,8 @@ from differ.core.planning import Declared, Look, to_review, turned
 from differ.core.sweeping import Due, sweep
 from differ.desk import Feeds
 from differ.ports import Cases, Clock, Objectives, Part, Records, Review, Reviews, StaleCases
+from differ.rounds import Rounds
 
-REVIEW_BATCH = 1_000
 FIRED_AT_ONCE = 1_000
 """How many timers fire in one transaction at most; of how many instants is of no consequence."""
 ACTOR = "service:differ"
@@ -68,8 +68,8 @@ class Differ:
     def __init__(self, outside: Outside) -> None:
         self._out = outside
         self._feeds = Feeds(outside.entities, outside.reviews)
+        self._rounds = Rounds(outside.entities, outside.cases, outside.timers, outside.records)
         self._declared: Declared | None = None
-        self._declared_at = -1
         self._stale: set[CaseKey] = set()
         self._mended: set[CaseKey] = set()
 
@@ -98,10 +98,20 @@ class Differ:
         """Find out which populations must be looked at again under the active declarations, and note it."""
         await self._out.entities.lock(conn)
         declared = await self.declared(conn)
-        names = to_review(await self._out.reviews.reviewed(conn), declared)
-        reviews = [Review(name, declared.entity_type(name), "", self._declared_at) for name in names]
+        known = await self._out.reviews.reviewed(conn)
+        names = to_review({name: item.version for name, item in known.items()}, declared)
+        reviews = [
+            Review(
+                name,
+                declared.entity_type(name),
+                "",
+                declared.position,
+                known[name].position if name in known else None,
+            )
+            for name in names
+        ]
         if reviews:
-            await self._out.reviews.begin(conn, reviews, {name: declared.versions[name] for name in names})
+            await self._out.reviews.begin(conn, reviews, declared)
 
     async def review(self, conn: Connection) -> int:
         """Do a part of one review under way; returns how many reviews it worked on (0: there is none)."""
@@ -112,19 +122,21 @@ class Differ:
         if review is None:
             return 0
         declared = await self.declared(conn)
-        page = await self._out.entities.page(conn, review.entity_type, review.after_key, REVIEW_BATCH)
-        refs, done = list(page), len(page) < REVIEW_BATCH
-        await self._out.reviews.move(conn, review, None if done else refs[-1][1])
+        asof = await self._now(conn)
+        part = await self._rounds.next(conn, declared, review, asof)
+        refs, done = part.refs, part.until is None
+        await self._out.reviews.move(conn, review, part.until)
         if done:
-            refs += await self._out.cases.foreign(conn, review.desired_state, review.entity_type)
+            refs = refs + await self._out.cases.foreign(conn, review.desired_state, review.entity_type)
         if review.desired_state not in declared.states:
             return 1
         if done:
             await self._remeasure(conn, declared, review.desired_state)
+        await self._out.timers.set_earlier(conn, part.again)
         cause = await self._out.records.at(conn, review.cause)
         looks = [Look(review.desired_state, ref) for ref in refs]
-        asof = await self._now(conn)
-        await self._append(conn, await self._look(conn, declared, looks, asof, dict.fromkeys(refs, cause), page))
+        causes = dict.fromkeys(refs, cause)
+        await self._append(conn, await self._look(conn, declared, looks, asof, causes, part.stored))
         return 1
 
     async def _remeasure(self, conn: Connection, declared: Declared, desired_state: str) -> None:
@@ -459,9 +471,8 @@ class Differ:
     async def declared(self, conn: Connection) -> Declared:
         """The active declarations, compiled; never older than the question."""
         latest = await self._out.records.declared_at(conn)
-        if self._declared is None or latest > self._declared_at:
-            catalogue, self._declared_at = await self._out.records.catalogue(conn)
-            self._declared = Declared(catalogue)
+        if self._declared is None or latest > self._declared.position:
+            self._declared = Declared(*await self._out.records.catalogue(conn))
         return self._declared
 
     async def _now(self, conn: Connection) -> datetime:

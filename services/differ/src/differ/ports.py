@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -19,6 +19,7 @@ from common.objectives.contributing import Contribution
 
 from differ.core.deciding import CaseKey, CaseState
 from differ.core.measuring import Said
+from differ.core.planning import Declared
 
 
 class StaleCases(Transient):
@@ -32,12 +33,23 @@ class StaleCases(Transient):
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """All entities of `entity_type` after `after_key` are to be looked at, because of the event at `cause`."""
+    """All entities of `entity_type` after `after_key` are to be looked at, because of the event at `cause`. `since`:
+    each was decided by the declarations at this position or later ones; None: that is not known."""
 
     desired_state: str
     entity_type: str
     after_key: str
     cause: int
+    since: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """The version by which a population was last looked at, or is; and the position of the declarations then, where
+    that is known."""
+
+    version: str
+    position: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +105,13 @@ class Cases(Protocol):
         """Write these states down in place of what was there."""
         ...
 
+    async def said(
+        self, conn: Connection, desired_state: str, entity_type: str, after: str, until: str | None, limit: int
+    ) -> list[str]:
+        """The first keys after `after` (up to `until`) of entities of which something is said: a case is open, what
+        it misses is left alone, or it can't be told whether it is selected."""
+        ...
+
     async def foreign(self, conn: Connection, desired_state: str, entity_type: str) -> list[Ref]:
         """The entities of another type that have an open case of this desired state."""
         ...
@@ -138,6 +157,11 @@ class Records(Protocol):
 
     async def catalogue(self, conn: Connection) -> tuple[Catalogue, int]:
         """The active declarations, and the position of the last event that made them (-1: none)."""
+        ...
+
+    async def catalogues(self, conn: Connection, since: int) -> list[Catalogue]:
+        """The declarations that were active at the position `since`, and all that were after it until the active
+        ones, which are left out."""
         ...
 
 
@@ -194,12 +218,13 @@ class Clock(Protocol):
 class Reviews(Protocol):
     """Reviews under way, and which versions have been looked at."""
 
-    async def reviewed(self, conn: Connection) -> dict[str, str]:
-        """{desired state: version digest}."""
+    async def reviewed(self, conn: Connection) -> dict[str, Reviewed]:
+        """By desired state."""
         ...
 
-    async def begin(self, conn: Connection, reviews: Sequence[Review], versions: Mapping[str, str]) -> None:
-        """Note that these reviews, from the first entity on, are to be done for these versions."""
+    async def begin(self, conn: Connection, reviews: Sequence[Review], declared: Declared) -> None:
+        """Note that these reviews, from the first entity on, are to be done by these declarations. What one that is
+        under way has yet to do is done by the one that takes its place: the former's `since` counts."""
         ...
 
     async def any(self, conn: Connection) -> bool:

@@ -204,7 +204,7 @@ class Catalogue:
         if name not in self.desired_states:
             raise Permanent("not_active", f"There is no active desired state {name!r}.")
         if name not in self._versions:
-            parts = [[kind, item, self.documents[kind, item].spec] for kind, item in self._depends_on(name)]
+            parts = [[kind, item, self.documents[kind, item].spec] for kind, item in self.depends_on(name)]
             self._versions[name] = digest(parts)
         return self._versions[name]
 
@@ -214,10 +214,7 @@ class Catalogue:
         if (known := self._decided.get(name)) is not None:
             return known
         version = self.version_digest(name)
-        gaps = [item for item, gap in sorted(self.accepted_gaps.items()) if gap.desired_state == name]
-        besides = [("AcceptedGap", item) for item in gaps]
-        besides += [("Source", feed) for feed in sorted(self._feeds_read(name)) if feed in self.sources]
-        parts = [[kind, item, self.documents[kind, item].spec] for kind, item in besides]
+        parts = [[kind, item, self.documents[kind, item].spec] for kind, item in self.heeds(name)]
         decided = self._decided[name] = digest([version, parts]) if parts else version
         return decided
 
@@ -352,7 +349,14 @@ class Catalogue:
     def _feeds_read(self, name: str) -> set[str]:
         return {self.entity_types[item].source for item in self._types_read(name) if item in self.entity_types}
 
-    def _depends_on(self, name: str) -> list[tuple[str, str]]:
+    def heeds(self, name: str) -> list[tuple[str, str]]:
+        """The documents that are there (kind, name) over which `decided_by` goes beside the version."""
+        gaps = [item for item, gap in sorted(self.accepted_gaps.items()) if gap.desired_state == name]
+        feeds = [feed for feed in sorted(self._feeds_read(name)) if feed in self.sources]
+        return [*(("AcceptedGap", item) for item in gaps), *(("Source", feed) for feed in feeds)]
+
+    def depends_on(self, name: str) -> list[tuple[str, str]]:
+        """The documents that are there (kind, name) over which `version_digest` goes."""
         remediation = self.desired_states[name].remediation
         actions = dict.fromkeys((*remediation.actions, *remediation.process_actions))
         systems = {self.actions[action].system for action in actions if action in self.actions}

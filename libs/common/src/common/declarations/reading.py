@@ -75,6 +75,11 @@ class Reader:
         """Every column that something is read from."""
         return frozenset((self._key, *(column for _, column, _ in (*self._columns, *self._sensitive))))
 
+    @property
+    def checked(self) -> frozenset[str]:
+        """The attributes that checks read."""
+        return frozenset(name for check in self._checks for name in check.reads)
+
     def key(self, row: Row) -> str | None:
         """The entity's key, or None when the row has none that can be used."""
         value = row.get(self._key)

@@ -211,6 +211,20 @@ class EntityStore:
         )
         return {entity.ref: entity for entity in map(_entity, rows)}
 
+    async def rows(
+        self, conn: Connection, entity_type: str, after: str = "", limit: int = READ_LIMIT
+    ) -> list[tuple[str, str]]:
+        """The next entities of a type by key that are not withdrawn: key, and the newest row as JSON, sealed as it
+        is."""
+        rows = await conn.fetch(
+            f"SELECT key, row FROM {self._tables}entities "  # noqa: S608
+            "WHERE entity_type = $1 AND key > $2 AND row IS NOT NULL AND NOT withdrawn ORDER BY key LIMIT $3",
+            entity_type,
+            after,
+            limit,
+        )
+        return [(row[0], row[1]) for row in rows]
+
     async def views(
         self,
         conn: Connection,

@@ -106,13 +106,26 @@ class LedgerRecords:
         return -1 if position is None else position
 
     async def catalogue(self, conn: Connection) -> tuple[Catalogue, int]:
-        realm = await self._ledger.read_stream(conn, REALM_STREAM)
-        catalogue = Catalogue(timezone=fold_clock(recorded.event for recorded in realm).timezone)
-        last = -1
-        for position, event in await self._category(conn, "declaration/"):
-            if event.type == DeclarationActivated.TYPE:
-                catalogue, last = _activated(catalogue, event), position
+        catalogue, last = await self._nothing_declared(conn), -1
+        for position, event in await self._activations(conn):
+            catalogue, last = _activated(catalogue, event), position
         return catalogue, last
+
+    async def catalogues(self, conn: Connection, since: int) -> list[Catalogue]:
+        catalogue, found = await self._nothing_declared(conn), []
+        for position, event in await self._activations(conn):
+            if position > since:
+                found.append(catalogue)
+            catalogue = _activated(catalogue, event)
+        return found
+
+    async def _nothing_declared(self, conn: Connection) -> Catalogue:
+        realm = await self._ledger.read_stream(conn, REALM_STREAM)
+        return Catalogue(timezone=fold_clock(recorded.event for recorded in realm).timezone)
+
+    async def _activations(self, conn: Connection) -> list[tuple[int, Event]]:
+        every = await self._category(conn, "declaration/")
+        return [item for item in every if item[1].type == DeclarationActivated.TYPE]
 
     async def proposed_until(self, conn: Connection) -> int:
         position: int | None = await conn.fetchval(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,8 @@ from common.objectives.population import POPULATION
 from common.realm import fold_clock
 
 from differ.core.deciding import CaseKey, CaseState
-from differ.ports import Review
+from differ.core.planning import Declared
+from differ.ports import Review, Reviewed
 
 _CASE = (
     "c.desired_state, c.key, c.entity_type, c.occurrence, c.condition, c.ended, c.stream_version, c.fingerprint, "
@@ -68,6 +69,22 @@ class CaseTable:
             [case.exempt for case in cases],
         )
 
+    async def said(
+        self, conn: Connection, desired_state: str, entity_type: str, after: str, until: str | None, limit: int
+    ) -> list[str]:
+        rows = await conn.fetch(
+            f"SELECT key FROM {self._table} WHERE desired_state = $1 AND entity_type = $2 AND key > $3 "  # noqa: S608
+            "AND ($4::text IS NULL OR key <= $4) AND key <> $5 AND (condition IN ('gap', 'undecided') "
+            "OR selector_unknown IS NOT NULL OR exempt IS NOT NULL) ORDER BY key LIMIT $6",
+            desired_state,
+            entity_type,
+            after,
+            until,
+            POPULATION,
+            limit,
+        )
+        return [row[0] for row in rows]
+
     async def foreign(self, conn: Connection, desired_state: str, entity_type: str) -> list[Ref]:
         rows = await conn.fetch(
             f"SELECT entity_type, key FROM {self._table} WHERE desired_state = $1 AND entity_type <> $2 "  # noqa: S608
@@ -108,21 +125,24 @@ def _case(row: Any) -> CaseState:
 class ReviewTable:
     """`differ.reviews` and `differ.reviewed`."""
 
-    async def reviewed(self, conn: Connection) -> dict[str, str]:
-        rows = await conn.fetch("SELECT desired_state, version FROM differ.reviewed")
-        return {row[0]: row[1] for row in rows}
+    async def reviewed(self, conn: Connection) -> dict[str, Reviewed]:
+        rows = await conn.fetch("SELECT desired_state, version, position FROM differ.reviewed")
+        return {row[0]: Reviewed(row[1], row[2]) for row in rows}
 
-    async def begin(self, conn: Connection, reviews: Sequence[Review], versions: Mapping[str, str]) -> None:
+    async def begin(self, conn: Connection, reviews: Sequence[Review], declared: Declared) -> None:
         await conn.executemany(
-            "INSERT INTO differ.reviews (desired_state, entity_type, after_key, cause) VALUES ($1, $2, $3, $4) "
+            "INSERT INTO differ.reviews AS r (desired_state, entity_type, after_key, cause, since) "
+            "VALUES ($1, $2, $3, $4, $5) "
             "ON CONFLICT (desired_state) DO UPDATE SET entity_type = excluded.entity_type, "
-            "after_key = excluded.after_key, cause = excluded.cause",
-            [(item.desired_state, item.entity_type, item.after_key, item.cause) for item in reviews],
+            "after_key = excluded.after_key, cause = excluded.cause, "
+            "since = CASE WHEN excluded.since IS NOT NULL THEN r.since END",
+            [(item.desired_state, item.entity_type, item.after_key, item.cause, item.since) for item in reviews],
         )
+        versions = declared.versions
         await conn.executemany(
-            "INSERT INTO differ.reviewed (desired_state, version) VALUES ($1, $2) "
-            "ON CONFLICT (desired_state) DO UPDATE SET version = excluded.version",
-            list(versions.items()),
+            "INSERT INTO differ.reviewed (desired_state, version, position) VALUES ($1, $2, $3) "
+            "ON CONFLICT (desired_state) DO UPDATE SET version = excluded.version, position = excluded.position",
+            [(item.desired_state, versions[item.desired_state], declared.position) for item in reviews],
         )
         await count_pending(conn)
 
@@ -131,7 +151,7 @@ class ReviewTable:
 
     async def next(self, conn: Connection) -> Review | None:
         row = await conn.fetchrow(
-            "SELECT desired_state, entity_type, after_key, cause FROM differ.reviews "
+            "SELECT desired_state, entity_type, after_key, cause, since FROM differ.reviews "
             "ORDER BY desired_state LIMIT 1 FOR UPDATE"
         )
         return None if row is None else Review(*row)

@@ -19,10 +19,11 @@ class Look:
 
 
 class Declared:
-    """One catalogue, with everything compiled once: what the hot path asks for every entity."""
+    """One catalogue, with everything compiled once: what the hot path asks for every entity. `position`: of the last
+    event that made it."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self.catalogue = catalogue
+    def __init__(self, catalogue: Catalogue, position: int = -1) -> None:
+        self.catalogue, self.position = catalogue, position
         self._by_type = {name: catalogue.desired_states_for(name) for name in catalogue.entity_types}
         names = [name for found in self._by_type.values() for name in found]
         self.states: dict[str, CompiledDesiredState] = {name: catalogue.compiled(name) for name in names}
