@@ -151,7 +151,7 @@ def measured(
 ) -> Result:
     """Measure an objective over everybody's contributions as of `asof`."""
     every = list(contributions)
-    begin = objective.window.begin(asof, zone) if objective.window is not None else None
+    begin = begin_of(objective, asof, zone)
     spec, target = objective.spec, objective.target
     if spec.timespan is not None:
         clocks = [clock for one in every if (clock := _clock(one, begin, asof)) is not None]
@@ -167,6 +167,11 @@ def measured(
     return Result(objective, measure, where, population, baseline)
 
 
+def begin_of(objective: CompiledObjective, asof: datetime, zone: ZoneInfo) -> datetime | None:
+    """From when on moments count as of `asof`; None: always."""
+    return objective.window.begin(asof, zone) if objective.window is not None else None
+
+
 @dataclass(frozen=True, slots=True)
 class Against:
     """One contribution that keeps an objective from its target. `seconds` is its clock (None: no duration is
@@ -178,21 +183,26 @@ class Against:
     since: datetime | None = None
 
     @property
-    def order(self) -> tuple[bool, Fraction, bool, datetime]:
-        """The worst first: known before Unknown, the longest first, then what has counted longest."""
-        return (self.unknown, -(self.seconds or Fraction(0)), self.since is None, self.since or _ALWAYS)
+    def order(self) -> tuple[bool, float, Fraction, bool, datetime]:
+        """The worst first: known before Unknown, the longest first, then what has counted longest. Fractions are
+        compared as floats where these differ (`measures.ranked`)."""
+        longest = measures.ranked(_NO_TIME if self.seconds is None else -self.seconds)
+        return (self.unknown, *longest, self.since is None, self.since or _ALWAYS)
 
 
 _ALWAYS = datetime.max.replace(tzinfo=UTC)
+_NO_TIME = Fraction(0)
 
 
-def against(objective: CompiledObjective, one: Contribution, asof: datetime, zone: ZoneInfo) -> Against | None:
-    """How a contribution keeps the objective from its target as of `asof`; None where it does not.
+def against(
+    objective: CompiledObjective, one: Contribution, asof: datetime, begin: datetime | None
+) -> Against | None:
+    """How a contribution keeps the objective from its target as of `asof`, `begin` being `begin_of` then; None where
+    it does not.
 
     It does with a clock that is past the target, and with the answer that the target wants less of; what is Unknown
     does too, because it is counted as the worse.
     """
-    begin = objective.window.begin(asof, zone) if objective.window is not None else None
     if objective.spec.timespan is not None:
         clock = _clock(one, begin, asof)
         if clock is None or clock.seconds <= objective.target.value:

@@ -111,7 +111,7 @@ def mean(clocks: Iterable[Clock], target: Target) -> Measure:
 def _worsened(over: Sequence[Fraction], late: Sequence[Fraction]) -> tuple[Fraction, int]:
     """The mean of what is over and of those of `late` that make it longer, and how many these are."""
     total, number = sum(over, Fraction(0)), len(over)
-    for seconds in sorted(late, key=_ranked, reverse=True):
+    for seconds in sorted(late, key=ranked, reverse=True):
         if seconds * number <= total:
             break
         total, number = total + seconds, number + 1
@@ -146,10 +146,10 @@ def survival(clocks: Iterable[Clock]) -> list[tuple[Fraction, Fraction]]:
         ages.append(clock.seconds)
         if not (clock.running or clock.unknown):
             ended[clock.seconds] = ended.get(clock.seconds, 0) + 1
-    ages.sort(key=_ranked)
+    ages.sort(key=ranked)
     found: list[tuple[Fraction, Fraction]] = []
     surviving, gone = Fraction(1), 0
-    for seconds in sorted(ended, key=_ranked):
+    for seconds in sorted(ended, key=ranked):
         while gone < len(ages) and ages[gone] < seconds:
             gone += 1
         at_risk = len(ages) - gone
@@ -158,7 +158,7 @@ def survival(clocks: Iterable[Clock]) -> list[tuple[Fraction, Fraction]]:
     return found
 
 
-def _ranked(value: Fraction) -> tuple[float, Fraction]:
+def ranked(value: Fraction) -> tuple[float, Fraction]:
     """The same order, told by floats where they differ: comparing two fractions takes ten times as long."""
     return float(value), value
 
