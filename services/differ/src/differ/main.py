@@ -148,8 +148,8 @@ class _Duties:
         while not stop.is_set():
             if await self._transact(self._differ.review):
                 continue
-            # A batch rarely comes alone. Under load everything that came meanwhile is measured at once, for a tenth of
-            # the time; as soon as nothing comes any more there is nothing to wait for.
+            # A batch rarely comes alone. Under load everything that came meanwhile is measured at once, for a tenth
+            # of the time; as soon as nothing comes any more there is nothing to wait for.
             await self._nudge.calm(max(MEASURE_EVERY_S, took), max(MEASURE_EVERY_S, 9 * took))
             began = time.monotonic()
             if await self._transact(self._differ.measure):

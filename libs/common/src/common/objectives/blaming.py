@@ -48,4 +48,4 @@ def _says(objective: CompiledObjective, how: Against, zone: ZoneInfo) -> str:
 
 def _refuses(objective: CompiledObjective) -> bool:
     """Whether the objective asks for a rule, so that what counts against it is that the rule is not met."""
-    return objective.spec.asked is not None
+    return objective.asked is not None
