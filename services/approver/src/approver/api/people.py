@@ -28,7 +28,7 @@ from approver.core.drafting import NAME
 from approver.core.proposals import Numbered
 
 QUIESCENT_WITHIN_S = 60.0
-FIRST_LOOK_S, LAST_LOOK_S = 0.01, 0.1
+FIRST_LOOK_S, LAST_LOOK_S = 0.01, 0.05
 """Between two looks whether all is handled: what takes long is looked at less often."""
 
 
