@@ -26,7 +26,9 @@ test: setup ## all tests on the embedded PostgreSQL and broker
 	TRUEUP_EXAMPLES=$${TRUEUP_EXAMPLES:-60} $(BIN)/pytest
 
 test-unit: setup ## the tests that need no server, but for the laws (seconds)
-	$(BIN)/pytest tests/unit -n 2 -m "not law"
+	@log=$$(mktemp); $(BIN)/pytest tests/unit -q -m "not law" --half 1 >$$log 2>&1 & first=$$!; \
+	$(BIN)/pytest tests/unit -q -m "not law" --half 2; second=$$?; \
+	wait $$first; first=$$?; cat $$log; rm $$log; exit $$((first + second))
 
 test-laws: setup ## what must hold of everything: properties, every byte, every forgery
 	TRUEUP_EXAMPLES=$${TRUEUP_EXAMPLES:-60} $(BIN)/pytest tests/unit -n 2 -m law

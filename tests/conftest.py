@@ -11,32 +11,61 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from cli.stack.postgres import Postgres
-from cli.stack.realm import Realm, drop_database, prepare_bus, prepare_database
-from cli.stack.secretfiles import Passwords
-from cli.stack.stack import AnyBroker, BrokerKind, Stack, make_broker
-from hypothesis import HealthCheck, settings
 
-StackFactory = Callable[..., Stack]
+if TYPE_CHECKING:  # imported where they are used: most of what reads this file runs no test, or none with a server
+    from cli.stack.postgres import Postgres
+    from cli.stack.realm import Realm
+    from cli.stack.stack import AnyBroker, BrokerKind, Stack
 
-# No deadline and no complaint about slowness: a busy machine is no failure. Each run tries other examples;
-# `TRUEUP_EXAMPLES=2000` tries more at once; `make test` asks for 60, .ci/run for 200.
-settings.register_profile(
-    "trueup",
-    deadline=None,
-    max_examples=int(os.environ.get("TRUEUP_EXAMPLES", "25")),
-    suppress_health_check=[HealthCheck.too_slow],
-)
-settings.load_profile("trueup")
-
+    StackFactory = Callable[..., Stack]
 
 os.environ.pop("COLUMNS", None)  # what is printed is as wide as a test says, not as the terminal it runs in
 
 gc.disable()  # until all is imported
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--half", type=int, choices=(1, 2), help="only this half of the test files, by their size")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Two processes that share nothing import half as much as two that are told what to run (`make test-unit`)."""
+    half = config.getoption("half")
+    if half is None or not collection_path.match("test_*.py"):
+        return None
+    return True if _halves(config.rootpath / "tests" / "unit")[collection_path] != half else None
+
+
+@cache
+def _halves(folder: Path) -> dict[Path, int]:
+    """Which half each file belongs to: the next largest goes to the smaller one."""
+    sizes = {path: path.stat().st_size for path in folder.rglob("test_*.py")}
+    filled, found = {1: 0, 2: 0}, {}
+    for path in sorted(sizes, key=lambda path: (-sizes[path], path)):
+        found[path] = min(filled, key=lambda half: filled[half])
+        filled[found[path]] += sizes[path]
+    return found
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """No deadline and no complaint about slowness: a busy machine is no failure. Each run tries other examples;
+    `TRUEUP_EXAMPLES=2000` tries more at once; `make test` asks for 60, .ci/run for 200."""
+    if config.getoption("numprocesses", None):
+        return  # runs no test itself
+    from hypothesis import HealthCheck, settings
+
+    settings.register_profile(
+        "trueup",
+        deadline=None,
+        max_examples=int(os.environ.get("TRUEUP_EXAMPLES", "25")),
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    settings.load_profile("trueup")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -67,6 +96,8 @@ def session_folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def postgres(session_folder: Path) -> Iterator[Postgres]:
     """A running server; tests make databases of their own on it."""
+    from cli.stack.postgres import Postgres
+
     with Postgres(session_folder / "postgres") as server:
         yield server
 
@@ -82,6 +113,8 @@ def broker_kind() -> BrokerKind:
 @pytest.fixture(scope="session")
 def broker(session_folder: Path, broker_kind: BrokerKind) -> Iterator[AnyBroker]:
     """A running broker. Tests that restart or empty it start one of their own (`make_broker`)."""
+    from cli.stack.stack import make_broker
+
     with make_broker(broker_kind, session_folder) as running:
         yield running
 
@@ -93,6 +126,9 @@ def _realm_name() -> str:
 @pytest.fixture(scope="module")
 def database(postgres: Postgres, session_folder: Path) -> Iterator[Realm]:
     """A realm of the module's own with roles and an empty ledger; it has no topics."""
+    from cli.stack.realm import Realm, drop_database, prepare_database
+    from cli.stack.secretfiles import Passwords
+
     name = _realm_name()
     passwords = Passwords(session_folder / f"{name}.json")
     prepare_database(postgres, name, passwords)
@@ -103,6 +139,8 @@ def database(postgres: Postgres, session_folder: Path) -> Iterator[Realm]:
 @pytest.fixture(scope="module")
 def realm(database: Realm, broker: AnyBroker) -> Realm:
     """The module's realm with its topics on the broker and, on Kafka, its access rules."""
+    from cli.stack.realm import Realm, prepare_bus
+
     prepare_bus(broker, database.name)
     return Realm(database.name, database.server, database.passwords, broker)
 
@@ -116,6 +154,8 @@ def make_stack(
     It shares the session's servers unless `own_servers=True`, which tests need that restart or kill them.
     `start=False` gives it unstarted, to fill its `config` folder first; the test then calls `start()`.
     """
+    from cli.stack.stack import Stack
+
     made: list[Stack] = []
 
     def make(*, own_servers: bool = False, start: bool = True, **arguments: Any) -> Stack:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time
 from typing import TypeAlias
 
 from common.declarations.evaluation import Counted, EntityView, Origin, Related
-from common.declarations.expressions import MET, Condition, Language
+from common.declarations.expressions import MET, Condition, Language, Outcome
 from common.declarations.models import Relation
 from common.declarations.values import Slot, Status, Unknown
 
@@ -89,8 +89,7 @@ def _found(item: CompiledRelation, rows: Iterable[Candidate], view: EntityView, 
     sure: list[Candidate] = []
     doubts: list[tuple[Candidate, Unknown]] = []
     for row in candidates:
-        bound = item.language.bind({**row.values, **this}, item.where.reads) if item.where else None
-        outcome = MET if item.where is None or bound is None else item.language.decide(item.where, bound)
+        outcome = MET if item.where is None else _counts(item.language, item.where, row.values, this)
         if outcome.status is Status.MET:
             sure.append(row)
         elif outcome.status is Status.UNKNOWN:
@@ -106,6 +105,17 @@ def _found(item: CompiledRelation, rows: Iterable[Candidate], view: EntityView, 
         return best if isinstance(best, Unknown) else Related(best.key, best.values, best.origin)
     limits += [row.origin.fresh_until for row in candidates]
     return Related(best.key, best.values, replace(best.origin, fresh_until=_earliest(limits)))
+
+
+def _counts(language: Language, where: Condition, row: Mapping[str, Slot], this: Mapping[str, Slot]) -> Outcome:
+    """Whether a far entity is one that a relation asks for. What was decided of the same values is kept."""
+    slots = {name: this[name] if name in this else row[name] for name in where.reads}
+    key = tuple(slots.values())
+    if (found := where.answers.get(key)) is not None:
+        return found
+    outcome = language.decide(where, language.bind(slots))
+    where.keep(key, outcome, slots)
+    return outcome
 
 
 def _best(
