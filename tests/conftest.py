@@ -107,7 +107,7 @@ def broker_kind() -> BrokerKind:
     kind = os.environ.get("TRUEUP_TEST_BROKER", "embedded")
     if kind not in ("embedded", "kafka"):
         pytest.exit(f"TRUEUP_TEST_BROKER={kind}: use `embedded` or `kafka`", returncode=2)
-    return cast(BrokerKind, kind)
+    return cast("BrokerKind", kind)
 
 
 @pytest.fixture(scope="session")
