@@ -189,6 +189,27 @@ async def test_the_clock_does_not_move_while_something_is_under_way(
     assert realm["now"] == "2023-07-03T00:00:00Z" and not realm["quiescent"] and realm["behind"]
 
 
+async def test_who_asks_to_wait_is_answered_as_soon_as_all_is_handled_or_told_who_is_behind(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[bool] = []
+
+    async def at_the_third_look(_: object) -> tuple[bool, list[str]]:
+        looks.append(len(looks) == 2)
+        return looks[-1], [] if looks[-1] else ["observer: 1 events not on the bus yet"]
+
+    monkeypatch.setattr(approver_main, "quiescent", at_the_third_look)
+    assert not (await office.ask("k.weber", "realm"))["quiescent"] and looks == [False]
+    assert (await office.ask("k.weber", "realm", quiescent_within=30))["quiescent"] and looks == [False, False, True]
+
+    async def never(_: object) -> tuple[bool, list[str]]:
+        return False, ["observer: 1 events not on the bus yet"]
+
+    monkeypatch.setattr(approver_main, "quiescent", never)
+    realm = await office.ask("k.weber", "realm", quiescent_within=0.05)
+    assert (realm["quiescent"], realm["behind"]) == (False, ["observer: 1 events not on the bus yet"])
+
+
 async def test_only_its_keeper_moves_the_clock_and_only_forward(office: Office) -> None:
     with pytest.raises(Refused, match="role_not_held"):
         await office.ask("l.hansen", "advance", "2023-08-01T00:00:00Z")

@@ -255,6 +255,29 @@ async def test_messages_only_put_cases_in_and_a_declaration_concerns_every_open_
     await site.ground.declare(FINDINGS.read_text())
 
 
+async def test_what_becomes_of_a_gap_is_looked_at_only_where_somebody_confirmed_it(site: Any) -> None:
+    handlers = Handlers(planner_main.QUEUE, CaseTable(), lambda: None)
+    pool = site.ground.pools["planner"]
+    work = casework("H-2")
+    work.open_gap()
+    work.close_gap()
+    work.open_gap()
+    await site.ground.bring(work)
+    gaps = [item for item in await recorded(site, work.id) if item.event.type.startswith("trueup.gap.")]
+    assert len(gaps) == 3
+    async with pool.acquire() as conn, conn.transaction():
+        await handlers.cases(conn, gaps)
+    assert await site.lease() is None
+    work.confirm()
+    await site.ground.bring(work)
+    async with pool.acquire() as conn, conn.transaction():
+        await handlers.cases(conn, gaps[-1:])
+    job = await site.lease()
+    assert job.case_id == work.id
+    await site.planner().look(job)
+    assert await plans(site, work.id) == ["plan.drafted"]
+
+
 @pytest.mark.parametrize("kind", ["approval", "execution"])
 async def test_the_database_refuses_the_planner_other_streams(site: Any, kind: str) -> None:
     work = authorised(casework(f"D-{kind}"))

@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 from common.declarations.catalogue import Catalogue
-from common.declarations.computing import MAX_CASE_EVENTS, Happened, History, parse
+from common.declarations.computing import (
+    MAX_CASE_EVENTS,
+    Happened,
+    History,
+    merged,
+    newest_cells,
+    ordered_events,
+    parse,
+)
 from common.declarations.loader import load
 from common.declarations.problems import Wrong
 from common.declarations.reading import Reader
@@ -56,7 +64,7 @@ def reader() -> Reader:
 
 
 def computed(source: str, *events: Happened) -> Slot:
-    return parse(source).compute(History(events, "what"))
+    return parse(source).compute(History(ordered_events(events), "what"))
 
 
 events = st.lists(
@@ -98,6 +106,13 @@ def test_what_is_computed_is_what_one_would_say_in_words(found: list[Happened]) 
     assert values["either"] is (bool(named["A"]) or not (named["B"] and named["C"]))
     amounts = [event.row["amount"] for event in ordered if event.row["amount"]]
     assert values["amount"] == (amounts[-1] if amounts else Unknown("absent", "there is no amount"))
+
+
+@given(events, st.sets(st.sampled_from(["what", "amount", "nowhere"])))
+def test_the_newest_cells_are_those_of_the_merged_row(found: list[Happened], columns: set[str]) -> None:
+    ordered = ordered_events(found)
+    whole = merged(ordered)
+    assert newest_cells(ordered, columns) == {name: whole[name] for name in columns & whole.keys()}
 
 
 @given(events)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import Any
 
 from common.declarations.evaluation import EntityView, Origin, evaluate
@@ -173,6 +174,28 @@ def test_the_worst_are_named_first_and_the_rest_is_counted() -> None:
     assert [(one.key, one.says) for one in told[:2]] == [("S-00", "took 24 days"), ("S-05", "took 24 days")]
     running = blamed(OBJECTIVES["days"], parts_of({"R": application(ago(9))}, NOW)["days"], NOW, STATE.zone, 5)
     assert [one.says for one in named(OBJECTIVES["days"], running[0], STATE.zone)] == ["open for 9 days"]
+
+
+SPANS = st.lists(
+    st.tuples(st.integers(0, 6 * 86_400_000_000), st.none() | st.integers(0, 6 * 86_400_000_000)), max_size=30
+)
+"""(microseconds since it began, since it ended: None while it runs)."""
+
+
+@given(SPANS, st.integers(1, 10))
+def test_who_is_to_blame_is_who_took_longer_than_the_target_the_longest_first(
+    spans: list[tuple[int, int | None]], most: int
+) -> None:
+    target = OBJECTIVES["days"].target.value
+    keyed, late = [], []
+    for number, (began, ended) in enumerate(spans):
+        stop = None if ended is None else NOW - timedelta(microseconds=min(began, ended))
+        keyed.append((f"{number:02}", Contribution(start=NOW - timedelta(microseconds=began), stop=stop)))
+        took = Fraction(began - (0 if ended is None else min(began, ended)), 1_000_000)
+        late += [(-took, f"{number:02}")] if took > target else []
+    worst, others = blamed(OBJECTIVES["days"], keyed, NOW, STATE.zone, most)
+    assert [(-(how.seconds or 0), key) for key, how in worst] == sorted(late)[:most]
+    assert others == len(late) - len(worst)
 
 
 def test_evidence_names_entities_and_where_the_time_went() -> None:

@@ -161,9 +161,10 @@ class Client:
     def me(self) -> JSONObject:
         return self._call("GET", "/v1/me")
 
-    def realm(self) -> JSONObject:
-        """{realm, mode, timezone, now, quiescent, behind}"""
-        return self._call("GET", "/v1/realm")
+    def realm(self, quiescent_within: float | None = None) -> JSONObject:
+        """{realm, mode, timezone, now, quiescent, behind}; at once, or as soon as it is quiescent, after
+        `quiescent_within` (seconds, less than `TIMEOUT_S`) at the latest."""
+        return self._call("GET", "/v1/realm", params={"quiescent_within": quiescent_within})
 
     def people(self) -> list[JSONObject]:
         return list(self._call("GET", "/v1/people")["people"])

@@ -28,8 +28,9 @@ def last_told(state: CompiledDesiredState, view: EntityView, asof: datetime) -> 
     """The entity's own attributes as they were last reported, however long ago: for people who want to know what the
     entity is. Nothing is decided by these."""
     origin = replace(view.origin, fresh_until=None) if view.origin is not None else None
-    facts = entity_facts(state, replace(view, origin=origin, related={}), asof)
-    return {name: facts[name] for name in state.attributes}
+    alone = replace(view, origin=origin, related={})
+    slots = slots_of(state, alone, asof)
+    return {name: _fact(name, slots[name], alone) for name in state.attributes}
 
 
 def source_doubts(state: CompiledDesiredState, entity: EntityView, asof: datetime) -> tuple[str, ...]:
@@ -44,6 +45,8 @@ def source_doubts(state: CompiledDesiredState, entity: EntityView, asof: datetim
 
 def exemptions(state: CompiledDesiredState, view: EntityView, asof: datetime) -> dict[str, str]:
     """The rules that are missed and open no case as of `asof`: rule -> accepted or ignored."""
+    if not state.clauses:
+        return {}
     return {rule.name: rule.exempt.kind for rule in evaluate(state, view, asof).exempt if rule.exempt is not None}
 
 

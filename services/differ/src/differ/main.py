@@ -144,15 +144,16 @@ class _Duties:
         """Look at whole populations, a part at a time, after a declaration changed; measure those that changed."""
         if await self._realm(stop):
             await self._transact(self._differ.plan_reviews)
+        took = 0.0
         while not stop.is_set():
             if await self._transact(self._differ.review):
                 continue
+            # A batch rarely comes alone. Under load everything that came meanwhile is measured at once, for a tenth
+            # of the time; as soon as nothing comes any more there is nothing to wait for.
+            await self._nudge.calm(max(MEASURE_EVERY_S, took), max(MEASURE_EVERY_S, 9 * took))
             began = time.monotonic()
             if await self._transact(self._differ.measure):
-                # Under load everything that came meanwhile is measured at once, for a tenth of the time; as soon as
-                # nothing comes any more there is nothing to wait for.
                 took = time.monotonic() - began
-                await self._nudge.calm(max(MEASURE_EVERY_S, 2 * took), max(MEASURE_EVERY_S, 9 * took))
             else:
                 await self._nudge.wait()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from common.events import Event
 from common.events.approver import ApprovalVoided, DeclarationActivated, GapConfirmed, GapDisputed, PlanReturned
 from common.events.auditor import VerificationFailed
 from common.events.differ import GapChanged, GapClosed, GapOpened, GapUndecided
@@ -13,11 +12,9 @@ from common.ledger import Connection, Recorded
 
 from planner.ports import Cases
 
+GAPS = (GapOpened.TYPE, GapUndecided.TYPE, GapChanged.TYPE, GapClosed.TYPE)
 TAKEN_UP = (
-    GapOpened.TYPE,
-    GapUndecided.TYPE,
-    GapChanged.TYPE,
-    GapClosed.TYPE,
+    *GAPS,
     GapConfirmed.TYPE,
     GapDisputed.TYPE,
     PlanReturned.TYPE,
@@ -38,11 +35,13 @@ class Handlers:
         """What happened in cases."""
         events = [recorded.event for recorded in batch]
         await self._cases.note(conn, events)
-        asked = [
-            (event.caseid, event.type)
-            for event in events
-            if event.type in TAKEN_UP and event.caseid is not None and not _just_opened(event)
+        hints = [
+            (event.caseid, event.type) for event in events if event.type in TAKEN_UP and event.caseid is not None
         ]
+        # Where nobody has confirmed anything there is nothing to plan, nor to take back. Who confirms it now says so
+        # in a message of its own.
+        confirmed = await self._cases.confirmed(conn, {case for case, kind in hints if kind in GAPS})
+        asked = [(case, kind) for case, kind in hints if kind not in GAPS or case in confirmed]
         if asked:
             await self._queue.put(conn, asked)
             self._nudge()
@@ -54,8 +53,3 @@ class Handlers:
             await self._queue.put(conn, [(case, DeclarationActivated.TYPE) for case in await self._cases.all(conn)])
             await self._queue.wake(conn)
         self._nudge()
-
-
-def _just_opened(event: Event) -> bool:
-    """Whether it is the first of its case: nobody can have confirmed the gap yet, so there is nothing to plan."""
-    return event.type in (GapOpened.TYPE, GapUndecided.TYPE) and event.streamversion == 1

@@ -23,6 +23,10 @@ class Cases(Protocol):
         """Their ids."""
         ...
 
+    async def confirmed(self, conn: Connection, cases: Iterable[str]) -> set[str]:
+        """Those of `cases` in which people ever confirmed a gap, by the ledger as it is now."""
+        ...
+
 
 class Drafter(Protocol):
     """Drafts one plan for one situation, or says why there is none. A draft has no effect until people approve it.

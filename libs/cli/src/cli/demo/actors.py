@@ -17,6 +17,8 @@ Answer = Callable[[str, Page], tuple[str, str] | None]
 """(kind of decision, case page) -> (kind to decide, comment), or None to leave it."""
 
 QUIET_TIMEOUT_S = 120.0
+LOOK_S = 10.0
+"""How long the approver waits for the others before it says who is behind."""
 
 
 class Actors:
@@ -44,7 +46,7 @@ class Actors:
         deadline = time.monotonic() + QUIET_TIMEOUT_S
         quiet = 0
         while quiet < 2:  # twice in a row: a message may be on its way while one looks
-            realm = self[observer].realm()
+            realm = self[observer].realm(quiescent_within=LOOK_S)
             quiet = quiet + 1 if realm["quiescent"] else 0
             if time.monotonic() > deadline:
                 raise Refused("not_quiescent", f"still behind: {', '.join(realm['behind'])}", "Look: trueup status")

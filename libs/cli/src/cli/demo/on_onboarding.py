@@ -96,6 +96,7 @@ def _replay(screen: Screen, stage: Scene, actors: Actors, days: list[Day]) -> No
         nonlocal sent
         sent += len(day.messages)
         if (day.day.day == 1 and day.day != days[0].day) or day is days[-1]:
+            actors.settle(CLOCK)
             screen.date(day_text(day.day))
             screen.step("observe", f"{sent:,} events so far")
             screen.step("diff", _open(actors))

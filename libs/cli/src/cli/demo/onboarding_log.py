@@ -76,7 +76,8 @@ def _ends(day: date, zone: ZoneInfo) -> str:
 @dataclass(frozen=True)
 class Replay:
     """Reports a log in event time: the clock moves to the end of each day, then what happened on it is reported, as a
-    nightly import would. `advance` moves the realm's clock, `settle` returns when everybody has handled all of it."""
+    nightly import would. `advance` moves the realm's clock once everybody has handled what was reported before,
+    `settle` returns when everybody has."""
 
     url: str
     token: str
@@ -84,7 +85,9 @@ class Replay:
     settle: Callable[[], None]
 
     def tell(self, days: list[Day], told: Callable[[Day], None] = lambda _: None) -> int:
-        """Replay these days; how many events. Raises `Refused` with the observer's reason where one is refused."""
+        """Replay these days and return how many events that were, when all of them have been handled. `told` is
+        called with each day as soon as it has been reported. Raises `Refused` with the observer's reason where an
+        event is refused."""
         count = 0
         headers = {"authorization": f"Bearer {self.token}", "content-type": "application/json"}
         with httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT_S, trust_env=False) as http:
@@ -93,8 +96,8 @@ class Replay:
                 for start in range(0, len(day.messages), BATCH):
                     self._send(http, day.messages[start : start + BATCH])
                 count += len(day.messages)
-                self.settle()
                 told(day)
+        self.settle()
         return count
 
     def _send(self, http: httpx.Client, batch: tuple[bytes, ...]) -> None:

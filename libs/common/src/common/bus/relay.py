@@ -20,7 +20,7 @@ from common.topics import Topic, message_key, topic_of
 BATCH = 1_000
 POLL_S = 1.0
 """How long the relay trusts that it will be told of new events."""
-_KEEP_UP = 10_000
+_KEEP_UP = 1_000
 """Positions of others that the relay passes before it writes down, with nothing of its own to send, where it is."""
 # Head, stored place and events in one snapshot. `source` is no index condition on purpose: by the index it has, all
 # that a service ever wrote would be scanned for the few events after $1.

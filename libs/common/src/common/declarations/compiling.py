@@ -253,8 +253,9 @@ class _Compiler:
         reads.update({name: None for name, _ in dates})
         zone = self._language.zone
         reach = periods.end_of(date.fromisoformat(spec.reach), zone) if spec.reach else None
+        during = window(spec.window or "")
         return CompiledObjective(
-            spec.name, spec, spec.target, of, condition, window(spec.window or ""), reach, tuple(reads)
+            spec.name, spec, spec.timespan, spec.asked, spec.target, of, condition, during, reach, tuple(reads)
         )
 
     def _watch(self, spec: Watch, rules: list[Rule], path: Path) -> CompiledWatch:

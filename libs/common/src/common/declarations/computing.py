@@ -38,9 +38,8 @@ class Happened(NamedTuple):
 class History:
     """The events of one case, in order: which activity happened when."""
 
-    def __init__(self, events: Iterable[Happened], column: str) -> None:
-        """`column` says what happened."""
-        ordered = ordered_events(events)
+    def __init__(self, ordered: Sequence[Happened], column: str) -> None:
+        """Of `ordered_events`. `column` says what happened."""
         self.last = ordered[-1].at if ordered else None
         self.first = ordered[0].at if ordered else None
         self.times: dict[str, list[tuple[int, datetime]]] = {}
@@ -63,7 +62,8 @@ class Computed:
 
 def ordered_events(events: Iterable[Happened]) -> list[Happened]:
     """The events, each once, in their order."""
-    return sorted({event.event_id: event for event in events}.values(), key=lambda event: event[:3])
+    # As tuples: ids differ, so that two rows are never compared.
+    return sorted({event.event_id: event for event in events}.values())
 
 
 def merged(events: Sequence[Happened]) -> dict[str, Json]:
@@ -71,6 +71,18 @@ def merged(events: Sequence[Happened]) -> dict[str, Json]:
     row: dict[str, Json] = {}
     for event in events:
         row.update({name: cell for name, cell in event.row.items() if cell is not None and cell != ""})
+    return row
+
+
+def newest_cells(events: Sequence[Happened], columns: Iterable[str]) -> dict[str, Json]:
+    """Of what `merged` says of the events (in order) these columns."""
+    row: dict[str, Json] = {}
+    for name in columns:
+        for event in reversed(events):
+            cell = event.row.get(name)
+            if cell is not None and cell != "":
+                row[name] = cell
+                break
     return row
 
 

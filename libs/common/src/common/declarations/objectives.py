@@ -181,10 +181,13 @@ def number_of(measure: str, given: str | int | None) -> Fraction | None:
 @dataclass(frozen=True, slots=True)
 class CompiledObjective:
     """An objective ready to be measured. `reads` are the variables that an entity's contribution depends on; `reach`
-    is the instant from which the target counts without a path."""
+    is the instant from which the target counts without a path. `timespan` and `asked` are those of `spec`, found once
+    because they are asked of every entity."""
 
     name: str
     spec: Objective
+    timespan: Timespan | None
+    asked: tuple[str, str] | None
     target: Target
     of: Condition | None
     condition: Condition | None

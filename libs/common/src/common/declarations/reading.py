@@ -59,6 +59,7 @@ class Reader:
         self._sensitive = [
             (name, column, _cell(item, quotes=False)) for name, column, item in columns if column in hidden
         ]
+        self._read_columns = frozenset((self._key, *(column for _, column, _ in columns)))
         self._language = Language(row_scope(entity_type), ZoneInfo("UTC"), with_clock=False)
         self._activity = entity_type.events.activity if entity_type.events else ""
         self._computed = list(computing.computations(entity_type.computed).items())
@@ -73,7 +74,7 @@ class Reader:
     @property
     def columns(self) -> frozenset[str]:
         """Every column that something is read from."""
-        return frozenset((self._key, *(column for _, column, _ in (*self._columns, *self._sensitive))))
+        return self._read_columns
 
     @property
     def checked(self) -> frozenset[str]:
@@ -116,7 +117,7 @@ class Reader:
             reason = f"the case has more than {MAX_CASE_EVENTS:,} events"
             return Reading(dict.fromkeys(self._names, Unknown("undecided", reason)))
         ordered = computing.ordered_events(events)
-        reading = self.read(computing.merged(ordered), opener)
+        reading = self.read(computing.newest_cells(ordered, self.columns), opener)
         if reading.set_aside:
             why = Unknown("undecided", reading.set_aside)
             return Reading({**reading.values, **{name: why for name, _ in self._computed}}, reading.set_aside)

@@ -11,7 +11,7 @@ from common.declarations.objectives import CompiledObjective
 from common.declarations.values import day_text
 from common.events.differ import Contributor
 from common.objectives import wording
-from common.objectives.contributing import Against, Contribution, against
+from common.objectives.contributing import Against, Contribution, against, begin_of
 
 MOST_NAMED = 20
 Keyed = tuple[str, Contribution]
@@ -24,7 +24,8 @@ def blamed(
 
     The same contributions give the same answer, in whatever order they come.
     """
-    found = [(key, how) for key, one in every if (how := against(objective, one, asof, zone)) is not None]
+    begin = begin_of(objective, asof, zone)
+    found = [(key, how) for key, one in every if (how := against(objective, one, asof, begin)) is not None]
     worst = heapq.nsmallest(most, found, key=lambda item: (item[1].order, item[0]))
     return worst, len(found) - len(worst)
 
@@ -47,4 +48,4 @@ def _says(objective: CompiledObjective, how: Against, zone: ZoneInfo) -> str:
 
 def _refuses(objective: CompiledObjective) -> bool:
     """Whether the objective asks for a rule, so that what counts against it is that the rule is not met."""
-    return objective.spec.asked is not None
+    return objective.asked is not None

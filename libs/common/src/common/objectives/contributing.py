@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from fractions import Fraction
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from common.declarations import periods
@@ -68,7 +69,7 @@ def contribution(
     member = Status.MET if objective.of is None else state.language.decide(objective.of, bound).status
     if member is Status.MISSED:
         return None
-    surely, timespan = member is Status.MET, objective.spec.timespan
+    surely, timespan = member is Status.MET, objective.timespan
     if timespan is not None:
         found_of = _timed(surely, slots[timespan.start], slots[timespan.stop], state.zone)
         return found_of if timespan.without is None else _without(found_of, slots.get(timespan.without))
@@ -98,7 +99,7 @@ def _answered(
     objective: CompiledObjective, state: CompiledDesiredState, evaluation: Evaluation, bound: Bound
 ) -> tuple[bool | None, datetime | None] | None:
     """What the entity answers (None: Unknown), and the deadline of the rule asked; None where it does not apply."""
-    asked = objective.spec.asked
+    asked = objective.asked
     if asked is None:
         assert objective.condition is not None
         return _yes(state.language.decide(objective.condition, bound).status), None
@@ -151,9 +152,9 @@ def measured(
 ) -> Result:
     """Measure an objective over everybody's contributions as of `asof`."""
     every = list(contributions)
-    begin = objective.window.begin(asof, zone) if objective.window is not None else None
+    begin = begin_of(objective, asof, zone)
     spec, target = objective.spec, objective.target
-    if spec.timespan is not None:
+    if objective.timespan is not None:
         clocks = [clock for one in every if (clock := _clock(one, begin, asof)) is not None]
         percent = CLOCKS[spec.measure]
         measure = measures.percentile(clocks, percent, target) if percent else _mean(clocks, target)
@@ -167,6 +168,11 @@ def measured(
     return Result(objective, measure, where, population, baseline)
 
 
+def begin_of(objective: CompiledObjective, asof: datetime, zone: ZoneInfo) -> datetime | None:
+    """From when on moments count as of `asof`; None: always."""
+    return objective.window.begin(asof, zone) if objective.window is not None else None
+
+
 @dataclass(frozen=True, slots=True)
 class Against:
     """One contribution that keeps an objective from its target. `seconds` is its clock (None: no duration is
@@ -178,26 +184,31 @@ class Against:
     since: datetime | None = None
 
     @property
-    def order(self) -> tuple[bool, Fraction, bool, datetime]:
-        """The worst first: known before Unknown, the longest first, then what has counted longest."""
-        return (self.unknown, -(self.seconds or Fraction(0)), self.since is None, self.since or _ALWAYS)
+    def order(self) -> tuple[bool, float, Fraction, bool, datetime]:
+        """The worst first: known before Unknown, the longest first, then what has counted longest. Fractions are
+        compared as floats where these differ (`measures.ranked`)."""
+        longest = measures.ranked(_NO_TIME if self.seconds is None else -self.seconds)
+        return (self.unknown, *longest, self.since is None, self.since or _ALWAYS)
 
 
 _ALWAYS = datetime.max.replace(tzinfo=UTC)
+_NO_TIME = Fraction(0)
 
 
-def against(objective: CompiledObjective, one: Contribution, asof: datetime, zone: ZoneInfo) -> Against | None:
-    """How a contribution keeps the objective from its target as of `asof`; None where it does not.
+def against(
+    objective: CompiledObjective, one: Contribution, asof: datetime, begin: datetime | None
+) -> Against | None:
+    """How a contribution keeps the objective from its target as of `asof`, `begin` being `begin_of` then; None where
+    it does not.
 
     It does with a clock that is past the target, and with the answer that the target wants less of; what is Unknown
     does too, because it is counted as the worse.
     """
-    begin = objective.window.begin(asof, zone) if objective.window is not None else None
-    if objective.spec.timespan is not None:
-        clock = _clock(one, begin, asof)
-        if clock is None or clock.seconds <= objective.target.value:
+    if objective.timespan is not None:
+        run = _run(one, begin, asof)
+        if run is None or not _past(run, objective.target.value):
             return None
-        return Against(clock.unknown, None if clock.seconds == ENDLESS else clock.seconds, clock.running)
+        return Against(run.unknown, None if run.microseconds is None else _seconds(run), run.running)
     if not _counts_now(one, begin, asof):
         return None
     unknown = one.answer is None or not one.surely or not one.dated
@@ -214,25 +225,48 @@ def _mean(clocks: Sequence[Clock], target: Target) -> Measure:
     return replace(measure, unknown=measure.unknown + endless)
 
 
+class _Run(NamedTuple):
+    """The clock of an entity, in microseconds; None: of any length."""
+
+    microseconds: int | None
+    running: bool
+    unknown: bool
+
+
 def _clock(one: Contribution, begin: datetime | None, asof: datetime) -> Clock | None:
     """The clock of an entity as of `asof`: over within the window, running, or Unknown. None: not now."""
+    run = _run(one, begin, asof)
+    return None if run is None else Clock(_seconds(run), run.running, run.unknown)
+
+
+def _past(run: _Run, seconds: Fraction) -> bool:
+    """Whether it is longer. Told by whole numbers: most clocks are not, and are no fractions then."""
+    most = run.microseconds
+    return most is None or most * seconds.denominator > seconds.numerator * 1_000_000
+
+
+def _seconds(run: _Run) -> Fraction:
+    return ENDLESS if run.microseconds is None else Fraction(run.microseconds, 1_000_000)
+
+
+def _run(one: Contribution, begin: datetime | None, asof: datetime) -> _Run | None:
     if one.start is None:
-        return Clock(ENDLESS, unknown=True)
+        return _Run(None, running=False, unknown=True)
     if one.start > asof:
         return None
     if one.stop is not None and one.stop <= asof:
         if begin is not None and one.stop <= begin:
             return None
-        return Clock(_ran(one, one.start, one.stop), unknown=not one.surely)
-    return Clock(_ran(one, one.start, asof), running=True, unknown=one.stop_unknown or not one.surely)
+        return _Run(_ran(one, one.start, one.stop), running=False, unknown=not one.surely)
+    return _Run(_ran(one, one.start, asof), running=True, unknown=one.stop_unknown or not one.surely)
 
 
-def _ran(one: Contribution, start: datetime, end: datetime) -> Fraction:
-    """Seconds from `start` to `end`, without those in which the clock stood still."""
+def _ran(one: Contribution, start: datetime, end: datetime) -> int:
+    """Microseconds from `start` to `end`, without those in which the clock stood still."""
     microseconds = (end - start) // _MICROSECOND
     for since, until in zip(one.still[::2], (*one.still[1::2], end), strict=False):
         microseconds -= max((min(until, end) - max(since, start)) // _MICROSECOND, 0)
-    return Fraction(max(microseconds, 0), 1_000_000)
+    return max(microseconds, 0)
 
 
 def _counts_now(one: Contribution, begin: datetime | None, asof: datetime) -> bool:

@@ -118,7 +118,7 @@ def mean(clocks: Iterable[Clock], target: Target) -> Measure:
 def _worsened(over: Sequence[Fraction], late: Sequence[Fraction]) -> tuple[Fraction, int]:
     """The mean of what is over and of those of `late` that make it longer, and how many these are."""
     total, number = sum(over, Fraction(0)), len(over)
-    for seconds in sorted(late, key=_ranked, reverse=True):
+    for seconds in sorted(late, key=ranked, reverse=True):
         if seconds * number <= total:
             break
         total, number = total + seconds, number + 1
@@ -147,25 +147,23 @@ def survival(clocks: Iterable[Clock]) -> list[tuple[Fraction, Fraction]]:
 
     The product-limit estimator: what is over at the same duration as a running clock's age came before it.
     """
-    ended: dict[Fraction, int] = {}
-    ages: list[Fraction] = []
-    for clock in clocks:
-        ages.append(clock.seconds)
-        if not (clock.running or clock.unknown):
-            ended[clock.seconds] = ended.get(clock.seconds, 0) + 1
-    ages.sort(key=_ranked)
+    every = sorted((*ranked(clock.seconds), not (clock.running or clock.unknown)) for clock in clocks)
     found: list[tuple[Fraction, Fraction]] = []
-    surviving, gone = Fraction(1), 0
-    for seconds in sorted(ended, key=_ranked):
-        while gone < len(ages) and ages[gone] < seconds:
-            gone += 1
-        at_risk = len(ages) - gone
-        surviving *= Fraction(at_risk - ended[seconds], at_risk)
-        found.append((seconds, surviving))
+    surviving, first = Fraction(1), 0
+    while first < len(every):
+        roughly, seconds, _ = every[first]
+        after = first + 1
+        while after < len(every) and every[after][0] == roughly and every[after][1] == seconds:
+            after += 1
+        at_risk, ended = len(every) - first, sum(over for *_, over in every[first:after])
+        if ended:
+            surviving *= Fraction(at_risk - ended, at_risk)
+            found.append((seconds, surviving))
+        first = after
     return found
 
 
-def _ranked(value: Fraction) -> tuple[float, Fraction]:
+def ranked(value: Fraction) -> tuple[float, Fraction]:
     """The same order, told by floats where they differ: comparing two fractions takes ten times as long."""
     return float(value), value
 

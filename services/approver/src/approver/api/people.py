@@ -9,7 +9,7 @@ from common.events import Origin, new_event
 from common.events.approver import ClockAdvanced
 from common.ids import REALM_STREAM
 from common.ledger import Connection
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
 from approver.api.context import Context
@@ -28,7 +28,8 @@ from approver.core.drafting import NAME
 from approver.core.proposals import Numbered
 
 QUIESCENT_WITHIN_S = 60.0
-LOOK_S = 0.1
+FIRST_LOOK_S, LAST_LOOK_S = 0.01, 0.05
+"""Between two looks whether all is handled: what takes long is looked at less often."""
 
 
 class PeopleAnswer(BaseModel):
@@ -77,9 +78,10 @@ def router(context: Context) -> APIRouter:
         )
 
     @routes.get("/realm")
-    async def realm(_: asker) -> Realm:
-        """The realm, its clock, and whether all services have handled everything."""
-        quiet, behind = await context.quiescent()
+    async def realm(_: asker, quiescent_within: Annotated[float, Query(ge=0, le=QUIESCENT_WITHIN_S)] = 0.0) -> Realm:
+        """The realm, its clock, and whether all services have handled everything. With `quiescent_within` this
+        answers once they have, and after so many seconds whether or not."""
+        quiet, behind = await _quiescent(context, quiescent_within)
         now = await context.transact(context.desk.look)
         return Realm(
             realm=context.realm,
@@ -96,23 +98,25 @@ def router(context: Context) -> APIRouter:
         clocks.check_keeper(person)
         now = await context.transact(context.desk.look)
         clocks.advanced(now.clock, request.to)  # refused now rather than after the wait
-        await _quiescent(context)
+        quiet, behind = await _quiescent(context, QUIESCENT_WITHIN_S)
+        if not quiet:
+            raise clocks.behind(behind)
         return await context.transact(lambda conn: _advance(context, conn, request.to, person))
 
     return routes
 
 
-async def _quiescent(context: Context) -> None:
-    """Return when nothing is under way. Raises `Refused` (`not_quiescent`) after a minute."""
+async def _quiescent(context: Context, within_s: float) -> tuple[bool, list[str]]:
+    """As `Context.quiescent`, as soon as nothing is under way, or as it is after `within_s`."""
     loop = asyncio.get_running_loop()
-    until = loop.time() + QUIESCENT_WITHIN_S
+    until = loop.time() + within_s
+    pause = FIRST_LOOK_S
     while True:
         quiet, behind = await context.quiescent()
-        if quiet:
-            return
-        if loop.time() > until:
-            raise clocks.behind(behind)
-        await asyncio.sleep(LOOK_S)
+        if quiet or loop.time() >= until:
+            return quiet, behind
+        await asyncio.sleep(min(pause, max(0.0, until - loop.time())))
+        pause = min(1.5 * pause, LAST_LOOK_S)
 
 
 async def _advance(context: Context, conn: Connection, to: str, person: Person) -> ClockAnswer:

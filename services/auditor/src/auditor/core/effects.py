@@ -151,7 +151,7 @@ def cohorts(
 
 
 def _dated(objective: CompiledObjective) -> bool:
-    return objective.spec.timespan is not None or objective.spec.at is not None or objective.spec.asked is not None
+    return objective.timespan is not None or objective.spec.at is not None or objective.asked is not None
 
 
 def _side(
@@ -161,7 +161,7 @@ def _side(
     span: tuple[datetime, datetime],
 ) -> CohortSide:
     since, until = span
-    timed = objective.spec.timespan is not None
+    timed = objective.timespan is not None
     mine = [one for one in every if (at := one.start if timed else one.at) is not None and since < at <= until]
     spec = objective.spec.model_copy(update={"window": None, "guard": None, "minimum": 1})
     result = measured(replace(objective, spec=spec, window=None, reach=None), mine, until, state.zone)

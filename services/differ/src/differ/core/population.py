@@ -158,7 +158,7 @@ def _paths(
     for key, how in entities:
         view = views.get((entity_type, key))
         if view is not None:
-            over = objective.spec.timespan is not None and not how.running
+            over = objective.timespan is not None and not how.running
             slots = view.values.items()
             yield tracing.Path(tracing.moments_of(slots, state.zone), tracing.intervals_of(slots), over)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from common.events import Event
+from common.events.approver import GapConfirmed
 from common.events.auditor import CaseClosed
 from common.events.differ import GapOpened, GapUndecided
 from common.ledger import Connection
@@ -39,3 +40,14 @@ class CaseTable:
     async def all(self, conn: Connection) -> list[str]:
         rows = await conn.fetch(f"SELECT case_id FROM {self._table}")  # noqa: S608
         return [row["case_id"] for row in rows]
+
+    async def confirmed(self, conn: Connection, cases: Iterable[str]) -> set[str]:
+        wanted = sorted(cases)
+        if not wanted:
+            return set()
+        rows = await conn.fetch(
+            "SELECT DISTINCT case_id FROM ledger.events WHERE case_id = ANY ($1::text[]) AND type = $2",
+            wanted,
+            GapConfirmed.TYPE,
+        )
+        return {row["case_id"] for row in rows}
