@@ -113,3 +113,15 @@ async def test_what_is_due_and_has_not_fired_is_looked_at(walled: DifferRealm) -
     await walled.deliver(*await walled.activate(CHANGES["the severity"]))
     await walled.review()
     assert await walled.said() == ["opened"]
+
+
+async def test_what_was_decided_by_a_version_that_counted_for_a_while_is_decided_again(replay: DifferRealm) -> None:
+    """The same version counts before and after: only the ledger tells that another one did between them."""
+    await replay.begin(TEXT)
+    for_a_while = await replay.activate(STRICTER)  # the differ is not told yet, and decides by it all the same
+    await replay.deliver(await replay.observe("finding", finding("F-1", department="Labor")))
+    assert await replay.said() == ["opened"]
+    await replay.deliver(*for_a_while, *await replay.activate(TEXT))
+    await replay.review()
+    assert await replay.said() == ["opened", "closed"]
+    assert await replay.pool.fetchval("SELECT count(*) FROM differ.reviews") == 0

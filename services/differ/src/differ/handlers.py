@@ -100,6 +100,7 @@ class Differ:
         declared = await self.declared(conn)
         known = await self._out.reviews.reviewed(conn)
         names = to_review({name: item.version for name, item in known.items()}, declared)
+        names += await self._rounds.gone_and_back(conn, declared, known, names)
         reviews = [
             Review(
                 name,

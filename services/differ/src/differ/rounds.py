@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,8 +13,8 @@ from common.ledger import Connection
 from common.timers import Timer, Timers
 
 from differ.core.narrowing import Glances, Narrow, narrow
-from differ.core.planning import Declared
-from differ.ports import Cases, Records, Review
+from differ.core.planning import Declared, was_otherwise
+from differ.ports import Cases, Records, Review, Reviewed
 
 REVIEW_BATCH = 1_000
 """How many entities are looked at in one transaction at most."""
@@ -39,6 +39,18 @@ class Rounds:
     def __init__(self, entities: EntityStore, cases: Cases, timers: Timers, records: Records) -> None:
         self._entities, self._cases, self._timers, self._records = entities, cases, timers, records
         self._narrow: tuple[object, Narrow | None] = (None, None)
+
+    async def gone_and_back(
+        self, conn: Connection, declared: Declared, known: Mapping[str, Reviewed], others: Sequence[str]
+    ) -> list[str]:
+        """Those whose version was another for a while since their populations were looked at."""
+        found: list[str] = []
+        for name in sorted(declared.states.keys() & known.keys() - set(others)):
+            since = known[name].position
+            if since is not None and since < declared.position:
+                between = await self._records.catalogues(conn, since)
+                found += [name] if was_otherwise(name, known[name].version, between) else []
+        return found
 
     async def next(self, conn: Connection, declared: Declared, review: Review, asof: datetime) -> Round:
         """The next part of `review`, as of `asof`."""

@@ -46,6 +46,15 @@ def to_review(known: Mapping[str, str], declared: Declared) -> list[str]:
     return sorted(name for name, version in declared.versions.items() if known.get(name) != version)
 
 
+def was_otherwise(name: str, version: str, before: Iterable[Catalogue]) -> bool:
+    """Whether a desired state was decided by something else than `version` in one of these: what was observed then
+    was decided by that, though `version` counted before and counts now."""
+    return any(
+        name not in catalogue.desired_states or catalogue.missing(name) or catalogue.decided_by(name) != version
+        for catalogue in before
+    )
+
+
 def turned(before: Mapping[str, tuple[object, ...]], after: Mapping[str, tuple[object, ...]]) -> list[str]:
     """The feeds that can be relied on now and could not be before, or the other way round, or for another reason."""
     return sorted(feed for feed in {*before, *after} if before.get(feed, ()) != after.get(feed, ()))
