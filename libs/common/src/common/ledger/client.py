@@ -18,6 +18,9 @@ Connection: TypeAlias = Any
 Source: TypeAlias = Any
 """An asyncpg connection or pool: whatever has `fetch`."""
 
+GROUP = 64
+"""Of so many callers or fewer a group takes all; of more, half: while these are written, those who were answered
+before prepare their next, instead of waiting in step with everybody else."""
 MAX_BATCH = 2_000
 """Events that one group commit takes at most. The database's own bound for one append is 10,000."""
 CLOCK_OFF = "time_out_of_bounds"
@@ -227,7 +230,8 @@ class Ledger:
 
     def _take(self) -> list[_Waiting]:
         taken = events = 0
-        for waiting in self._waiting:
+        most = max(GROUP, len(self._waiting) // 2)
+        for waiting in self._waiting[:most]:
             if taken and events + len(waiting.streams) > MAX_BATCH:
                 break
             taken += 1
