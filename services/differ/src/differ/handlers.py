@@ -6,60 +6,32 @@ store's turn first, so that two changes that concern one case never miss each ot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from common.clock import parse_instant
-from common.declarations.evaluation import CompiledDesiredState, EntityView
-from common.declarations.periods import end_of
-from common.entities import EntityStore
+from common.declarations.evaluation import EntityView
 from common.entities.rows import Ref, StoredEntity
 from common.entities.sources import Reliability
-from common.events import Event, EventData, Origin, new_event
+from common.events import Event
 from common.events.approver import ClockAdvanced, RealmCreated
 from common.events.auditor import CaseClosed
-from common.events.differ import ObjectiveSnapshot
 from common.ledger import Connection, NewEvent, Recorded
-from common.objectives.blaming import Keyed
-from common.objectives.population import POPULATION, Stood
-from common.timers import Timer, Timers
+from common.objectives.population import POPULATION
+from common.timers import Timer
 
-from differ.core import population, suspending
-from differ.core.deciding import CaseKey, CaseState, Decision, decide, ended
-from differ.core.measuring import Said, definitions, measure, stream_of
+from differ.casebook import Casebook, Told, event_of, reopens
+from differ.core.deciding import CaseKey, Decision, ended
+from differ.core.measuring import Said
 from differ.core.planning import Declared, Look, to_review, turned
 from differ.core.sweeping import Due, sweep
 from differ.desk import Feeds
-from differ.ports import Cases, Clock, Objectives, Part, Records, Review, Reviews, StaleCases
+from differ.populations import Populations
+from differ.ports import Outside, Part, Review
 from differ.rounds import Rounds
 
 FIRED_AT_ONCE = 1_000
 """How many timers fire in one transaction at most; of how many instants is of no consequence."""
-ACTOR = "service:differ"
-
-
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """Everything that the differ needs of the outside."""
-
-    entities: EntityStore
-    timers: Timers
-    cases: Cases
-    records: Records
-    clock: Clock
-    reviews: Reviews
-    objectives: Objectives
-    wall: Callable[[], datetime]
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """A decision, and the event that says it."""
-
-    asof: datetime
-    decision: Decision
-    event: NewEvent
 
 
 class Differ:
@@ -69,9 +41,9 @@ class Differ:
         self._out = outside
         self._feeds = Feeds(outside.entities, outside.reviews)
         self._rounds = Rounds(outside.entities, outside.cases, outside.timers, outside.records)
+        self._casebook = Casebook(outside)
+        self._populations = Populations(outside, self._casebook)
         self._declared: Declared | None = None
-        self._stale: set[CaseKey] = set()
-        self._mended: set[CaseKey] = set()
 
     async def on_state(self, conn: Connection, batch: Sequence[Recorded]) -> bool:
         """Observations, withdrawals, snapshots, judgements of sources; whether there is something to review now."""
@@ -83,7 +55,7 @@ class Differ:
             after = await self._feeds.doubts(conn, declared, batch, asof) or {}
             await self._feeds.review(conn, declared, batch, turned(before, after))
         causes = {ref: recorded.event for ref, recorded in changed.items()}
-        await self._append(conn, await self._look(conn, declared, declared.looks(changed), asof, causes))
+        await self._casebook.append(conn, await self._look(conn, declared, declared.looks(changed), asof, causes))
         return before is not None
 
     async def sources(self, conn: Connection) -> list[Reliability]:
@@ -132,20 +104,13 @@ class Differ:
         if review.desired_state not in declared.states:
             return 1
         if done:
-            await self._remeasure(conn, declared, review.desired_state)
+            await self._populations.mark(conn, declared, review.desired_state)
         await self._out.timers.set_earlier(conn, part.again)
         cause = await self._out.records.at(conn, review.cause)
         looks = [Look(review.desired_state, ref) for ref in refs]
         causes = dict.fromkeys(refs, cause)
-        await self._append(conn, await self._look(conn, declared, looks, asof, causes, part.stored))
+        await self._casebook.append(conn, await self._look(conn, declared, looks, asof, causes, part.stored))
         return 1
-
-    async def _remeasure(self, conn: Connection, declared: Declared, desired_state: str) -> None:
-        objectives = [objective.name for objective in declared.states[desired_state].objectives]
-        await self._out.objectives.keep(conn, desired_state, objectives)
-        key = (desired_state, population.POPULATION)
-        if objectives or key in await self._out.cases.load(conn, [key]):
-            await self._out.objectives.mark(conn, [desired_state])
 
     async def measure(self, conn: Connection) -> int:
         """Measure the objectives whose populations have changed; returns of how many desired states."""
@@ -154,107 +119,10 @@ class Differ:
         await self._out.entities.lock(conn)
         names = await self._out.objectives.marked(conn)
         declared = await self.declared(conn)
-        await self._append(conn, await self._measured(conn, declared, names, await self._now(conn), None, {}))
+        await self._casebook.append(
+            conn, await self._populations.measured(conn, declared, names, await self._now(conn), None, {})
+        )
         return len(names)
-
-    async def _measured(
-        self,
-        conn: Connection,
-        declared: Declared,
-        names: Sequence[str],
-        asof: datetime,
-        cause: Event | None,
-        told: dict[str, Said],
-    ) -> list[NewEvent]:
-        """What is to be said of the objectives of these desired states, and when they are measured again. `told` is
-        what this transaction has said and not appended yet."""
-        if not names:
-            return []
-        events: list[NewEvent] = []
-        await self._out.objectives.done(conn, names)
-        for state in [declared.states[name] for name in sorted(names) if name in declared.states]:
-            if state.objectives:
-                midnight = end_of(asof.astimezone(state.zone).date(), state.zone)
-                again = Timer(POPULATION, state.name, max(midnight, state.effective))
-                await self._out.timers.set_earlier(conn, [again])
-            if asof >= state.effective:
-                events += await self._measure_state(conn, declared, state, asof, cause, told)
-        return events
-
-    async def _measure_state(
-        self,
-        conn: Connection,
-        declared: Declared,
-        state: CompiledDesiredState,
-        asof: datetime,
-        cause: Event | None,
-        told: dict[str, Said],
-    ) -> list[NewEvent]:
-        """One desired state: its objectives measured, then what they come to for the case of its population."""
-        parts = await self._out.objectives.contributions(conn, state.name)
-        ref = population.ref_of(state)
-        key = (state.name, ref[1])
-        case = (await self._load(conn, [key], {key: ref})).get(key) or CaseState(state.name, ref)
-        events: list[NewEvent] = []
-        stood: dict[str, Stood] = {}
-        for objective in state.objectives:
-            stream = stream_of(state.name, objective.name)
-            own = told.get(stream) or await self._out.objectives.said(conn, stream)
-            before = own or await self._said_formerly(conn, state.name, objective.spec.formerly)
-            every = parts.get(objective.name, ())
-            waits = case.condition == "closed" and not case.ended
-            data = measure(state, objective, every, before, asof, daily=waits)
-            if data is not None:
-                before = self._said(stream, data, asof, own.stream_version + 1 if own else 1, cause)
-                told[stream] = before
-                events.append(NewEvent(before.event, before.stream_version))
-            if before is not None and before.data.definition in definitions(state, objective):
-                stood[objective.name] = Stood(before.data, before.event)
-        decision = await self._population(conn, declared, state, case, stood, parts, asof)
-        if decision is None:
-            return events
-        after = {key: decision.after}
-        if decision.data is not None:
-            because = newest.event if (newest := population.latest(stood)) is not None else cause
-            drift = _Told(asof, decision, _event(decision, self._out.wall(), asof, because))
-            fresh = {one.event.id: one.event for one in stood.values()}
-            suspended = await self._suspend(conn, declared, [drift], after, fresh)
-            events += [drift.event, *(event for _, event in suspended)]
-        await self._out.cases.save(conn, list(after.values()))
-        return events
-
-    async def _population(
-        self,
-        conn: Connection,
-        declared: Declared,
-        state: CompiledDesiredState,
-        case: CaseState,
-        stood: Mapping[str, Stood],
-        parts: Mapping[str, Sequence[Keyed]],
-        asof: datetime,
-    ) -> Decision | None:
-        found = population.finding(state, stood, case, asof)
-        decision = decide(case, found)
-        if decision is None or decision.data is None:
-            return decision
-        if _reopens(decision) and await self._out.records.closed(conn, [case.case]):
-            case = ended(case, case.occurrence)  # the message is still on its way
-            found = population.finding(state, stood, case, asof)
-        worst = population.worst(state, found, parts, asof)
-        refs = dict.fromkeys((found.ref[0], key) for entities, _ in worst.values() for key, _ in entities)
-        views = await self._out.entities.views(conn, declared.catalogue, refs) if refs else {}
-        return decide(case, population.with_evidence(state, found, worst, views, asof))
-
-    def _said(self, stream: str, data: ObjectiveSnapshot, asof: datetime, version: int, cause: Event | None) -> Said:
-        origin = Origin(source="differ", actor=ACTOR, time=self._out.wall(), asof=asof, cause=cause)
-        return Said(data, new_event(data, stream, origin, str(version)), version)
-
-    async def _said_formerly(self, conn: Connection, desired_state: str, formerly: Sequence[str]) -> Said | None:
-        """What was said last of an objective under the names that it had, the newest name first."""
-        for name in reversed(formerly):
-            if (said := await self._out.objectives.said(conn, stream_of(desired_state, name))) is not None:
-                return said
-        return None
 
     async def on_attestations(self, conn: Connection, batch: Sequence[Recorded]) -> None:
         """The auditor closed cases: what fails after that is another occurrence."""
@@ -267,7 +135,7 @@ class Differ:
         for case, event in closed.items():
             desired_state, key, occurrence = case.rsplit("/", 2)
             keys[(desired_state, key)] = (int(occurrence), event)
-        known = await self._load(conn, keys, {})
+        known = await self._casebook.load(conn, keys, {})
         after = {key: ended(case, keys[key][0]) for key, case in known.items()}
         await self._out.cases.save(conn, [case for key, case in after.items() if case != known[key]])
         there = [case for case in after.values() if case.desired_state in declared.states]
@@ -275,7 +143,7 @@ class Differ:
         await self._out.objectives.mark(conn, [case.desired_state for case in there if case.ref[1] == POPULATION])
         causes = {case.ref: keys[key][1] for key, case in after.items()}
         asof = await self._now(conn)
-        await self._append(conn, await self._look(conn, declared, looks, asof, causes))
+        await self._casebook.append(conn, await self._look(conn, declared, looks, asof, causes))
 
     async def on_clock(self, conn: Connection, batch: Sequence[Recorded]) -> None:
         """A replay clock moved: everything due on the way fires, each as of its own instant, in order."""
@@ -288,7 +156,7 @@ class Differ:
                     await self._out.clock.advance(conn, parse_instant(created.start))
             elif recorded.event.type == ClockAdvanced.TYPE:
                 events += await self._advance(conn, recorded.event)
-        await self._append(conn, events)
+        await self._casebook.append(conn, events)
 
     async def _advance(self, conn: Connection, event: Event) -> list[NewEvent]:
         until = parse_instant(ClockAdvanced.of(event).now)
@@ -311,7 +179,7 @@ class Differ:
         await self._out.entities.lock(conn)  # before any timer: whoever has the turn may be about to move one
         taken = await self._take(conn, until)
         if taken:
-            await self._append(conn, await self._fire(conn, taken, None, {}))
+            await self._casebook.append(conn, await self._fire(conn, taken, None, {}))
         return len(taken)
 
     async def _take(self, conn: Connection, until: datetime, since: datetime | None = None) -> list[Timer]:
@@ -336,7 +204,7 @@ class Differ:
         events, until = await self._sweep(conn, declared, due, last, causes)
         await self._out.timers.set_earlier(conn, [timer for timer in taken if timer.instant > until])
         populations = [timer.name for timer in taken if timer.subject == POPULATION and timer.instant <= until]
-        return events + await self._measured(conn, declared, populations, last, cause, told)
+        return events + await self._populations.measured(conn, declared, populations, last, cause, told)
 
     async def _look(
         self,
@@ -368,16 +236,16 @@ class Differ:
         refs = dict.fromkeys(look.ref for _, look in due)
         views = await self._out.entities.views(conn, declared.catalogue, refs, known)
         keys = {(look.desired_state, look.ref[1]): look.ref for _, look in due}
-        cases = await self._load(conn, keys, keys)
+        cases = await self._casebook.load(conn, keys, keys)
         result = sweep(declared, due, views, cases, until)
-        if reopened := {item.before.case: item.before for _, item in result.decisions if _reopens(item)}:
+        if reopened := {item.before.case: item.before for _, item in result.decisions if reopens(item)}:
             closed = await self._out.records.closed(conn, list(reopened))
             for case in (reopened[name] for name in closed):  # the message is still on its way
                 cases[case.key] = ended(case, case.occurrence)
             result = sweep(declared, due, views, cases, until) if closed else result
         said = await self._events(conn, result.decisions, views, causes)
         after = {decision.after.key: decision.after for _, decision in result.decisions}
-        suspended = await self._suspend(conn, declared, said, after)
+        suspended = await self._casebook.suspended(conn, declared, said, after)
         if suspended and (first := min(asof for asof, _ in suspended)) < until:
             return await self._sweep(conn, declared, [item for item in due if item[0] <= first], first, causes, known)
         alarms = [Timer("/".join(look.ref), look.desired_state, instant) for look, instant in result.alarms]
@@ -388,54 +256,13 @@ class Differ:
         await self._out.cases.save(conn, list(after.values()))
         return [item.event for item in said] + [event for _, event in suspended], until
 
-    async def _suspend(
-        self,
-        conn: Connection,
-        declared: Declared,
-        said: Sequence[_Told],
-        after: dict[CaseKey, CaseState],
-        fresh: Mapping[str, Event] | None = None,
-    ) -> list[tuple[datetime, NewEvent]]:
-        """What is to be said of cases in which fixes are undone too often, each as of when; `after` takes note.
-        `fresh` are measures that are to be appended first, by id."""
-        drifts = [item for item in said if suspending.drifts(item.decision)]
-        if not drifts:
-            return []
-        ids = [case for item in drifts for case in suspending.case_ids(item.decision.after)]
-        history = await self._out.records.history(conn, ids)
-        found = []
-        for item in drifts:
-            state, asof, drift = item.decision.after, item.asof, item.event.event
-            known = [event for case in suspending.case_ids(state) for event in history.get(case, ())]
-            cycles = suspending.suspended(known, drift, declared.states[state.desired_state], asof)
-            if cycles:
-                observed = [cycle.observation for cycle in cycles if cycle.observation is not None]
-                causes = {**await self._out.records.causes(conn, observed), **(fresh or {})}
-                data = suspending.said(state, cycles, causes)
-                case = after[state.key] = suspending.numbered(after[state.key])
-                found.append((asof, _case_event(case, data, self._out.wall(), asof, drift)))
-        return found
-
-    async def _load(
-        self, conn: Connection, keys: Iterable[CaseKey], refs: Mapping[CaseKey, Ref]
-    ) -> dict[CaseKey, CaseState]:
-        """The cases, those that proved wrong from the ledger."""
-        wanted = list(keys)
-        cases = await self._out.cases.load(conn, wanted)
-        for key in self._stale.intersection(wanted):
-            self._mended.add(key)
-            ref = cases[key].ref if key in cases else refs.get(key, ("", key[1]))
-            cases[key] = await self._out.records.fold(conn, key, ref)
-            await self._out.cases.save(conn, [cases[key]])
-        return cases
-
     async def _events(
         self,
         conn: Connection,
         decisions: Sequence[tuple[datetime, Decision]],
         views: Mapping[Ref, EntityView],
         causes: Mapping[Ref, Event],
-    ) -> list[_Told]:
+    ) -> list[Told]:
         said = [(asof, item) for asof, item in decisions if item.data is not None]
         observed = {
             item.after.ref: origin.event_id
@@ -445,16 +272,7 @@ class Differ:
         found = await self._out.records.causes(conn, observed.values()) if observed else {}
         known = {**{ref: found[event_id] for ref, event_id in observed.items() if event_id in found}, **causes}
         time = self._out.wall()
-        return [_Told(asof, item, _event(item, time, asof, known.get(item.after.ref))) for asof, item in said]
-
-    async def _append(self, conn: Connection, events: Sequence[NewEvent]) -> None:
-        try:
-            await self._out.records.append(conn, events)
-        except StaleCases as stale:
-            self._stale |= stale.keys
-            raise
-        self._stale -= self._mended
-        self._mended.clear()
+        return [Told(asof, item, event_of(item, time, asof, known.get(item.after.ref))) for asof, item in said]
 
     @property
     def measures(self) -> bool:
@@ -482,20 +300,3 @@ class Differ:
 
 def _case_closed(recorded: Recorded) -> CaseClosed | None:
     return CaseClosed.of(recorded.event) if recorded.event.type == CaseClosed.TYPE else None
-
-
-def _reopens(decision: Decision) -> bool:
-    return decision.before.condition == "closed" and not decision.before.ended and decision.after.open
-
-
-def _event(decision: Decision, time: datetime, asof: datetime, cause: Event | None) -> NewEvent:
-    assert decision.data is not None, "only decisions that say something become events"
-    return _case_event(decision.after, decision.data, time, asof, cause)
-
-
-def _case_event(case: CaseState, data: EventData, time: datetime, asof: datetime, cause: Event | None) -> NewEvent:
-    origin = Origin(source="differ", actor=ACTOR, time=time, asof=asof, cause=cause)
-    version = case.stream_version
-    # The version makes the id: one cause may lead to several events of a type in one case, at several instants.
-    event = new_event(data, f"gap/{case.case}", origin, str(version), case=case.case)
-    return NewEvent(event, version)

@@ -26,7 +26,8 @@ from differ.adapters.projection import Known
 from differ.adapters.records import LedgerRecords
 from differ.adapters.tables import CaseTable, ClockTable, ReviewTable
 from differ.api import notes, router
-from differ.handlers import Differ, Outside
+from differ.handlers import Differ
+from differ.ports import Outside
 from differ.settings import DifferSettings
 from differ.workers import Previewer
 

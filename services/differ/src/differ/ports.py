@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -10,12 +10,14 @@ from typing import Protocol
 from common.clock import RealmClock
 from common.declarations.catalogue import Catalogue
 from common.declarations.evaluation import EntityView
+from common.entities import EntityStore
 from common.entities.rows import Ref
 from common.entities.sources import Reliability
 from common.errors import Transient
 from common.events.envelope import Event
 from common.ledger import Connection, NewEvent
 from common.objectives.contributing import Contribution
+from common.timers import Timers
 
 from differ.core.deciding import CaseKey, CaseState
 from differ.core.measuring import Said
@@ -250,3 +252,17 @@ class Answering(Protocol):
     async def sources(self, conn: Connection) -> list[Reliability]:
         """Every feed, and why it can't be relied on now."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Everything that the differ needs of the outside."""
+
+    entities: EntityStore
+    timers: Timers
+    cases: Cases
+    records: Records
+    clock: Clock
+    reviews: Reviews
+    objectives: Objectives
+    wall: Callable[[], datetime]

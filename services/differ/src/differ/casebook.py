@@ -1,0 +1,106 @@
+"""Cases as they are kept: read, mended where the ledger knows more of them, and what is said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from common.entities.rows import Ref
+from common.events import Event, EventData, Origin, new_event
+from common.ledger import Connection, NewEvent
+
+from differ.core import suspending
+from differ.core.deciding import CaseKey, CaseState, Decision
+from differ.core.planning import Declared
+from differ.ports import Outside, StaleCases
+
+ACTOR = "service:differ"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A decision, as of when, and the event that says it."""
+
+    asof: datetime
+    decision: Decision
+    event: NewEvent
+
+
+class Casebook:
+    """All of it within the caller's transaction, which has the entity store's turn."""
+
+    def __init__(self, outside: Outside) -> None:
+        self._out = outside
+        self._stale: set[CaseKey] = set()
+        self._mended: set[CaseKey] = set()
+
+    async def load(
+        self, conn: Connection, keys: Iterable[CaseKey], refs: Mapping[CaseKey, Ref]
+    ) -> dict[CaseKey, CaseState]:
+        """The cases, those that proved wrong from the ledger."""
+        wanted = list(keys)
+        cases = await self._out.cases.load(conn, wanted)
+        for key in self._stale.intersection(wanted):
+            self._mended.add(key)
+            ref = cases[key].ref if key in cases else refs.get(key, ("", key[1]))
+            cases[key] = await self._out.records.fold(conn, key, ref)
+            await self._out.cases.save(conn, [cases[key]])
+        return cases
+
+    async def suspended(
+        self,
+        conn: Connection,
+        declared: Declared,
+        said: Sequence[Told],
+        after: dict[CaseKey, CaseState],
+        fresh: Mapping[str, Event] | None = None,
+    ) -> list[tuple[datetime, NewEvent]]:
+        """What is to be said of cases in which fixes are undone too often, each as of when; `after` takes note.
+        `fresh` are measures that are to be appended first, by id."""
+        drifts = [item for item in said if suspending.drifts(item.decision)]
+        if not drifts:
+            return []
+        ids = [case for item in drifts for case in suspending.case_ids(item.decision.after)]
+        history = await self._out.records.history(conn, ids)
+        found = []
+        for item in drifts:
+            state, asof, drift = item.decision.after, item.asof, item.event.event
+            known = [event for case in suspending.case_ids(state) for event in history.get(case, ())]
+            cycles = suspending.suspended(known, drift, declared.states[state.desired_state], asof)
+            if cycles:
+                observed = [cycle.observation for cycle in cycles if cycle.observation is not None]
+                causes = {**await self._out.records.causes(conn, observed), **(fresh or {})}
+                data = suspending.said(state, cycles, causes)
+                case = after[state.key] = suspending.numbered(after[state.key])
+                found.append((asof, case_event(case, data, self._out.wall(), asof, drift)))
+        return found
+
+    async def append(self, conn: Connection, events: Sequence[NewEvent]) -> None:
+        """Append, as the transaction's last statement. Raises `StaleCases`: these are read from the ledger next."""
+        try:
+            await self._out.records.append(conn, events)
+        except StaleCases as stale:
+            self._stale |= stale.keys
+            raise
+        self._stale -= self._mended
+        self._mended.clear()
+
+
+def reopens(decision: Decision) -> bool:
+    """Whether a case that was closed without a word of the auditor opens again."""
+    return decision.before.condition == "closed" and not decision.before.ended and decision.after.open
+
+
+def event_of(decision: Decision, time: datetime, asof: datetime, cause: Event | None) -> NewEvent:
+    """What a decision says, as an event."""
+    assert decision.data is not None, "only decisions that say something become events"
+    return case_event(decision.after, decision.data, time, asof, cause)
+
+
+def case_event(case: CaseState, data: EventData, time: datetime, asof: datetime, cause: Event | None) -> NewEvent:
+    origin = Origin(source="differ", actor=ACTOR, time=time, asof=asof, cause=cause)
+    version = case.stream_version
+    # The version makes the id: one cause may lead to several events of a type in one case, at several instants.
+    event = new_event(data, f"gap/{case.case}", origin, str(version), case=case.case)
+    return NewEvent(event, version)
