@@ -18,7 +18,6 @@ import statistics
 import subprocess
 import sys
 import tarfile
-import tempfile
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -29,15 +28,14 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import asyncpg
-from cli.stack.postgres import Postgres
-from cli.stack.realm import Realm, prepare_database
-from cli.stack.secretfiles import Passwords
+from cli.stack.realm import Realm
 from common.ledger import Appended, Ledger, NewEvent, append
 from common.runtime import no_leftovers
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 
 from bench.ledger import BATCH, EVENT_BYTES, an_event
+from bench.realms import fresh_folder, fresh_realm
 
 MESSAGE_DB = "@eventide/message-db@1.3.1"
 PRODUCERS = 128
@@ -53,16 +51,8 @@ _SQL = (
 
 def measure() -> list[dict[str, Any]]:
     """The figures in the form of `bench.json`."""
-    folder = Path(tempfile.mkdtemp(prefix="trueup-bench-"))
-    folder.chmod(0o755)
-    try:
-        with Postgres(folder / "postgres") as server:
-            passwords = Passwords(folder / "passwords.json")
-            prepare_database(server, "bench", passwords)
-            realm = Realm("bench", server, passwords)
-            return asyncio.run(_measure(realm, _message_db_files(folder)))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with fresh_folder() as folder, fresh_realm(folder) as realm:
+        return asyncio.run(_measure(realm, _message_db_files(folder)))
 
 
 async def _measure(realm: Realm, files: Path | None) -> list[dict[str, Any]]:

@@ -11,9 +11,7 @@ import asyncio
 import hashlib
 import shutil
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -30,6 +28,7 @@ from common.ledger import Appended, Ledger, NewEvent
 from common.topics import BY_NAME
 
 from bench.declaring import declare
+from bench.realms import fresh_folder
 
 COUNT = 60_000
 LIMIT_S = 120.0
@@ -77,14 +76,9 @@ def messages(count: int) -> list[bytes]:
 
 def measure() -> list[dict[str, Any]]:
     """The figure in the form of `bench.json`."""
-    folder = Path(tempfile.mkdtemp(prefix="trueup-bench-"))
-    folder.chmod(0o755)
     kind: BrokerKind = "kafka" if (KAFKA_PROJECT / "lib").is_dir() and shutil.which("java") else "embedded"
-    try:
-        with Stack(folder, realm="bench", broker=kind, run=()) as stack:
-            return asyncio.run(_measure(stack))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with fresh_folder() as folder, Stack(folder, realm="bench", broker=kind, run=()) as stack:
+        return asyncio.run(_measure(stack))
 
 
 async def _measure(stack: Stack) -> list[dict[str, Any]]:

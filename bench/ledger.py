@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import shutil
 import statistics
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import asyncpg
-from cli.stack.postgres import Postgres
-from cli.stack.realm import Realm, prepare_database
-from cli.stack.secretfiles import Passwords
 from common.clock import instant, wall_now
 from common.events import Event
 from common.ledger import Appended, NewEvent, append
+
+from bench.realms import fresh_folder, fresh_realm
 
 BATCH = 500
 EVENT_BYTES = 500
@@ -30,16 +26,8 @@ _COLUMNS = ("position", "event", "source", "id", "stream", "version", "type", "c
 
 def measure() -> list[dict[str, Any]]:
     """The figure in the form of `bench.json`."""
-    folder = Path(tempfile.mkdtemp(prefix="trueup-bench-"))
-    folder.chmod(0o755)
-    try:
-        with Postgres(folder / "postgres") as server:
-            passwords = Passwords(folder / "passwords.json")
-            prepare_database(server, "bench", passwords)
-            realm = Realm("bench", server, passwords)
-            return asyncio.run(ledger_append(realm.url("observer"), realm.admin_url))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with fresh_folder() as folder, fresh_realm(folder) as realm:
+        return asyncio.run(ledger_append(realm.url("observer"), realm.admin_url))
 
 
 async def ledger_append(observer_url: str, admin_url: str) -> list[dict[str, Any]]:

@@ -15,11 +15,9 @@ import contextlib
 import shutil
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -35,6 +33,7 @@ from common.ledger.progress import quiescent
 from common.topics import BY_NAME, SERVICES
 
 from bench.declaring import declare
+from bench.realms import fresh_folder
 
 COUNT = 20_000
 DRIFTS_EVERY = {"throughput": 50, "latency": 10}
@@ -120,16 +119,12 @@ class Sent:
 
 def measure() -> list[dict[str, Any]]:
     """The figures in the form of `bench.json`."""
-    folder = Path(tempfile.mkdtemp(prefix="trueup-bench-"))
-    folder.chmod(0o755)
     kind: BrokerKind = "kafka" if (KAFKA_PROJECT / "lib").is_dir() and shutil.which("java") else "embedded"
-    stack = Stack(folder, realm="bench", broker=kind, clock=f"replay:{START}", run=SERVICES)
-    development.provide(stack.config, "bench")
-    try:
+    with fresh_folder() as folder:
+        stack = Stack(folder, realm="bench", broker=kind, clock=f"replay:{START}", run=SERVICES)
+        development.provide(stack.config, "bench")
         with stack:
             return asyncio.run(_measure(stack))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _measure(stack: Stack) -> list[dict[str, Any]]:

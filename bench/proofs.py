@@ -12,13 +12,10 @@ import asyncio
 import contextlib
 import os
 import random
-import shutil
 import statistics
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -29,9 +26,6 @@ from auditor.adapters.log_book import LogTables
 from auditor.adapters.log_reading import StoredLog
 from auditor.api.log import log_router
 from cli.stack.ports import free_port
-from cli.stack.postgres import Postgres
-from cli.stack.realm import Realm, prepare_database
-from cli.stack.secretfiles import Passwords
 from common.directory import Person
 from fastapi import FastAPI
 from transparency import merkle, notes, tiles
@@ -40,6 +34,8 @@ from transparency.notes import SigningKey
 from transparency.policies import Policy
 from transparency.proofs import Proof
 from transparency.tiles import WIDTH, Tile, TiledTree
+
+from bench.realms import fresh_folder, fresh_realm
 
 LEAVES = 10_000_000
 ASKED = 1_000
@@ -51,15 +47,8 @@ Row = tuple[int, int, int, bytes]
 
 def measure() -> list[dict[str, Any]]:
     """The figures in the form of `bench.json`."""
-    folder = Path(tempfile.mkdtemp(prefix="trueup-bench-"))
-    folder.chmod(0o755)
-    try:
-        with Postgres(folder / "postgres") as server:
-            passwords = Passwords(folder / "passwords.json")
-            prepare_database(server, "bench", passwords)
-            return asyncio.run(inclusion_proof(Realm("bench", server, passwords).url("auditor"), LEAVES))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with fresh_folder() as folder, fresh_realm(folder) as realm:
+        return asyncio.run(inclusion_proof(realm.url("auditor"), LEAVES))
 
 
 async def inclusion_proof(auditor_url: str, leaves: int) -> list[dict[str, Any]]:

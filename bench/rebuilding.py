@@ -8,17 +8,12 @@ reading the same events, in the same batches, and nothing else.
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import asyncpg
-from cli.stack.postgres import Postgres
-from cli.stack.realm import Realm, prepare_database
-from cli.stack.secretfiles import Passwords
+from cli.stack.realm import Realm
 from common import projections
 from common.clock import parse_instant, wall_now
 from common.declarations.loader import load
@@ -37,6 +32,7 @@ from differ.main import SERVICE as DIFFER
 
 from bench.declaring import declare
 from bench.ingest import DECLARATIONS, START
+from bench.realms import fresh_folder, fresh_realm
 
 EVENTS = 100_000
 SEEN_AGAIN = 5
@@ -48,15 +44,8 @@ _TEXT = "Cash was drawn before it was needed. "
 
 def measure() -> list[dict[str, Any]]:
     """The figure in the form of `bench.json`."""
-    folder = Path(tempfile.mkdtemp(prefix="trueup-bench-"))
-    folder.chmod(0o755)
-    try:
-        with Postgres(folder / "postgres") as server:
-            passwords = Passwords(folder / "passwords.json")
-            prepare_database(server, "bench", passwords)
-            return [asyncio.run(rebuild_events(Realm("bench", server, passwords)))]
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with fresh_folder() as folder, fresh_realm(folder) as realm:
+        return [asyncio.run(rebuild_events(realm))]
 
 
 async def rebuild_events(realm: Realm) -> dict[str, Any]:

@@ -8,18 +8,13 @@ programs over the same values in memory, one activation an entity, nothing else.
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 import time
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 import orjson
-from cli.stack.postgres import Postgres
-from cli.stack.realm import Realm, prepare_database
-from cli.stack.secretfiles import Passwords
+from cli.stack.realm import Realm
 from common.clock import parse_instant, wall_now
 from common.declarations.catalogue import Catalogue
 from common.declarations.loader import load
@@ -31,6 +26,7 @@ from differ.handlers import Differ
 from differ.main import assemble
 
 from bench.declaring import declare
+from bench.realms import fresh_folder, fresh_realm
 
 ENTITIES = 100_000
 START = "2023-07-03T00:00:00Z"
@@ -112,15 +108,8 @@ def row(number: int) -> dict[str, str]:
 
 def measure() -> list[dict[str, Any]]:
     """The figure in the form of `bench.json`."""
-    folder = Path(tempfile.mkdtemp(prefix="trueup-bench-"))
-    folder.chmod(0o755)
-    try:
-        with Postgres(folder / "postgres") as server:
-            passwords = Passwords(folder / "passwords.json")
-            prepare_database(server, "bench", passwords)
-            ours, opened = asyncio.run(reevaluate(Realm("bench", server, passwords)))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with fresh_folder() as folder, fresh_realm(folder) as realm:
+        ours, opened = asyncio.run(reevaluate(realm))
     bare = _bare()
     return [
         {

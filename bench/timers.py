@@ -10,20 +10,15 @@ least that firing instant by instant would need.
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
 import asyncpg
 import orjson
-from cli.stack.postgres import Postgres
-from cli.stack.realm import Realm, prepare_database
-from cli.stack.secretfiles import Passwords
+from cli.stack.realm import Realm
 from common.clock import instant, wall_now
 from common.declarations.loader import load
 from common.events import Origin, new_event
@@ -35,6 +30,7 @@ from differ.handlers import Differ
 from differ.main import assemble
 
 from bench.declaring import declare
+from bench.realms import fresh_folder, fresh_realm
 
 PENDING = 1_000_000
 OVERDUE = 20_000
@@ -51,6 +47,7 @@ spec:
   freshFor: 400 days
   attributes:
     answered: {from: answered, read: {"Y": true, "N": false}}
+    # An instant: no two are due at once.
     due:      {from: due, read: "yyyy-MM-dd'T'HH:mm:ssXXX"}
 ---
 apiVersion: trueup/v1alpha1
@@ -86,15 +83,8 @@ spec:
 
 def measure() -> list[dict[str, Any]]:
     """The figures in the form of `bench.json`."""
-    folder = Path(tempfile.mkdtemp(prefix="trueup-bench-"))
-    folder.chmod(0o755)
-    try:
-        with Postgres(folder / "postgres") as server:
-            passwords = Passwords(folder / "passwords.json")
-            prepare_database(server, "bench", passwords)
-            return asyncio.run(_measure(Realm("bench", server, passwords)))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with fresh_folder() as folder, fresh_realm(folder) as realm:
+        return asyncio.run(_measure(realm))
 
 
 async def _measure(realm: Realm) -> list[dict[str, Any]]:

@@ -5,8 +5,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from common.declarations.expressions import METHODS, Language, Outcome
+from common.declarations.expressions import Language, Outcome
 from common.declarations.problems import Wrong, did_you_mean
+from common.declarations.refusals import METHODS
 from common.declarations.values import Decimal, Slot, Status, Unknown
 
 SCOPE = {
@@ -55,7 +56,9 @@ REFUSED = [
     ("known(status) && paid", "known_not_here", "alone"),
     ("!known(status)", "known_not_here", "alone"),
     ("known(status)", "known_not_here", "expect: alone"),
-    ("unchanged(status)", "not_offered_yet", ""),
+    ("unchanged(status)", "unchanged_not_here", "watch: [{expect: unchanged(x)"),
+    ("seen('ask')", "computed_not_here", "computed: {name: \"seen('A')\"}"),
+    ("between('ask', 'answer') > 1", "computed_not_here", "computed: {name: \"between('A', 'B')\"}"),
     ("type(status) == string", "no_type", ""),
     ("sizee(status)", "unknown_function", "size"),
     ("size(status) > 3", "unknown_function", "areas.size() > 1"),

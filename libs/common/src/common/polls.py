@@ -16,6 +16,7 @@ from common.canonical import parse_strict
 from common.errors import Permanent, Refused
 
 MAX_BYTES = 1024 * 1024
+EVERY_S, OVERLAP, SETTLE_S = 5.0, 300.0, 1.0
 COUNTS = ("int2", "int4", "int8")
 MOMENTS = ("timestamptz", "timestamp")
 _TIES = (*COUNTS, "text", "varchar", "uuid")
@@ -47,9 +48,9 @@ class Poll:
     moment: str = ""
     zone: str = ""
     columns: tuple[str, ...] = ()
-    overlap: float = 300.0
-    settle_s: float = 1.0
-    every_s: float = 5.0
+    overlap: float = OVERLAP
+    settle_s: float = SETTLE_S
+    every_s: float = EVERY_S
     whole_every_s: float = 0.0
     schema_version: int = 1
 
@@ -71,9 +72,9 @@ class Table(BaseModel):
     moment: str = Field(default="", max_length=63)
     zone: str = Field(default="", max_length=63)
     columns: list[str] = Field(default=[], max_length=200)
-    overlap: float = Field(default=300.0, ge=0, le=10**9)
-    settle_s: float = Field(default=1.0, ge=0, le=3600)
-    every_s: float = Field(default=5.0, ge=0.2, le=86_400)
+    overlap: float = Field(default=OVERLAP, ge=0, le=10**9)
+    settle_s: float = Field(default=SETTLE_S, ge=0, le=3600)
+    every_s: float = Field(default=EVERY_S, ge=0.2, le=86_400)
     whole_every_s: float = Field(default=0.0, ge=0, le=10**8)
     schema_version: int = Field(default=1, ge=1, le=10**9)
 

@@ -71,11 +71,13 @@ def add(  # noqa: PLR0913, PLR0917 - a command has as many parameters as options
         str, typer.Option("--moment", help="The column that says since when a row is so, if not the cursor.")
     ] = "",
     zone: Annotated[str, typer.Option("--zone", help="The time zone of moments that have none.")] = "",
-    columns: Annotated[list[str], typer.Option("--column", help="Read this column, and no others but such.")] = (),  # type: ignore[assignment]
-    every: Annotated[float, typer.Option("--every", help="Seconds between two looks.")] = 5.0,
+    columns: Annotated[
+        list[str] | None, typer.Option("--column", help="Read this column, and no others but such.")
+    ] = None,
+    every: Annotated[float, typer.Option("--every", help="Seconds between two looks.")] = polls.EVERY_S,
     overlap: Annotated[
         float, typer.Option("--overlap", help="Read again for late commits: seconds, or numbers.")
-    ] = 300.0,
+    ] = polls.OVERLAP,
     whole_every: Annotated[
         float, typer.Option("--whole-every", help="Seconds between reports of all rows, which tell what is gone.")
     ] = 0.0,
@@ -88,7 +90,7 @@ def add(  # noqa: PLR0913, PLR0917 - a command has as many parameters as options
     """Poll a table for a feed. It is looked at first: it must be there, and fit. One that is polled is replaced."""
     said = {
         "entity_type": entity_type, "table": from_table, "cursor": cursor, "tie": tie, "moment": moment,
-        "zone": zone, "columns": list(columns), "every_s": every, "overlap": overlap,
+        "zone": zone, "columns": columns or [], "every_s": every, "overlap": overlap,
         "whole_every_s": whole_every, "schema_version": schema_version,
     }  # fmt: skip
     with answering(as_json):

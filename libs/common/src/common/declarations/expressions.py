@@ -17,21 +17,13 @@ from zoneinfo import ZoneInfo
 
 from cel_expr_python import cel
 
-from common.declarations import habits
+from common.declarations import habits, refusals
 from common.declarations.problems import Wrong, did_you_mean
 from common.declarations.values import Decimal, Sensitive, Slot, Status, Unknown, Value, ValueType
 
 Scope: TypeAlias = Mapping[str, ValueType]
 """The variables an expression may read, by dotted name."""
 
-METHODS = {
-    "matches": "matches(...) is asked of a text and takes a pattern in quotes: reference.matches('[ABC]').",
-    "startsWith": "startsWith(...) is asked of a text and takes a text: reference.startsWith('A').",
-    "endsWith": "endsWith(...) is asked of a text and takes a text: reference.endsWith('A').",
-    "contains": "contains(...) is asked of a text and takes a text: title.contains('A'). Of a list: 'A' in areas.",
-    "size": "size() is asked of a text or a list and takes nothing: areas.size() > 1.",
-}
-"""What may be asked of a value, and how: of which types, with what."""
 CLOCK: dict[str, ValueType] = {"today": "date", "now": "moment"}
 
 MOST_ANSWERS = 2_048
@@ -158,7 +150,7 @@ class Language:
         try:
             program = self._env.compile(text)
         except Exception as error:  # the runtime raises RuntimeError and others: all mean that it does not compile
-            raise _human(str(error), source) from error
+            raise refusals.human(str(error), source) from error
         if len(self._programs) >= MOST_PROGRAMS:
             self._programs.clear()
         self._programs[text] = program
@@ -212,7 +204,7 @@ class Language:
             elif kind == "word":
                 parts.append(self._word(token[0], after, done, reads))
             elif kind == "method":
-                _method(token[0][1:], after)
+                refusals.method(token[0][1:], after)
                 parts.append(token[0])
             else:
                 parts.append(token[0])
@@ -229,15 +221,15 @@ class Language:
             reads.update(dict.fromkeys(done.reads))
             text, _ = self._checked(done.source, None)
             return f"({text})"
-        if word in _REFUSED_WORDS:
-            raise Wrong(*_REFUSED_WORDS[word])
+        if word in refusals.REFUSED_WORDS:
+            raise Wrong(*refusals.REFUSED_WORDS[word])
         owner, _, last = word.rpartition(".")
-        asked = after == "(" or (last in METHODS and owner in self.scope and word not in self.scope)
+        asked = after == "(" or (last in refusals.METHODS and owner in self.scope and word not in self.scope)
         name, method = (owner, last) if asked else (word, "")
         if asked and not name:
-            raise _function(method)
+            raise refusals.function(method)
         if method:
-            _method(method, after)
+            refusals.method(method, after)
         self._require(name)
         reads[name] = None
         return word
@@ -255,7 +247,7 @@ def _tokens(source: str) -> Iterator[tuple[re.Match[str], int]]:
     while at < len(source):
         token = _TOKEN.match(source, at)
         if token is None:
-            raise _strange(source, at)
+            raise refusals.strange(source, at)
         depth += (token[0] in "([") - (token[0] in ")]")
         if depth > _DEEPEST:
             raise Wrong("too_deep", f"More than {_DEEPEST} brackets are open at once.")
@@ -275,110 +267,6 @@ def compared(source: str) -> Iterator[tuple[str, str]]:
         if kind == "word" and [text for _, text in tokens[index + 1 : index + 3]] == ["in", "["]:
             among = itertools.takewhile(lambda token: token[1] != "]", tokens[index + 3 :])
             yield from ((name, text[1:-1]) for inner, text in among if inner == "string")
-
-
-def _strange(source: str, at: int) -> Wrong:
-    char = source[at]
-    hints = {
-        "=": "Write == to compare.",
-        "&": "Write && for and.",
-        "|": "Write || for or.",
-        "{": "Maps are not part of conditions.",
-        "\u2018": "Use straight quotes: 'open'.",
-        "\u2019": "Use straight quotes: 'open'.",
-        "\u201c": "Use straight quotes: 'open'.",
-        "'": "A quoted text is not closed.",
-        '"': "A quoted text is not closed.",
-    }
-    return Wrong("syntax", f"{char!r} at character {at + 1} does not belong here.", hints.get(char, ""))
-
-
-_REFUSED_WORDS: dict[str, tuple[str, str, str]] = {
-    "null": ("no_null", "Nothing is ever null here: what is missing is Unknown.",
-             "For an expectation that something is known, write: expect: known(x)."),
-    "otherwise": ("syntax", "otherwise stands alone, as the last severity.", ""),
-    "done": ("no_done", "done cannot be used here.", "Write the condition out."),
-    "and": ("syntax", "'and' is not a word of conditions.", "Write && for and."),
-    "or": ("syntax", "'or' is not a word of conditions.", "Write || for or."),
-    "not": ("syntax", "'not' is not a word of conditions.", "Write ! for not."),
-}  # fmt: skip
-_FUNCTIONS: dict[str, tuple[str, str, str]] = {
-    "has": ("no_has", "has(...) is not offered: absent would count as a result.",
-            "What is absent is Unknown by itself; to expect that it is there, write: expect: known(x)."),
-    "dyn": ("no_dyn", "dyn(...) is not offered: it switches the type check off.", "Compare values of the same type."),
-    "duration": ("no_duration", "duration(...) is not offered: it does not know days.", "Write: days(90)."),
-    "timestamp": ("no_timestamp", "timestamp(...) is not offered.", "Compare with a date, or today - days(90)."),
-    "known": ("known_not_here", "known(x) cannot be combined with other conditions.",
-              "Write it alone after expect:, and the rest as a rule of its own."),
-    "unchanged": ("not_offered_yet", "unchanged(x) (secondary effects) is known but not offered yet by this version.",
-                  "Leave it out for now."),
-    "between": ("not_offered_yet", "between(...) (events of a case) is known but not offered yet.", ""),
-    "type": ("no_type", "type(...) is not offered: every attribute has one declared type.", ""),
-}  # fmt: skip
-_MACROS = frozenset({"all", "exists", "exists_one", "map", "filter", "existsOne"})
-
-
-def _function(name: str) -> Wrong:
-    if name in _FUNCTIONS:
-        return Wrong(*_FUNCTIONS[name])
-    if name in METHODS:
-        return Wrong("unknown_function", f"{name}(...) does not stand alone: it is asked of a value.", METHODS[name])
-    known = {"known", "days", *METHODS}
-    return Wrong("unknown_function", f"There is no function {name!r}.", did_you_mean(name, known))
-
-
-def _method(name: str, after: str) -> None:
-    if name in _MACROS:
-        raise Wrong(
-            "no_comprehension",
-            f"{name}(...) over a list is not offered: over nothing it would be true.",
-            "Declare a count or the latest under related, and compare that.",
-        )
-    if name not in METHODS:
-        raise Wrong("unknown_function", f"There is no {name!r} of a value.", did_you_mean(name, METHODS))
-    if after != "(":
-        raise Wrong("unknown_function", f"{name} stands without its brackets.", METHODS[name])
-
-
-_OVERLOAD = re.compile(r"no matching overload for '([^']*)' applied to '\((.*)\)'")
-_UNDECLARED = re.compile(r"undeclared reference to '(\w+)'")
-_PLAIN_TYPES = {
-    "string": "text", "int": "whole number", "double": "decimal", "bool": "yes/no",
-    "google.protobuf.Timestamp": "date", "timestamp": "date", "google.protobuf.Duration": "number of days",
-    "duration": "number of days", "list(string)": "list", "list(int)": "list of numbers",
-}  # fmt: skip
-
-
-def _human(message: str, source: str) -> Wrong:
-    found = _OVERLOAD.search(message)
-    if found is None:
-        return _unreadable(message, source)
-    operator = found[1].strip("_").replace("@in", "in").replace("_", " ").strip()
-    kinds = [_PLAIN_TYPES.get(part.strip(), part.strip()) for part in found[2].split(", ")]
-    return Wrong("type", f"{operator} does not go with {' and '.join(kinds)} in {source!r}.", _goes(operator, kinds))
-
-
-def _unreadable(message: str, source: str) -> Wrong:
-    name = _UNDECLARED.search(message)
-    if name is not None and name[1] in METHODS:
-        return Wrong("type", f"{name[1]}(...) is given too few or too many values in {source!r}.", METHODS[name[1]])
-    first = re.sub(r"^.*ERROR: <input>:\d+:\d+: ", "", message.splitlines()[0])
-    return Wrong("syntax", f"{source!r} cannot be read: {first}.", "Check brackets, quotes and operators.")
-
-
-def _goes(operator: str, kinds: list[str]) -> str:
-    """What to write where the operator does not take these kinds of value."""
-    if set(kinds) == {"whole number", "decimal"}:
-        return "Write decimals with a point on both sides: amount > 100.0."
-    if operator == "matches" and kinds[0] == "list":
-        return "Ask whether it contains one value: 'A' in areas."
-    if operator in METHODS:
-        return METHODS[operator]
-    if set(kinds) == {"yes/no", "text"}:
-        return "What is yes or no stands alone: paid, or !paid."
-    if "date" in kinds and "text" in kinds:
-        return "Compare a date with a date attribute, today, or today - days(90)."
-    return "Compare values of the same kind."
 
 
 def _cel_value(value: Value | Sensitive, zone: ZoneInfo) -> object:

@@ -79,7 +79,7 @@ class Staging:
     """The tables `observed_<slot>` of one store, each for one stretch of the ledger at a time."""
 
     def __init__(self, tables: str) -> None:
-        """`tables`: schema, a dot, and what the tables' names begin with."""
+        """`tables`: schema, a dot, and what the tables' names begin with; trusted, it becomes part of statements."""
         self._tables = tables
 
     def table(self, slot: int) -> str:
