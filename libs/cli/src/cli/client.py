@@ -27,6 +27,7 @@ from common.ids import erasure_stream
 from common.sealing import Subject
 from common.signing import new_key, public_of, sign, sign_bytes
 
+from cli.connecting import trusted
 from cli.shown import check_proposal, differs, previewed
 
 TIMEOUT_S = 30.0
@@ -123,7 +124,11 @@ class Client:
         self._url = base_url.rstrip("/")
         self._key_path = Path(key_path)
         self._http = httpx.Client(
-            base_url=self._url, timeout=TIMEOUT_S, transport=transport, trust_env=not _is_local(self._url)
+            base_url=self._url,
+            timeout=TIMEOUT_S,
+            transport=transport,
+            trust_env=not _is_local(self._url),
+            verify=trusted(self._url),
         )
 
     def __enter__(self) -> Self:

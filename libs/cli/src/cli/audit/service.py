@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx
 from common.errors import Refused
 
+from cli.connecting import trusted
 from cli.people import sessions
 
 TIMEOUT_S = 30.0
@@ -37,6 +38,7 @@ class Auditor:
             timeout=TIMEOUT_S,
             headers={"authorization": f"Bearer {bearer}"},
             transport=transport,
+            verify=trusted(self.url),
             trust_env=httpx.URL(self.url).host not in ("127.0.0.1", "localhost", "::1"),
         )
 

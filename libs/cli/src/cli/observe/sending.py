@@ -19,6 +19,7 @@ from common.declarations.problems import Wrong
 from common.declarations.reading import Reader
 from common.errors import Refused
 
+from cli.connecting import trusted
 from cli.imports.formats import check_key, rows_of
 from cli.imports.mappings import Mapping
 from cli.imports.source import Place, Source, Told
@@ -89,6 +90,7 @@ class Observer:
             headers={"authorization": f"Bearer {token}"},
             timeout=TIMEOUT_S,
             trust_env=False,
+            verify=trusted(url),
             transport=transport,
         )
 
