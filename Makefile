@@ -25,7 +25,7 @@ demo: setup ## the whole loop, twice: 80 real audit findings; 30 critical vendor
 test: setup ## all tests on the embedded PostgreSQL and broker
 	TRUEUP_EXAMPLES=$${TRUEUP_EXAMPLES:-60} $(BIN)/pytest
 
-UNIT := $(BIN)/pytest tests/unit -q -m "not law" -p no:logging
+UNIT := $(BIN)/pytest tests/unit -q -m "not law" -p no:logging -p no:xdist
 
 test-unit: setup ## the tests that need no server, but for the laws (seconds)
 	@log=$$(mktemp); $(UNIT) --half 1 >$$log 2>&1 & first=$$!; \

@@ -27,8 +27,8 @@ os.environ.pop("COLUMNS", None)  # what is printed is as wide as a test says, no
 
 gc.disable()  # until all is imported
 
-FIRST_HALF = {"approver", "auditor", "bus", "cli", "core", "git", "ledger", "observer", "transparency"}
-"""Folders of unit tests whose subjects serve, print or sign in; the others take as long, but import less."""
+FIRST_HALF = {"approver", "auditor", "bus", "cli", "contract", "core", "git", "ledger", "observer", "transparency"}
+"""Folders of unit tests whose subjects serve, print or ask for the wire's types; the others take as long."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
