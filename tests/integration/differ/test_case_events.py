@@ -12,7 +12,7 @@ from common.declarations.catalogue import Catalogue
 from common.declarations.computing import Happened
 from common.declarations.evaluation import EntityView, Origin, evaluate
 from common.declarations.loader import load
-from common.entities import EntityStore
+from common.entities import EntityStore, Following
 from common.entities.rows import NO_SEQUENCE
 from common.events import typed
 from common.events.differ import ObjectiveSnapshot
@@ -182,7 +182,7 @@ async def test_the_store_knows_the_same_of_cases_in_any_order(replay: DifferReal
         assert await known(replay) == expected
     await forget(replay)
     async with replay.pool.acquire() as conn, conn.transaction():
-        assert await EntityStore("differ").catch_up(conn, replay.ledger, everything)
+        assert await Following(EntityStore("differ"), replay.ledger).changes(conn, everything)
     assert await known(replay) == expected
 
 
