@@ -20,9 +20,8 @@ from common.ledger import Connection, NewEvent, Recorded
 from common.objectives.population import POPULATION
 from common.timers import Timer
 
-from differ.casebook import Casebook, Told, event_of, reopens
+from differ.casebook import Casebook, Told, Unwritten, event_of, reopens
 from differ.core.deciding import CaseKey, Decision, ended
-from differ.core.measuring import Said
 from differ.core.planning import Declared, Look, to_review, turned
 from differ.core.sweeping import Due, sweep
 from differ.desk import Feeds
@@ -120,7 +119,7 @@ class Differ:
         names = await self._out.objectives.marked(conn)
         declared = await self.declared(conn)
         await self._casebook.append(
-            conn, await self._populations.measured(conn, declared, names, await self._now(conn), None, {})
+            conn, await self._populations.measured(conn, declared, names, await self._now(conn), None, Unwritten())
         )
         return len(names)
 
@@ -148,27 +147,23 @@ class Differ:
     async def on_clock(self, conn: Connection, batch: Sequence[Recorded]) -> None:
         """A replay clock moved: everything due on the way fires, each as of its own instant, in order."""
         await self._out.entities.lock(conn)
-        events: list[NewEvent] = []
+        unwritten = Unwritten()
         for recorded in batch:
             if recorded.event.type == RealmCreated.TYPE:
                 created = RealmCreated.of(recorded.event)
                 if created.start is not None:
                     await self._out.clock.advance(conn, parse_instant(created.start))
             elif recorded.event.type == ClockAdvanced.TYPE:
-                events += await self._advance(conn, recorded.event)
-        await self._casebook.append(conn, events)
+                await self._advance(conn, recorded.event, unwritten)
+        await self._casebook.append(conn, unwritten.events)
 
-    async def _advance(self, conn: Connection, event: Event) -> list[NewEvent]:
+    async def _advance(self, conn: Connection, event: Event, unwritten: Unwritten) -> None:
         until = parse_instant(ClockAdvanced.of(event).now)
-        events: list[NewEvent] = []
-        told: dict[str, Said] = {}
-
         since: datetime | None = None
         while taken := await self._take(conn, until, since):
-            events += await self._fire(conn, taken, event, told)
+            unwritten.add(await self._fire(conn, taken, event, unwritten))
             since = taken[0].instant
         await self._out.clock.advance(conn, until)
-        return events
 
     async def fire_due(self, conn: Connection, until: datetime) -> int:
         """In a wall realm: the earliest of what is due fires, each as of its own instant, in order; how many timers
@@ -179,7 +174,7 @@ class Differ:
         await self._out.entities.lock(conn)  # before any timer: whoever has the turn may be about to move one
         taken = await self._take(conn, until)
         if taken:
-            await self._casebook.append(conn, await self._fire(conn, taken, None, {}))
+            await self._casebook.append(conn, await self._fire(conn, taken, None, Unwritten()))
         return len(taken)
 
     async def _take(self, conn: Connection, until: datetime, since: datetime | None = None) -> list[Timer]:
@@ -189,7 +184,7 @@ class Differ:
         return await self._out.timers.take(conn, end, FIRED_AT_ONCE, since)
 
     async def _fire(
-        self, conn: Connection, taken: Sequence[Timer], cause: Event | None, told: dict[str, Said]
+        self, conn: Connection, taken: Sequence[Timer], cause: Event | None, unwritten: Unwritten
     ) -> list[NewEvent]:
         """`taken` fire, ascending; what must wait for something that is to be appended first is set again."""
         declared = await self.declared(conn)
@@ -201,10 +196,10 @@ class Differ:
         ]
         causes = {look.ref: cause for _, look in due} if cause is not None else {}
         last = taken[-1].instant
-        events, until = await self._sweep(conn, declared, due, last, causes)
+        events, until = await self._sweep(conn, declared, due, last, causes, unwritten)
         await self._out.timers.set_earlier(conn, [timer for timer in taken if timer.instant > until])
         populations = [timer.name for timer in taken if timer.subject == POPULATION and timer.instant <= until]
-        return events + await self._populations.measured(conn, declared, populations, last, cause, told)
+        return events + await self._populations.measured(conn, declared, populations, last, cause, unwritten)
 
     async def _look(
         self,
@@ -216,7 +211,8 @@ class Differ:
         known: Mapping[Ref, StoredEntity] | None = None,
     ) -> list[NewEvent]:
         """Decide, note what was decided and when to look again; returns what must be appended."""
-        return (await self._sweep(conn, declared, [(asof, look) for look in looks], asof, causes, known))[0]
+        due = [(asof, look) for look in looks]
+        return (await self._sweep(conn, declared, due, asof, causes, Unwritten(), known))[0]
 
     async def _sweep(
         self,
@@ -225,6 +221,7 @@ class Differ:
         due: Sequence[Due],
         until: datetime,
         causes: Mapping[Ref, Event],
+        unwritten: Unwritten,
         known: Mapping[Ref, StoredEntity] | None = None,
     ) -> tuple[list[NewEvent], datetime]:
         """As `_look`, each look as of its own instant, up to `until`; and the instant up to which that was done.
@@ -245,9 +242,10 @@ class Differ:
             result = sweep(declared, due, views, cases, until) if closed else result
         said = await self._events(conn, result.decisions, views, causes)
         after = {decision.after.key: decision.after for _, decision in result.decisions}
-        suspended = await self._casebook.suspended(conn, declared, said, after)
+        suspended = await self._casebook.suspended(conn, declared, said, after, unwritten)
         if suspended and (first := min(asof for asof, _ in suspended)) < until:
-            return await self._sweep(conn, declared, [item for item in due if item[0] <= first], first, causes, known)
+            earlier = [item for item in due if item[0] <= first]
+            return await self._sweep(conn, declared, earlier, first, causes, unwritten, known)
         alarms = [Timer("/".join(look.ref), look.desired_state, instant) for look, instant in result.alarms]
         await self._out.timers.set_earlier(conn, alarms)
         if result.parts:
