@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncpg
 import pytest
 from cli.stack.realm import Realm, database_url
-from common.ledger import progress, role_name
+from common.ledger import Ledger, NewEvent, progress, role_name
 from common.ledger.install import READER, left_open, migrate
 from common.ledger.progress import Move
 from common.topics import SERVICES, TOPICS
 from support.ledger_oracles import PAST_APPEND, the_table_checks
-from support.ledgers import connected
+from support.ledgers import an_event, connected
 
 pytestmark = pytest.mark.integration
 REFUSED = asyncpg.InsufficientPrivilegeError
@@ -127,7 +127,8 @@ async def test_nobody_says_what_another_service_has_published(database: Realm) -
                     approvals.name,
                     partition,
                 )
-    async with connected(database, "approver", size=1) as pool, pool.acquire() as connection:
+    async with connected(database, "approver", size=2) as pool, pool.acquire() as connection:
+        await Ledger(pool).append([[NewEvent(an_event("approver")) for _ in range(6)]])
         async with connection.transaction():
             await progress.set_relayed(connection, "approver", Move(None, 5), {("approvals", 0): 5})
         assert (await progress.published(connection))["approvals", 0] == 5
