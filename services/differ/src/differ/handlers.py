@@ -6,8 +6,9 @@ store's turn first, so that two changes that concern one case never miss each ot
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import TypeAlias
 
 from common.clock import parse_instant
 from common.declarations.evaluation import EntityView
@@ -29,6 +30,8 @@ from differ.populations import Populations
 from differ.ports import Outside, Part, Review
 from differ.rounds import Rounds
 
+Causes: TypeAlias = Callable[[Ref], Event | None]
+"""What led to looking at an entity; None: time did."""
 FIRED_AT_ONCE = 1_000
 """How many timers fire in one transaction at most; of how many instants is of no consequence."""
 
@@ -49,12 +52,17 @@ class Differ:
         declared = await self.declared(conn)
         asof = await self._now(conn)
         before = await self._feeds.doubts(conn, declared, batch, asof)
-        changed = await self._out.entities.apply(conn, batch, declared.catalogue)
+        stored: dict[Ref, StoredEntity] = {}
+        changed = await self._out.entities.apply(conn, batch, declared.catalogue, stored)
         if before is not None:
             after = await self._feeds.doubts(conn, declared, batch, asof) or {}
             await self._feeds.review(conn, declared, batch, turned(before, after))
-        causes = {ref: recorded.event for ref, recorded in changed.items()}
-        await self._casebook.append(conn, await self._look(conn, declared, declared.looks(changed), asof, causes))
+
+        def cause(ref: Ref) -> Event | None:  # most are never asked for
+            return changed[ref].event if ref in changed else None
+
+        looks = declared.looks(changed)
+        await self._casebook.append(conn, await self._look(conn, declared, looks, asof, cause, stored))
         return before is not None
 
     async def sources(self, conn: Connection) -> list[Reliability]:
@@ -108,7 +116,7 @@ class Differ:
         cause = await self._out.records.at(conn, review.cause)
         looks = [Look(review.desired_state, ref) for ref in refs]
         causes = dict.fromkeys(refs, cause)
-        await self._casebook.append(conn, await self._look(conn, declared, looks, asof, causes, part.stored))
+        await self._casebook.append(conn, await self._look(conn, declared, looks, asof, causes.get, part.stored))
         return 1
 
     async def measure(self, conn: Connection) -> int:
@@ -142,7 +150,7 @@ class Differ:
         await self._out.objectives.mark(conn, [case.desired_state for case in there if case.ref[1] == POPULATION])
         causes = {case.ref: keys[key][1] for key, case in after.items()}
         asof = await self._now(conn)
-        await self._casebook.append(conn, await self._look(conn, declared, looks, asof, causes))
+        await self._casebook.append(conn, await self._look(conn, declared, looks, asof, causes.get))
 
     async def on_clock(self, conn: Connection, batch: Sequence[Recorded]) -> None:
         """A replay clock moved: everything due on the way fires, each as of its own instant, in order."""
@@ -194,9 +202,8 @@ class Differ:
             for entity_type, slash, key in [timer.subject.partition("/")]
             if slash and timer.name in declared.states
         ]
-        causes = {look.ref: cause for _, look in due} if cause is not None else {}
         last = taken[-1].instant
-        events, until = await self._sweep(conn, declared, due, last, causes, unwritten)
+        events, until = await self._sweep(conn, declared, due, last, lambda _: cause, unwritten)
         await self._out.timers.set_earlier(conn, [timer for timer in taken if timer.instant > until])
         populations = [timer.name for timer in taken if timer.subject == POPULATION and timer.instant <= until]
         return events + await self._populations.measured(conn, declared, populations, last, cause, unwritten)
@@ -207,7 +214,7 @@ class Differ:
         declared: Declared,
         looks: Sequence[Look],
         asof: datetime,
-        causes: Mapping[Ref, Event],
+        causes: Causes,
         known: Mapping[Ref, StoredEntity] | None = None,
     ) -> list[NewEvent]:
         """Decide, note what was decided and when to look again; returns what must be appended."""
@@ -220,7 +227,7 @@ class Differ:
         declared: Declared,
         due: Sequence[Due],
         until: datetime,
-        causes: Mapping[Ref, Event],
+        causes: Causes,
         unwritten: Unwritten,
         known: Mapping[Ref, StoredEntity] | None = None,
     ) -> tuple[list[NewEvent], datetime]:
@@ -259,16 +266,17 @@ class Differ:
         conn: Connection,
         decisions: Sequence[tuple[datetime, Decision]],
         views: Mapping[Ref, EntityView],
-        causes: Mapping[Ref, Event],
+        causes: Causes,
     ) -> list[Told]:
         said = [(asof, item) for asof, item in decisions if item.data is not None]
+        known = {item.after.ref: causes(item.after.ref) for _, item in said}
         observed = {
-            item.after.ref: origin.event_id
-            for _, item in said
-            if item.after.ref not in causes and (view := views.get(item.after.ref)) and (origin := view.origin)
+            ref: origin.event_id
+            for ref, cause in known.items()
+            if cause is None and (view := views.get(ref)) and (origin := view.origin)
         }
         found = await self._out.records.causes(conn, observed.values()) if observed else {}
-        known = {**{ref: found[event_id] for ref, event_id in observed.items() if event_id in found}, **causes}
+        known |= {ref: found.get(event_id) for ref, event_id in observed.items()}
         time = self._out.wall()
         return [Told(asof, item, event_of(item, time, asof, known.get(item.after.ref))) for asof, item in said]
 
