@@ -1,10 +1,10 @@
 """How long somebody waits for the proof of one event, in a log of ten million.
 
-The tiles are where the auditor keeps them, in PostgreSQL, and the proof comes as it is served, over HTTP, in the loop
-that services run in, to a person who is signed in, whose client is in the same process; nothing is kept in memory
-between two of them but nodes that were hashed (`transparency.tiles`). The leaves are random hashes, and all tiles over
-them are the real ones, written by COPY. Each proof is read and verified as its receiver would; that is not in the
-time. Reference: the signed checkpoint from the same server, which costs one row.
+The tiles are where the auditor keeps them, in PostgreSQL, and the proof comes as it is served, over HTTP, in the
+loop that services run in, to a person who is signed in and whose client is in the same process. Of former proofs
+nothing is kept in memory but the nodes of tiles above the leaves' own (`transparency.tiles`). The leaves are random
+hashes, and all tiles over them are the real ones, written by COPY. Each proof is read and verified as its receiver
+would; that is not in the time. Reference: the signed checkpoint from the same server, which costs one row.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ Row = tuple[int, int, int, bytes]
 
 def measure() -> list[dict[str, Any]]:
     """The figures in the form of `bench.json`."""
-    with fresh_folder() as folder, fresh_realm(folder) as realm:
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            return runner.run(inclusion_proof(realm.url("auditor"), LEAVES))
+    loop = asyncio.Runner(loop_factory=loop_factory())
+    with fresh_folder() as folder, fresh_realm(folder) as realm, loop as runner:
+        return runner.run(inclusion_proof(realm.url("auditor"), LEAVES))
 
 
 async def inclusion_proof(auditor_url: str, leaves: int) -> list[dict[str, Any]]:

@@ -225,8 +225,11 @@ def _read(reader: TileReader, tile: Tile) -> bytes:
 
 @lru_cache(MAX_REMEMBERED_TILES)
 def _all_rows(held: bytes) -> list[list[bytes]]:
-    """The hashes of a tile and all between them, which nobody changes. A few tiles stand above many leaves, and are asked
-    for with every proof: they are remembered by what is in them, so that another content is never taken for it."""
+    """The hashes of a tile and the nodes above them, which nobody changes.
+
+    A few tiles stand above many leaves and are asked for with every proof. They are remembered by what is in them, so
+    that one content is never taken for another.
+    """
     rows = [_split(held)]
     while len(rows) < HEIGHT:
         rows.append(parents(rows[-1]))
