@@ -212,6 +212,19 @@ def test_what_comes_late_never_closes_it_before_and_what_still_holds_closes_it_a
     assert (told.said[-1][0], told.said[-1][1].data.steady) == (NOW + 9 * HOUR, None)  # type: ignore[union-attr]
 
 
+def test_what_closed_before_its_look_is_told_in_its_place_among_the_others() -> None:
+    """F-1 was to close at 15:00 and is looked at a day later, F-2 at 13:00."""
+    waits = story([(0, "missed"), (1, "met")]).case
+    other = ("finding", "F-2")
+    seen, failing = VIEWS["met"], VIEWS["missed"]
+    assert seen is not None
+    assert failing is not None
+    due = [(NOW + 24 * HOUR, LOOK), (NOW + HOUR, Look(STATE, other))]
+    found = sweep(STEADY, due, {REF: seen, other: failing}, {KEY: waits}, NOW + 24 * HOUR)
+    told = [(asof, decision.after.ref[1]) for asof, decision in found.decisions]
+    assert told == [(NOW + HOUR, "F-2"), (NOW + 3 * HOUR, REF[1])]
+
+
 def test_a_case_that_ends_while_it_waits_waits_no_more() -> None:
     case = ended(story([(0, "missed"), (1, "met")]).case, 1)
     assert (case.met_since, case.closes_at, case.condition) == (None, None, "closed")

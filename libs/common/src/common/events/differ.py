@@ -141,6 +141,10 @@ class GapUndecided(GapSnapshot):
     TYPE: ClassVar[str] = "trueup.gap.undecided.v1"
 
 
+MET_BEFORE = "it was met from "
+"""So begins what GapChanged says first where the rules had been met, and the gap had yet to close."""
+
+
 class GapChanged(GapSnapshot):
     """The set of failing rules, their facts or the severity changed. `changed` says what, in words."""
 
