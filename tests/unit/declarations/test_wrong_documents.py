@@ -49,6 +49,8 @@ REPLACED = [
     ("low: otherwise", "low: paid", "bad_severity", 43),
     ("low: otherwise", "lowest: otherwise", "bad_value", 45),
     ("high: amount > 1000.0", "high: amount > 1000", "type", 44),
+    ("high: amount > 1000.0", f"high: amount > 1{'0' * 400}.0", "number_too_large", 44),
+    ("high: amount > 1000.0", f"high: amount * 1{'0' * 300}.0 > 1.0", "number_too_large", 44),
     ("name: ruled", "name: done", "bad_name", 47),
     ("{status}", "{statuss}", "unknown_attribute", 47),
     ("{status}", "{status", "bad_template", 47),
