@@ -61,7 +61,7 @@ async def compose(runtime: Runtime) -> Parts:
     records = LedgerRecords(runtime.ledger, signing.key)
     keys = subject_keys(settings.subject_keys)
     outside = Outside(
-        current=Current(runtime.ledger),
+        current=Current(runtime.ledger, people),
         entities=ReadEntities(EntityStore(NAME, keys), runtime.ledger),
         records=records,
         cases=CaseTable(),
