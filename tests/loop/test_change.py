@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,7 +42,7 @@ RUN = ("observer", "differ", "planner", "approver")
 @contextmanager
 def realm(folder: Path, postgres: Postgres, broker: AnyBroker) -> Iterator[tuple[Stack, Client, Client]]:
     folder.mkdir(exist_ok=True)
-    stack = Stack(folder, realm="changes", broker=broker, postgres=postgres, run=RUN)
+    stack = Stack(folder, realm=f"changes_{secrets.token_hex(3)}", broker=broker, postgres=postgres, run=RUN)
     keys = cast.enrol(PEOPLE, stack.realm, stack.config, stack.folder / "people")
     cast.secrets_of(stack.config, stack.realm)
     (folder / "token").write_text(cast.feed_tokens(stack.config, ["promises"])["promises"])

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncpg
 import pytest
 from cli.stack.realm import Realm, database_url
-from common.ledger import Ledger, NewEvent, progress, role_name
+from common import schemas
+from common.errors import Refused
+from common.ledger import Ledger, NewEvent, migrating, progress, role_name
 from common.ledger.install import READER, left_open, migrate
 from common.ledger.progress import Move
+from common.schemas import Migration, migrations
 from common.topics import SERVICES, TOPICS
 from support.ledger_oracles import PAST_APPEND, the_table_checks
 from support.ledgers import an_event, connected
@@ -140,3 +143,43 @@ async def test_the_table_refuses_what_an_append_that_forgot_to_check_would_write
 ) -> None:
     """The second line: row-level security binds the owner's own function to the rights of whoever is logged in."""
     await the_table_checks(database, source, stream, type_, allowed)
+
+
+PLANTED = {
+    "trigger": """
+        CREATE FUNCTION planner.mine() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN RESET ROLE; EXECUTE 'ALTER ROLE {me} SUPERUSER'; RETURN NEW; END $$;
+        CREATE TRIGGER mine BEFORE INSERT ON planner.trap FOR EACH ROW EXECUTE FUNCTION planner.mine()""",
+    "default": """
+        CREATE FUNCTION planner.mine() RETURNS int LANGUAGE plpgsql AS $$
+        BEGIN RESET ROLE; EXECUTE 'ALTER ROLE {me} SUPERUSER'; RETURN 1; END $$;
+        ALTER TABLE planner.trap ALTER COLUMN x SET DEFAULT planner.mine()""",
+}
+
+
+@pytest.mark.parametrize("trap", PLANTED)
+async def test_what_a_service_has_planted_in_its_schema_does_not_run_as_the_administrator(
+    database: Realm, trap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A migration acts as the service, but in an administrator's session, to which what it calls can go back."""
+    me = role_name(database.name, "planner")
+    coming = Migration("planner", len(migrations("planner")) + 1, "later", "INSERT INTO planner.trap DEFAULT VALUES")
+    admin = await asyncpg.connect(database.admin_url)
+    try:
+        async with connected(database, "planner", size=1) as pool:
+            await pool.execute("CREATE TABLE planner.trap (x int)")
+            await pool.execute(PLANTED[trap].format(me=me))
+        known = migrations("planner")
+
+        def with_another(schema: str) -> tuple[Migration, ...]:
+            return (*known, coming) if schema == "planner" else migrations(schema)
+
+        for module in (schemas, migrating):
+            monkeypatch.setattr(module, "migrations", with_another)
+        with pytest.raises(Refused, match="planted_code"):
+            await migrate(database.admin_url, database.name)
+        assert await admin.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = $1", me) is False
+    finally:
+        await admin.execute(f"ALTER ROLE {me} NOSUPERUSER")
+        await admin.execute("DROP TABLE IF EXISTS planner.trap; DROP FUNCTION IF EXISTS planner.mine()")
+        await admin.close()

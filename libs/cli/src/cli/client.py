@@ -121,10 +121,15 @@ class Client:
         return list(self._call("GET", "/v1/people")["people"])
 
     def cases(self, **filters: str | bool | None) -> Iterator[JSONObject]:
-        """All cases that match: `stage`, `mine`, `desired_state`, `key`, `planned`."""
+        """All cases that match: `stage`, `mine`, `desired_state`, `key` (as people know it), `planned`."""
         after: str | None = None
         while True:
-            page = self._call("GET", "/v1/cases", params={**filters, "after": after, "limit": PAGE})
+            asked = {**filters, "after": after, "limit": PAGE}
+            if filters.get("key") is None:
+                page = self._call("GET", "/v1/cases", params=asked)
+            else:  # a key may be somebody's name: nothing for an address
+                body = {name: value for name, value in asked.items() if value is not None}
+                page = self._call("POST", "/v1/cases/find", json=body)
             yield from page["cases"]
             after = page["next"]
             if after is None:

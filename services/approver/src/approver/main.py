@@ -60,7 +60,7 @@ async def compose(runtime: Runtime) -> Parts:
 
     lines = PostgresLines()
     facts = StoredFacts(store, runtime.ledger)
-    book = LedgerBook(runtime.ledger)
+    book = LedgerBook(runtime.ledger, people)
     records, believed = LedgerRecords(signing.key), Believed(people, signing.keys)
     desk = Desk(records, book, facts, lines, TimedDeadlines(timers), believed, wall_now)
     handlers = Handlers(desk, lines, timers)

@@ -265,11 +265,12 @@ def show_command(
 
 
 def _case(auditor: service.Auditor, given: str) -> str:
-    if "/" in given:
+    if given.count("/") >= 2:
         return given
-    found = [line["case"] for line in auditor.find(given)]
+    lines, note = auditor.find(given)
+    found = [line["case"] for line in lines]
     if not found:
-        raise Refused("case_unknown", f"there is no case about {given}", "List them: trueup cases")
+        raise Refused("case_unknown", note or f"there is no case about {given}", "List them: trueup cases")
     if len(found) > 1:
         raise Refused("which_case", f"several cases are about {given}: {', '.join(found)}", "Name one of them.")
     return str(found[0])

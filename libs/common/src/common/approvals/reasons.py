@@ -24,6 +24,7 @@ REASONS: dict[str, str] = {
     "case_suspended": "what actions mend is undone again and again; a person must look first",
     "gap_accepted": "people have accepted the gap, until a day that has not come",
     "gap_ignored": "the declaration says that this is not to be acted on",
+    "proposal_unknown": "nobody proposed the declaration before it was activated",
     "gate1_missing": "nobody confirmed the gap",
     "gate1_stale": "what was confirmed is not what fails now",
     "gate2_missing": "the plan is not authorised",

@@ -381,5 +381,17 @@ class Sought(Body):
     key: str
 
 
+class CasesSought(Body):
+    """As the parameters of GET /v1/cases, and `key` as people know it."""
+
+    key: str = Field(min_length=1, max_length=1000)
+    stage: str | None = None
+    mine: bool = False
+    desired_state: str | None = None
+    planned: bool | None = None
+    after: str = ""
+    limit: int = Field(default=200, ge=1, le=200)
+
+
 class ErasureList(Body):
     erasures: list[Erasure]

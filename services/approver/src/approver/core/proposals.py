@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from common.activations import check_activation
 from common.declarations.catalogue import Catalogue
 from common.declarations.checks import check
 from common.declarations.loader import Document, load, parse_spec
@@ -68,9 +69,11 @@ class Declarations:
     active: dict[tuple[str, str], DeclarationActivated] = field(default_factory=dict)
     nonces: frozenset[str] = frozenset()
     previews: dict[str, tuple[Event, ChangePreviewed]] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
 
-    def apply(self, event: Event) -> None:
-        """Take in one event, in ledger order. Raises `Permanent` for a declaration that can't be read."""
+    def apply(self, event: Event, directory: Directory | None = None) -> None:
+        """Take in one event, in ledger order. With `directory`, an activation that its people did not sign counts for
+        nothing (`refused`). Raises `Permanent` for a declaration that can't be read."""
         if event.type == ChangePreviewed.TYPE:
             preview = ChangePreviewed.of(event)
             self.previews[preview.proposal] = (event, preview)
@@ -84,10 +87,21 @@ class Declarations:
             )
         elif event.type == DeclarationActivated.TYPE:
             data = DeclarationActivated.of(event)
+            if directory is not None and (why := self._against(event, data.proposal, directory)) is not None:
+                self.refused.append(f"{event.subject}: {why}")
+                return
             self.catalogue = self.catalogue.apply(data)
             self.active[data.kind, data.name] = data
             if data.proposal in self.proposals:
                 self.proposals[data.proposal].activated[data.kind, data.name] = (event, data)
+
+    def _against(self, event: Event, proposal: str, directory: Directory) -> Refused | None:
+        proposed = self.proposals[proposal].proposed if proposal in self.proposals else []
+        try:
+            check_activation(event, [item for item, _ in proposed], directory)
+        except Refused as refusal:
+            return refusal
+        return None
 
     def proposal(self, name: str) -> Proposal:
         """The proposal, or `Refused` (`proposal_unknown`)."""
