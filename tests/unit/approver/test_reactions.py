@@ -17,13 +17,14 @@ from common.events.approver import ApprovalVoided, TicketOpened
 from common.events.planner import PlanDrafted, PlanSuperseded
 from common.service_keys import ServiceKey
 from support import service_keys
-from support.casework import FINDINGS, catalogue_of
+from support.casework import FINDINGS, catalogue_of, once
 from support.desk import around, confirmed, decided, draft, keep, reacted, short, signed, ticketed
 from support.walk import Walk, at
 
 TEXT = FINDINGS.read_text()
 
 
+@once
 def approved() -> Walk:
     walk = ticketed()
     decided(walk, *signed(walk, "approve", "l.hansen", "compliance-lead"))
@@ -31,6 +32,7 @@ def approved() -> Walk:
     return walk
 
 
+@once
 def half_approved() -> Walk:
     walk = ticketed()
     decided(walk, *signed(walk, "approve", "l.hansen", "compliance-lead"))

@@ -12,9 +12,9 @@ from cli.audit import bundles
 from cli.audit.commands import app
 from cli.audit.service import Auditor
 from common.errors import Refused
+from support import terminal
 from support.bundling import AUDITOR, bundle, changed, policy_of, resigned, service_keys
 from transparency.bundles import HTML
-from typer.testing import CliRunner
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def run(*arguments: object) -> tuple[int, str]:
-    result = CliRunner().invoke(app, ["verify", *(str(argument) for argument in arguments)])
+    result = terminal.run(app, "verify", *arguments)
     return result.exit_code, result.output
 
 

@@ -13,7 +13,7 @@ import typer
 from cli.preview import commands
 from cli.preview.commands import diff, validate
 from common.declarations.loader import Loaded, load
-from typer.testing import CliRunner
+from support import terminal
 
 FINDINGS = Path(__file__).parents[3] / "examples" / "findings"
 PAGE = FINDINGS / "findings.yaml"
@@ -35,7 +35,7 @@ def _each_page_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(*words: str | Path) -> Any:
-    return CliRunner().invoke(app, [str(word) for word in words])
+    return terminal.run(app, *words)
 
 
 def preview(*words: str | Path, rows: Path = ROWS) -> Any:
