@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +21,7 @@ from common.bus.engine import commit_offsets, headers_of, in_halves, patiently
 from common.bus.fetching import Fetching
 from common.bus.inbox import Announced, Inbox, Item, Stalled
 from common.bus.partitions import partition_of
-from common.bus.pauses import Metronome
+from common.bus.pauses import Metronome, gathering_s
 from common.errors import Permanent, Transient
 from common.failpoints import failpoint
 from common.ledger import progress
@@ -104,6 +105,7 @@ class LedgerConsumer:
                 taken = 0
             fetched = await self._fetching.fetch(kafka, _POLL_MS, MAX_RECORDS)
             taken += len(fetched.records)
+            began = time.monotonic()
             if fetched:
                 failpoint(f"{self._service}.after_fetch")
                 await self._take(fetched.records)
@@ -111,7 +113,7 @@ class LedgerConsumer:
                     at = self._short[bad.topic], bad.partition
                     await self._bury_message(at, bad.offset, None, None, b"", bad.error)
                 if self._gather_s and len(fetched.records) < MAX_RECORDS:
-                    await asyncio.sleep(self._gather_s)
+                    await asyncio.sleep(gathering_s(time.monotonic() - began, self._gather_s))
             if commit.due():
                 await commit_offsets(kafka)
 
