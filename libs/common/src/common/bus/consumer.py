@@ -34,7 +34,7 @@ Handler = Callable[[Connection, Sequence[Recorded]], Awaitable[None]]
 
 LOOK_S = 1.0
 """How often a consumer looks whether something published hasn't reached it."""
-LOOK_JOINING_S = 0.25
+LOOK_JOINING_S = 0.1
 LOOK_WHEN_BUSY_S = 10.0
 """The same for one that took `MAX_RECORDS` meanwhile: what it hasn't got yet is mostly just waiting its turn."""
 MAX_RECORDS = 1_000
