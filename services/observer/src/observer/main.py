@@ -60,15 +60,16 @@ async def compose(runtime: Runtime) -> Parts:
 
     async def completeness(stop: asyncio.Event) -> None:
         """Judge when there is news, and as time passes on a wall clock: what is late counts as missing then."""
-        while not stop.is_set():
-            try:
-                async with runtime.pool.acquire() as connection, connection.transaction():
-                    await recorder.refresh(connection)
-                    await judge.judge(connection)
-            except Transient as error:
-                if error.reason_code != "realm_missing":
-                    raise
-            await nudge.wait()
+        async with nudge.at(stop):
+            while not stop.is_set():
+                try:
+                    async with runtime.pool.acquire() as connection, connection.transaction():
+                        await recorder.refresh(connection)
+                        await judge.judge(connection)
+                except Transient as error:
+                    if error.reason_code != "realm_missing":
+                        raise
+                await nudge.wait()
 
     tasks: dict[str, Task] = {"completeness": completeness}
     if settings.polls is not None:

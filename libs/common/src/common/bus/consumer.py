@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,7 +22,7 @@ from common.bus.engine import Offsets, headers_of, in_halves, patiently
 from common.bus.fetching import Fetched, Fetching
 from common.bus.inbox import Announced, Inbox, Item, Stalled
 from common.bus.partitions import partition_of
-from common.bus.pauses import Metronome
+from common.bus.pauses import Metronome, gathering_s
 from common.errors import Permanent, Transient
 from common.failpoints import failpoint
 from common.ledger import progress
@@ -34,7 +35,7 @@ Handler = Callable[[Connection, Sequence[Recorded]], Awaitable[None]]
 
 LOOK_S = 1.0
 """How often a consumer looks whether something published hasn't reached it."""
-LOOK_JOINING_S = 0.25
+LOOK_JOINING_S = 0.1
 LOOK_WHEN_BUSY_S = 10.0
 """The same for one that took `MAX_RECORDS` meanwhile: what it hasn't got yet is mostly just waiting its turn."""
 MAX_RECORDS = 1_000
@@ -119,6 +120,7 @@ class LedgerConsumer:
                 batch = await ahead
                 count = len(batch.fetched.records)
                 taken += count
+                began = time.monotonic()
                 self._busy = True
                 if not self._gather_s:  # else more is to come before the next
                     ahead = asyncio.create_task(self._next(kafka))
@@ -129,7 +131,8 @@ class LedgerConsumer:
                     await self._offsets.commit(kafka)
                 self._busy = False
                 if self._gather_s:
-                    await asyncio.sleep(self._gather_s if 0 < count < MAX_RECORDS else 0)
+                    short = 0 < count < MAX_RECORDS
+                    await asyncio.sleep(gathering_s(time.monotonic() - began, self._gather_s) if short else 0)
                     ahead = asyncio.create_task(self._next(kafka))
         finally:
             ahead.cancel()
