@@ -57,8 +57,7 @@ class Realm:
         stood = {name: Stood(said.data, said.event) for name, said in self.said.items()}
         found = population.finding(STATE, stood, self.case, asof)
         worst = population.worst(STATE, found, parts, asof)
-        ways = {ref: population.way_of(STATE, view) for ref, view in views.items()}
-        decision = decide(self.case, population.with_evidence(STATE, found, worst, ways, asof))
+        decision = decide(self.case, population.with_evidence(STATE, found, worst, views, asof))
         if decision is not None:
             self.case = decision.after
             if decision.data is not None:

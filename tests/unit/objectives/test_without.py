@@ -135,8 +135,7 @@ def evidence(asof: int, *cases: tuple[tuple[int, str], ...]) -> ProcessTrace | N
     case = CaseState("quick", population.ref_of(state))
     found = population.finding(state, {ours.name: Stood(data, event)}, case, now)
     worst = population.worst(state, found, parts, now)
-    ways = {ref: population.way_of(state, view) for ref, view in views.items()}
-    (rule,) = population.with_evidence(state, found, worst, ways, now).stated
+    (rule,) = population.with_evidence(state, found, worst, views, now).stated
     assert rule.measured is not None
     return rule.measured.trace
 

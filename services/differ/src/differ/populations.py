@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from common.declarations.evaluation import CompiledDesiredState
 from common.declarations.periods import end_of
-from common.entities import EntityStore
-from common.entities.rows import Ref
-from common.entities.versions import Version
 from common.events import Event, Origin, new_event
 from common.events.differ import ObjectiveSnapshot
 from common.ledger import Connection, NewEvent
@@ -22,45 +19,7 @@ from differ.core import population
 from differ.core.deciding import CaseState, Decision, decide, ended
 from differ.core.measuring import Said, definitions, measure, stream_of
 from differ.core.planning import Declared
-from differ.core.population import Way, way_of
 from differ.ports import Outside
-
-MOST_KEPT = 20_000
-"""Ways kept at most."""
-
-
-class Ways:
-    """The ways of entities through their process. What was read of one stands until something is observed of it, or
-    anything is declared: every midnight asks for hundreds, and few of them have gone on."""
-
-    def __init__(self, entities: EntityStore) -> None:
-        self._entities = entities
-        self._declared: Declared | None = None
-        self._known: dict[tuple[str, Ref], tuple[Version, Way]] = {}
-
-    async def of(
-        self, conn: Connection, declared: Declared, state: CompiledDesiredState, refs: Iterable[Ref]
-    ) -> dict[Ref, Way]:
-        """By entity; left out are those of which there is no view."""
-        catalogue = declared.catalogue
-        if self._declared is not declared:
-            self._declared, self._known = declared, {}
-        versions = await self._entities.versions.read(conn, refs)
-        entity_type = state.spec.selector.entity
-        # What fails a check is set aside; what is sealed can be read today and not tomorrow.
-        sealed = catalogue.readers[entity_type].checked & catalogue.entity_types[entity_type].sensitive_attributes
-        known = {} if sealed else self._known
-        found = {
-            ref: kept[1]
-            for ref, version in versions.items()
-            if (kept := known.get((state.name, ref))) is not None and kept[0] == version
-        }
-        views = await self._entities.views(conn, catalogue, [ref for ref in versions if ref not in found])
-        read = {ref: way_of(state, view) for ref, view in views.items()}
-        if len(self._known) + len(read) > MOST_KEPT:
-            self._known = {}
-        self._known |= {(state.name, ref): (versions[ref], way) for ref, way in read.items()}
-        return found | read
 
 
 class Populations:
@@ -69,7 +28,6 @@ class Populations:
     def __init__(self, outside: Outside, casebook: Casebook) -> None:
         self._out = outside
         self._casebook = casebook
-        self._ways = Ways(outside.entities)
 
     async def mark(self, conn: Connection, declared: Declared, desired_state: str) -> None:
         """Have the objectives that a desired state has now measured soon, and no others."""
@@ -164,8 +122,8 @@ class Populations:
             found = population.finding(state, stood, case, asof)
         worst = population.worst(state, found, parts, asof)
         refs = dict.fromkeys((found.ref[0], key) for entities, _ in worst.values() for key, _ in entities)
-        ways = await self._ways.of(conn, declared, state, refs) if refs else {}
-        return decide(case, population.with_evidence(state, found, worst, ways, asof))
+        views = await self._out.entities.views(conn, declared.catalogue, refs) if refs else {}
+        return decide(case, population.with_evidence(state, found, worst, views, asof))
 
     def _said(self, stream: str, data: ObjectiveSnapshot, asof: datetime, version: int, cause: Event | None) -> Said:
         origin = Origin(source="differ", actor=ACTOR, time=self._out.wall(), asof=asof, cause=cause)

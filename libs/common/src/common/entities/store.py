@@ -16,7 +16,7 @@ from common.declarations.catalogue import Catalogue
 from common.declarations.evaluation import EntityView
 from common.declarations.reading import Opener
 from common.declarations.relations import Candidate, targets, with_relations
-from common.entities import case_events, links, snapshots, sources, staging, versions
+from common.entities import case_events, links, snapshots, sources, staging
 from common.entities.rows import (
     NEVER,
     NO_SEQUENCE,
@@ -71,7 +71,6 @@ class EntityStore:
         self._events = case_events.CaseEvents(self._tables)
         self._sources = sources.Sources(self._tables)
         self.staging = staging.Staging(self._tables)
-        self.versions = versions.Versions(self._tables)
 
     async def lock(self, conn: Connection) -> None:
         """Take this store's turn until the transaction ends. `apply` does so itself; so must whoever decides from

@@ -122,27 +122,18 @@ def worst(state: CompiledDesiredState, found: Finding, parts: Mapping[str, Seque
     }
 
 
-Way = tuple[list[tracing.Moment], list[tracing.Interval]]
-
-
-def way_of(state: CompiledDesiredState, view: EntityView) -> Way:
-    """What is known of an entity's way through the process, as of any instant."""
-    slots = view.values.items()
-    return tracing.moments_of(slots, state.zone), tracing.intervals_of(slots)
-
-
 def with_evidence(
-    state: CompiledDesiredState, found: Finding, by_objective: Worst, ways: Mapping[Ref, Way], asof: datetime
+    state: CompiledDesiredState, found: Finding, by_objective: Worst, views: Mapping[Ref, EntityView], asof: datetime
 ) -> Finding:
     """The finding with its contributing entities named, and with the trace that the process left in their dates."""
-    return replace(found, stated=tuple(_evidence(state, rule, by_objective, ways, asof) for rule in found.told))
+    return replace(found, stated=tuple(_evidence(state, rule, by_objective, views, asof) for rule in found.told))
 
 
 def _evidence(
     state: CompiledDesiredState,
     rule: FailingRule,
     by_objective: Worst,
-    ways: Mapping[Ref, Way],
+    views: Mapping[Ref, EntityView],
     asof: datetime,
 ) -> FailingRule:
     if rule.measured is None or rule.name not in by_objective:
@@ -152,7 +143,7 @@ def _evidence(
     said = {
         "contributors": named(objective, entities[:MOST_NAMED], state.zone),
         "others": rest + max(0, len(entities) - MOST_NAMED),
-        "trace": tracing.trace(_paths(state, objective, entities, ways), asof, _theirs(state)),
+        "trace": tracing.trace(_paths(state, objective, entities, views), asof, _theirs(state)),
     }
     return rule.model_copy(update={"measured": rule.measured.model_copy(update=said)})
 
@@ -161,13 +152,15 @@ def _paths(
     state: CompiledDesiredState,
     objective: CompiledObjective,
     entities: Iterable[tuple[str, Against]],
-    ways: Mapping[Ref, Way],
+    views: Mapping[Ref, EntityView],
 ) -> Iterable[tracing.Path]:
     entity_type = state.spec.selector.entity
     for key, how in entities:
-        way = ways.get((entity_type, key))
-        if way is not None:
-            yield tracing.Path(*way, over=objective.timespan is not None and not how.running)
+        view = views.get((entity_type, key))
+        if view is not None:
+            over = objective.timespan is not None and not how.running
+            slots = view.values.items()
+            yield tracing.Path(tracing.moments_of(slots, state.zone), tracing.intervals_of(slots), over)
 
 
 def _theirs(state: CompiledDesiredState) -> set[str]:
@@ -182,4 +175,4 @@ def latest(stood: Mapping[str, Stood]) -> Stood | None:
     return max(known, key=lambda one: (one.event.asof, one.event.time, one.event.id), default=None)
 
 
-__all__ = ["POPULATION", "Way", "Worst", "finding", "latest", "ref_of", "way_of", "with_evidence", "worst"]
+__all__ = ["POPULATION", "Worst", "finding", "latest", "ref_of", "with_evidence", "worst"]
