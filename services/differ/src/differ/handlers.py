@@ -6,12 +6,13 @@ store's turn first, so that two changes that concern one case never miss each ot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TypeAlias
 
 from common.clock import parse_instant
 from common.declarations.evaluation import EntityView
+from common.entities import EntityStore
 from common.entities.rows import Ref, StoredEntity
 from common.entities.sources import Reliability
 from common.events import Event
@@ -21,9 +22,8 @@ from common.ledger import Connection, NewEvent, Recorded
 from common.objectives.population import POPULATION
 from common.timers import Timer
 
-from differ.casebook import Casebook, Told, event_of, reopens
+from differ.casebook import Casebook, Told, Unwritten, event_of, reopens
 from differ.core.deciding import CaseKey, Decision, ended
-from differ.core.measuring import Said
 from differ.core.planning import Declared, Look, to_review, turned
 from differ.core.sweeping import Due, sweep
 from differ.desk import Feeds
@@ -35,6 +35,8 @@ Causes: TypeAlias = Callable[[Ref], Event | None]
 """What led to looking at an entity; None: time did."""
 FIRED_AT_ONCE = 1_000
 """How many timers fire in one transaction at most; of how many instants is of no consequence."""
+VIEWS_KEPT = 5_000
+"""Of how many entities what rules read is kept while a replay clock moves."""
 
 
 class Differ:
@@ -128,7 +130,7 @@ class Differ:
         names = await self._out.objectives.marked(conn)
         declared = await self.declared(conn)
         await self._casebook.append(
-            conn, await self._populations.measured(conn, declared, names, await self._now(conn), None, {})
+            conn, await self._populations.measured(conn, declared, names, await self._now(conn), None, Unwritten())
         )
         return len(names)
 
@@ -156,27 +158,24 @@ class Differ:
     async def on_clock(self, conn: Connection, batch: Sequence[Recorded]) -> None:
         """A replay clock moved: everything due on the way fires, each as of its own instant, in order."""
         await self._out.entities.lock(conn)
-        events: list[NewEvent] = []
+        unwritten = Unwritten()
         for recorded in batch:
             if recorded.event.type == RealmCreated.TYPE:
                 created = RealmCreated.of(recorded.event)
                 if created.start is not None:
                     await self._out.clock.advance(conn, parse_instant(created.start))
             elif recorded.event.type == ClockAdvanced.TYPE:
-                events += await self._advance(conn, recorded.event)
-        await self._casebook.append(conn, events)
+                await self._advance(conn, recorded.event, unwritten)
+        await self._casebook.append(conn, unwritten.events)
 
-    async def _advance(self, conn: Connection, event: Event) -> list[NewEvent]:
+    async def _advance(self, conn: Connection, event: Event, unwritten: Unwritten) -> None:
         until = parse_instant(ClockAdvanced.of(event).now)
-        events: list[NewEvent] = []
-        told: dict[str, Said] = {}
-
+        views = Views(self._out.entities)
         since: datetime | None = None
         while taken := await self._take(conn, until, since):
-            events += await self._fire(conn, taken, event, told)
+            unwritten.add(await self._fire(conn, taken, event, unwritten, views))
             since = taken[0].instant
         await self._out.clock.advance(conn, until)
-        return events
 
     async def fire_due(self, conn: Connection, until: datetime) -> int:
         """In a wall realm: the earliest of what is due fires, each as of its own instant, in order; how many timers
@@ -187,7 +186,8 @@ class Differ:
         await self._out.entities.lock(conn)  # before any timer: whoever has the turn may be about to move one
         taken = await self._take(conn, until)
         if taken:
-            await self._casebook.append(conn, await self._fire(conn, taken, None, {}))
+            views = Views(self._out.entities)
+            await self._casebook.append(conn, await self._fire(conn, taken, None, Unwritten(), views))
         return len(taken)
 
     async def _take(self, conn: Connection, until: datetime, since: datetime | None = None) -> list[Timer]:
@@ -197,7 +197,7 @@ class Differ:
         return await self._out.timers.take(conn, end, FIRED_AT_ONCE, since)
 
     async def _fire(
-        self, conn: Connection, taken: Sequence[Timer], cause: Event | None, told: dict[str, Said]
+        self, conn: Connection, taken: Sequence[Timer], cause: Event | None, unwritten: Unwritten, views: Views
     ) -> list[NewEvent]:
         """`taken` fire, ascending; what must wait for something that is to be appended first is set again."""
         declared = await self.declared(conn)
@@ -208,10 +208,11 @@ class Differ:
             if slash and timer.name in declared.states
         ]
         last = taken[-1].instant
-        events, until = await self._sweep(conn, declared, due, last, lambda _: cause)
+        known = await views.of(conn, declared, dict.fromkeys(look.ref for _, look in due))
+        events, until = await self._sweep(conn, declared, due, last, lambda _: cause, known, unwritten)
         await self._out.timers.set_earlier(conn, [timer for timer in taken if timer.instant > until])
         populations = [timer.name for timer in taken if timer.subject == POPULATION and timer.instant <= until]
-        return events + await self._populations.measured(conn, declared, populations, last, cause, told)
+        return events + await self._populations.measured(conn, declared, populations, last, cause, unwritten)
 
     async def _look(
         self,
@@ -223,7 +224,10 @@ class Differ:
         known: Mapping[Ref, StoredEntity] | None = None,
     ) -> list[NewEvent]:
         """Decide, note what was decided and when to look again; returns what must be appended."""
-        return (await self._sweep(conn, declared, [(asof, look) for look in looks], asof, causes, known))[0]
+        due = [(asof, look) for look in looks]
+        refs = dict.fromkeys(look.ref for look in looks)
+        views = await self._out.entities.views(conn, declared.catalogue, refs, known)
+        return (await self._sweep(conn, declared, due, asof, causes, views, Unwritten()))[0]
 
     async def _sweep(
         self,
@@ -232,7 +236,8 @@ class Differ:
         due: Sequence[Due],
         until: datetime,
         causes: Causes,
-        known: Mapping[Ref, StoredEntity] | None = None,
+        views: Mapping[Ref, EntityView],
+        unwritten: Unwritten,
     ) -> tuple[list[NewEvent], datetime]:
         """As `_look`, each look as of its own instant, up to `until`; and the instant up to which that was done.
 
@@ -240,8 +245,6 @@ class Differ:
         """
         if not due:
             return [], until
-        refs = dict.fromkeys(look.ref for _, look in due)
-        views = await self._out.entities.views(conn, declared.catalogue, refs, known)
         keys = {(look.desired_state, look.ref[1]): look.ref for _, look in due}
         cases = await self._casebook.load(conn, keys, keys)
         result = sweep(declared, due, views, cases, until)
@@ -252,9 +255,10 @@ class Differ:
             result = sweep(declared, due, views, cases, until) if closed else result
         said = await self._events(conn, result.decisions, views, causes)
         after = {decision.after.key: decision.after for _, decision in result.decisions}
-        suspended = await self._casebook.suspended(conn, declared, said, after)
+        suspended = await self._casebook.suspended(conn, declared, said, after, unwritten)
         if suspended and (first := min(asof for asof, _ in suspended)) < until:
-            return await self._sweep(conn, declared, [item for item in due if item[0] <= first], first, causes, known)
+            earlier = [item for item in due if item[0] <= first]
+            return await self._sweep(conn, declared, earlier, first, causes, views, unwritten)
         alarms = [Timer("/".join(look.ref), look.desired_state, instant) for look, instant in result.alarms]
         await self._out.timers.set_earlier(conn, alarms)
         if result.parts:
@@ -304,6 +308,25 @@ class Differ:
 
     async def _now(self, conn: Connection) -> datetime:
         return (await self._out.clock.read(conn)).now(self._out.wall())
+
+
+class Views:
+    """What rules read of entities, read once: for as long as one transaction has the entity store's turn nothing
+    else can change it. At most `VIEWS_KEPT` of them are kept, and none longer than the declarations count."""
+
+    def __init__(self, entities: EntityStore) -> None:
+        self._entities = entities
+        self._declared: Declared | None = None
+        self._known: dict[Ref, EntityView | None] = {}
+
+    async def of(self, conn: Connection, declared: Declared, refs: Collection[Ref]) -> dict[Ref, EntityView]:
+        """As `EntityStore.views`."""
+        if declared is not self._declared or len(self._known) + len(refs) > VIEWS_KEPT:
+            self._declared, self._known = declared, {}
+        new = [ref for ref in refs if ref not in self._known]
+        found = await self._entities.views(conn, declared.catalogue, new) if new else {}
+        self._known.update((ref, found.get(ref)) for ref in new)
+        return {ref: view for ref in refs if (view := self._known[ref]) is not None}
 
 
 def _case_closed(recorded: Recorded) -> CaseClosed | None:

@@ -34,7 +34,7 @@ from common.entities.rows import (
 )
 from common.entities.sources import Limits, SourceState
 from common.entities.views import candidate_of, opener_of, view_of
-from common.ledger import Connection, Ledger, Recorded
+from common.ledger import Connection, Recorded
 from common.subject_keys import SubjectKeys
 
 READ_LIMIT = 2_000
@@ -109,26 +109,26 @@ class EntityStore:
         changed: dict[Ref, Recorded] = {ref: item for ref, item in erased if ref is not None}
         best = newest(observations)
         for item in await self._events.add(conn, observations, catalogue.logs):
-            _later(changed, item.ref, item.recorded)
+            later(changed, item.ref, item.recorded)
         written = await self._observe(conn, [best[ref] for ref in sorted(best)])
         for ref in written:
-            _later(changed, ref, best[ref].recorded)
+            later(changed, ref, best[ref].recorded)
         if stored is not None and not reports:  # which say more of some of them
             stored |= {ref: newest_of(best[ref], *seen) for ref, seen in written.items()}
         if reports:
             seen = seen_as_of(reports)
             for ref in await self._see(conn, [(ref, seen[ref].feed, seen[ref].as_of) for ref in sorted(seen)]):
-                _later(changed, ref, seen[ref].recorded)
+                later(changed, ref, seen[ref].recorded)
             for report in reports:
                 for ref in await self._snapshots.record(conn, report):
-                    _later(changed, ref, report.recorded)
+                    later(changed, ref, report.recorded)
         if self._links.wanted:
             linking = [ref for ref in changed if ref in best and ref[0] in self._links.wanted]
             rows: dict[Ref, links.Row] = {ref: best[ref].row for ref in linking}
             rows |= await self._case_rows(conn, linking, catalogue)
             for ref, parents in (await self._links.follow(conn, list(changed), rows)).items():
                 for parent in parents:
-                    _later(changed, parent, changed[ref])
+                    later(changed, parent, changed[ref])
         return {ref: changed[ref] for ref in sorted(changed)}
 
     async def fill(
@@ -338,39 +338,12 @@ class EntityStore:
         position = await conn.fetchval(f"SELECT position FROM {self._tables}entity_progress")  # noqa: S608
         return -1 if position is None else int(position)
 
-    async def catch_up(
-        self,
-        conn: Connection,
-        ledger: Ledger,
-        catalogue: Catalogue,
-        since: int | None = None,
-        until: int | None = None,
-    ) -> dict[Ref, Recorded]:
-        """Take in all that the observer has appended since the last time, or after `since`, up to the ledger's head,
-        or to `until`.
-
-        For a service that decides from the newest state and does not consume `state` (or must not wait for it).
-        Returns what `apply` returns.
-        """
-        await self.lock(conn)
-        start = await self.reached(conn)
-        position = start if since is None else since
-        head = await ledger.head(conn) if until is None else until
-        changed: dict[Ref, Recorded] = {}
-        while batch := await ledger.read_after(conn, position, READ_LIMIT, source="observer"):
-            position = batch[-1].position
-            if until is not None:
-                batch = [recorded for recorded in batch if recorded.position <= until]
-            for ref, recorded in (await self.apply(conn, batch, catalogue)).items():
-                _later(changed, ref, recorded)
-            if until is not None and position >= until:
-                break
-        if (position := until if until is not None else max(position, head)) > start:
-            await conn.execute(
-                f"UPDATE {self._tables}entity_progress SET position = $1",  # noqa: S608
-                position,
-            )
-        return changed
+    async def mark(self, conn: Connection, position: int) -> None:
+        """Write down up to which position it was caught up."""
+        await conn.execute(
+            f"UPDATE {self._tables}entity_progress SET position = $1",  # noqa: S608
+            position,
+        )
 
     async def _relink(self, conn: Connection, catalogue: Catalogue) -> None:
         """Make the links those of `catalogue`: rebuilt when a declaration changed what links to what."""
@@ -393,7 +366,7 @@ class EntityStore:
         )
 
 
-def _later(changed: dict[Ref, Recorded], ref: Ref, recorded: Recorded) -> None:
+def later(changed: dict[Ref, Recorded], ref: Ref, recorded: Recorded) -> None:
     """Note `recorded` as what changed `ref`, unless a later event did."""
     known = changed.get(ref)
     if known is None or recorded.position > known.position:
