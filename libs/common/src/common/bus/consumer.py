@@ -98,7 +98,8 @@ class LedgerConsumer:
         self._inbox = Inbox()
         self._stalled = Stalled()
         self._offsets = Offsets()
-        self._busy = False
+        self._wanted = asyncio.Event()
+        self._wanted.set()
 
     async def run(self, joining: Awaitable[Any]) -> None:
         """Consume until cancelled. `joining` gives a started aiokafka consumer, once it is in its group.
@@ -121,7 +122,7 @@ class LedgerConsumer:
                 count = len(batch.fetched.records)
                 taken += count
                 began = time.monotonic()
-                self._busy = True
+                self._wanted.clear()
                 if not self._gather_s:  # else more is to come before the next
                     ahead = asyncio.create_task(self._next(kafka))
                 if batch.fetched:
@@ -129,7 +130,7 @@ class LedgerConsumer:
                     await self._take(batch)
                 if commit.due():
                     await self._offsets.commit(kafka)
-                self._busy = False
+                self._wanted.set()
                 if self._gather_s:
                     short = 0 < count < MAX_RECORDS
                     await asyncio.sleep(gathering_s(time.monotonic() - began, self._gather_s) if short else 0)
@@ -140,7 +141,7 @@ class LedgerConsumer:
 
     async def _next(self, kafka: Any) -> Batch:
         """The next batch. It changes nothing: what it read may have been handled before it is taken."""
-        fetched = await self._fetching.fetch(kafka, _POLL_MS, MAX_RECORDS, lambda: self._busy)
+        fetched = await self._fetching.fetch(kafka, _POLL_MS, MAX_RECORDS, self._wanted)
         announced = [self._announced(record) for record in fetched.records]
         new = [one.position for one in announced if one and self._inbox.is_new(one.at, one.position)]
         return Batch(fetched, announced, await self._stored(new) if new else {})
