@@ -173,7 +173,7 @@ async def _fill_ledger(connection: Any, realm: str) -> None:
     grants = [
         f"GRANT USAGE ON SCHEMA ledger TO {everybody}",
         f"GRANT SELECT ON ALL TABLES IN SCHEMA ledger TO {everybody}",
-        f"GRANT EXECUTE ON FUNCTION ledger.append, ledger.session_service TO {services}",
+        f"GRANT EXECUTE ON FUNCTION ledger.append, ledger.append_one, ledger.session_service TO {services}",
         *(f"GRANT INSERT, UPDATE ON ledger.{table} TO {services}" for table in _PROGRESS),
     ]
     await connection.execute("; ".join(grants))
