@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from common.errors import Refused
@@ -67,6 +68,15 @@ def test_what_is_to_be_left_alone_is_left_alone_whatever_the_differ_has_said(kin
         check_standing(going.case, plan.data.steps[0], scene(going, exempt=exempt))
     assert caught.value.reason_code == f"gap_{kind}"
     checked_start(work.case, scene(work, exempt={"another-rule": kind}))
+
+
+def test_what_is_met_is_not_acted_upon() -> None:
+    work = authorised()
+    checked_start(work.case, scene(work))
+    work.meet_gap(work.asof + timedelta(hours=2))
+    with pytest.raises(Refused) as caught:
+        checked_start(work.case, scene(work))
+    assert caught.value.reason_code == "gap_met"
 
 
 def test_in_a_suspended_case_nothing_starts_and_nothing_goes_on() -> None:
