@@ -178,8 +178,8 @@ class Differ:
             return 0
         await self._out.entities.lock(conn)  # before any timer: whoever has the turn may be about to move one
         taken = await self._take(conn, until)
-        if taken:
-            await self._casebook.append(conn, await self._fire(conn, taken, None, {}))
+        if ready := await self._casebook.ready(conn, await self.declared(conn), taken, until):
+            await self._casebook.append(conn, await self._fire(conn, ready, None, {}))
         return len(taken)
 
     async def _take(self, conn: Connection, until: datetime, since: datetime | None = None) -> list[Timer]:
