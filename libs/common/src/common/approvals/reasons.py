@@ -7,6 +7,7 @@ from common.errors import Refused
 REASONS: dict[str, str] = {
     "agent_identity": "software decided; only people do",
     "person_unknown": "the person is not in the directory",
+    "person_left": "the person had left, or has left since, and decides nothing any more",
     "role_not_held": "the person does not hold the role",
     "role_not_needed": "nothing is asked of that role here (any more)",
     "already_decided": "this person has decided this already",

@@ -170,6 +170,11 @@ def unsure(
     )
 
 
+def done(state: CompiledDesiredState, entity: EntityView, asof: datetime) -> bool:
+    """Whether the entity is known to be done."""
+    return Sight(state, entity, asof).decide(state.done).status is Status.MET
+
+
 def proof(state: CompiledDesiredState, entity: EntityView, asof: datetime) -> RuleResult:
     """Whether what verification asks for (`proof`) holds for the entity: the auditor's question."""
     return Sight(state, entity, asof).condition("proof", state.proof)

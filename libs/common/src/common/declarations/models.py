@@ -102,7 +102,8 @@ class EntityType(Strict):
         self._check_sensitive()
         if self.fresh_for is not None and (self.fresh_for.unit != "day" or self.fresh_for.count < 1):
             refuse("bad_period", "freshFor is counted in calendar days.", "Write: freshFor: 35 days.", ("freshFor",))
-        check_events(self.events, self.computed, self.attributes, self.fresh_for is not None, self.sensitive_columns)
+        fresh = self.source, None if self.fresh_for is None else self.fresh_for.count
+        check_events(self.events, self.computed, self.attributes, fresh, self.sensitive_columns)
         for name in self.related:
             if name in self.attributes or name in self.computed:
                 refuse(

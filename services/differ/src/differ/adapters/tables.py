@@ -35,7 +35,7 @@ class CaseTable:
         wanted = list(keys)
         rows = await conn.fetch(
             f"SELECT {_CASE} FROM unnest($1::text[], $2::text[]) AS u (d, k) "  # noqa: S608
-            f"JOIN {self._table} c ON c.desired_state = u.d AND c.key = u.k",
+            f"CROSS JOIN LATERAL (SELECT * FROM {self._table} WHERE desired_state = u.d AND key = u.k OFFSET 0) c",
             [desired_state for desired_state, _ in wanted],
             [key for _, key in wanted],
         )
