@@ -113,6 +113,21 @@ def test_the_page_that_all_others_are_made_from_is_right(codes: Codes) -> None:
     assert codes() == []
 
 
+@pytest.mark.parametrize(
+    ("steady", "found"), [("2 hours", []), ("29 days", []), ("30 days", ["bad_steady"]), ("2 weeks", ["bad_period"])]
+)
+def test_what_must_last_longer_than_a_proof_may_take_is_refused(codes: Codes, steady: str, found: list[str]) -> None:
+    assert [code for code, _ in codes(("  verification:", f"  steady: {steady}\n  verification:"))] == found
+
+
+def test_of_objectives_alone_nothing_is_asked_to_last(page: str) -> None:
+    rules = page[page.index("  expectations:") : page.index("  verification:")]
+    alone = page.replace(rules, "  steady: 2 hours\n").replace(OWNER, goal(measure="count: paid"))
+    (problem,) = load(alone, "page.yaml").problems
+    assert problem.reason_code == "bad_steady"
+    assert str(problem).endswith("Drop steady:. An objective is damped by its window: and minimum:.")
+
+
 def test_an_objective_that_is_right_is_read(codes: Codes) -> None:
     assert codes((OWNER, goal(", at: due, window: rolling 30 days, minimum: 10, reach: 2023-12-31"))) == []
 
