@@ -12,6 +12,7 @@ import pytest
 from common.declarations.catalogue import Catalogue
 from common.declarations.known import Counted
 from common.entities import EntityStore, Following, following
+from common.entities.rows import Ref, StoredEntity
 from common.ledger import Recorded
 from support.casework import catalogue_of, findings_catalogue
 from support.differ_realm import FINDINGS, START, DifferRealm, finding, retest
@@ -88,9 +89,14 @@ async def forget(realm: DifferRealm) -> None:
     await realm.pool.execute("UPDATE differ.entity_progress SET position = -1, links = ''")
 
 
-async def apply(realm: DifferRealm, batch: list[Recorded], catalogue: Catalogue) -> None:
+async def apply(realm: DifferRealm, batch: list[Recorded], catalogue: Catalogue) -> int:
+    """Apply it; what it gives of the entities that were written is what is stored. Of how many it gives that."""
+    store, stored = EntityStore("differ"), dict[Ref, StoredEntity]()
     async with realm.pool.acquire() as conn, conn.transaction():
-        await EntityStore("differ").apply(conn, batch, catalogue)
+        changed = await store.apply(conn, batch, catalogue, stored)
+        assert stored == await store.read(conn, stored)
+    assert stored.keys() <= changed.keys()
+    return len(stored)
 
 
 @pytest.mark.parametrize("seed", range(HISTORIES))
@@ -104,14 +110,16 @@ async def test_the_store_holds_the_same_after_the_same_events_in_any_order(
     await apply(seeded, events, catalogue)
     expected = await contents(seeded, catalogue)
     assert expected[0], "nothing happened"
+    given = 0
     for _ in range(4):
         await forget(seeded)
         shuffled = chance.sample(events, len(events)) + chance.choices(events, k=5)
         while shuffled:
             cut = chance.randint(1, 8)
-            await apply(seeded, shuffled[:cut], catalogue)
+            given += await apply(seeded, shuffled[:cut], catalogue)
             shuffled = shuffled[cut:]
         assert await contents(seeded, catalogue) == expected
+    assert given > 0
 
 
 async def test_catching_up_from_the_ledger_is_the_same_as_being_told(seeded: DifferRealm) -> None:

@@ -25,6 +25,7 @@ from common.ids import erasure_stream
 from common.sealing import Subject
 from common.signing import sign, sign_bytes
 
+from cli import web
 from cli.private_keys import read_key
 from cli.shown import check_proposal, differs, previewed
 
@@ -72,7 +73,7 @@ class Client:
         self.session = session
         self._url = base_url.rstrip("/")
         self._key_path = Path(key_path)
-        self._http = httpx.Client(
+        self._http = web.client(
             base_url=self._url, timeout=TIMEOUT_S, transport=transport, trust_env=not _is_local(self._url)
         )
 

@@ -165,7 +165,7 @@ def _believed(case: Case, directory: Directory) -> Case:
     said = case.confirmation
     if said is not None:
         try:
-            check_signed(said.data.decision, said.event.signature, case, directory)
+            check_signed(said.data.decision, said.event, case, directory)
         except Refused as refused:
             _log.error("%s: its confirmation at %s counts for nothing: %s", case.id, said.position, refused)
             case.confirmation = None
