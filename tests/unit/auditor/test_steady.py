@@ -21,7 +21,7 @@ from .forging import altered, failures, forged, index_of, issued
 TEXT = FINDINGS.read_text().replace("\n  verification:", "\n  steady: 2 hours\n  verification:", 1)
 
 
-def opened(*_: Any) -> Walk:
+def opened() -> Walk:
     """The gap is met for an hour, and fails again."""
     walk = Walk(catalogue=catalogue_of(TEXT))
     walk.found()
@@ -46,9 +46,8 @@ def waits(walk: Walk, _reason: str = "met") -> Event:
 
 @pytest.fixture
 def walk(monkeypatch: pytest.MonkeyPatch) -> Walk:
-    monkeypatch.setattr(walks, "opened", opened)
     monkeypatch.setattr(Walk, "close_gap", waits)
-    return walks.closed()
+    return walks.to_the_end(walks.carried_out(walks.through_the_gates(opened())))
 
 
 def test_the_narrative_says_since_when_for_how_long_and_how_often_it_had_not_lasted(walk: Walk) -> None:
