@@ -10,6 +10,7 @@ import pytest
 from cli.authoring import starting
 from cli.main import app
 from support import terminal
+from support.pages import each_page_is_read_once  # noqa: F401 - used by every test here
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 

@@ -140,6 +140,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.law  # each unpacks 16 MB
 @pytest.mark.parametrize("name", ["a.csv.gz", "a.jsonl.gz"])
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
 def test_a_packed_row_without_end_is_refused_before_it_is_held(tmp_path: Path, name: str, bomb: bytes) -> None:

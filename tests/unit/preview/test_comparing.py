@@ -10,6 +10,7 @@ import pytest
 import typer
 from cli.preview.commands import diff
 from support import terminal
+from support.pages import each_page_is_read_once  # noqa: F401 - used by every test here
 
 FINDINGS = Path(__file__).parents[3] / "examples" / "findings"
 OLD = FINDINGS / "findings.yaml"

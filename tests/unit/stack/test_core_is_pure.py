@@ -31,6 +31,7 @@ def impurities(source: str) -> list[str]:
     return found
 
 
+@pytest.mark.law
 @pytest.mark.parametrize("path", CORES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_decisions_are_pure(path: Path) -> None:
     assert impurities(path.read_text("utf-8")) == []
