@@ -33,7 +33,7 @@ from cli.shown import check_proposal, differs, previewed
 TIMEOUT_S = 30.0
 ADVANCE_TIMEOUT_S = 90.0
 DECIDE_TIMEOUT_S = 180.0
-"""A decision catches up with all that was observed since the last one; the first of a realm, with everything."""
+"""A decision first takes in what the approver, which follows in the background, has not yet taken in."""
 PAGE = 200
 JSONObject = dict[str, Any]
 
