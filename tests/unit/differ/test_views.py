@@ -25,7 +25,11 @@ class Store:
 
     async def views(self, _conn: object, _catalogue: object, refs: Iterable[Any]) -> dict[Any, EntityView]:
         self.asked.append(list(refs))
-        return {ref: EntityView(ref[0], ref[1], {"asked": str(len(self.asked))}, None) for ref in self.asked[-1] if ref != GONE}
+        return {
+            ref: EntityView(ref[0], ref[1], {"asked": str(len(self.asked))}, None)
+            for ref in self.asked[-1]
+            if ref != GONE
+        }
 
 
 @pytest.fixture
