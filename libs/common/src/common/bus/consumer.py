@@ -132,8 +132,8 @@ class LedgerConsumer:
                     await self._offsets.commit(kafka)
                 self._wanted.set()
                 if self._gather_s:
-                    short = 0 < count < MAX_RECORDS
-                    await asyncio.sleep(gathering_s(time.monotonic() - began, self._gather_s) if short else 0)
+                    took = time.monotonic() - began
+                    await asyncio.sleep(gathering_s(took, self._gather_s) if 0 < count < MAX_RECORDS else 0)
                     ahead = asyncio.create_task(self._next(kafka))
         finally:
             ahead.cancel()
