@@ -88,6 +88,10 @@ MALFORMED: dict[str, Callable[[], str]] = {
     "specversion 1.0": partial(said, specversion=1.0),
     **{f"no {attribute}": partial(without, attribute) for attribute in MISSING},
     **{f"time {end!r}": lambda end=end: said(time=an_event().time[:19] + end) for end in AFTER},  # type: ignore[misc]
+    **{
+        f"time {end!r}, as services write it": lambda end=end: written(time=an_event().time[:19] + end)  # type: ignore[misc]
+        for end in AFTER
+    },
     "too deep": partial(nested, DEEPEST + 1),
     "much too deep": partial(nested, 3000),
 }
