@@ -122,6 +122,13 @@ def people() -> tuple[Directory, Mapping[str, str]]:
     return Directory.of("demo", everybody, ["playbook"]), keys
 
 
+def having_left(people: Directory, person: str, until: str) -> Directory:
+    """The same directory after `person` has left."""
+    left = people.people[person].model_copy(update={"until": until})
+    everybody = [left if one.id == person else one for one in people.everybody()]
+    return Directory.of(people.realm, everybody, sorted(people.agents))
+
+
 @dataclass
 class Casework:
     """A case in the making. Change `row`, `retests`, `catalogue` or `asof`, and what comes next is about that.

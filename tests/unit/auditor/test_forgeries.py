@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,12 +13,14 @@ from auditor.core.checks.answer import Failed
 from auditor.core.evidence import Record, numbered
 from common import signing
 from common.canonical import digest
+from common.clock import instant, parse_instant
+from common.directory import Directory, FormerKey
 from common.events import SIGNED, approver, auditor, differ, executor, observer, planner
 from common.events.approver import Decision
 from common.service_keys import SIGNERS, ServiceKey, ServiceKeys, TrustedKey
 from support import service_keys
 from support import walk as walks
-from support.casework import AUTHOR
+from support.casework import AUTHOR, having_left
 from support.service_keys import trusted
 from support.walk import Walk, at, directory, keys
 
@@ -375,6 +378,34 @@ def test_events_of_the_wrong_writer_stream_or_case_fail(walk: Walk) -> None:
         event = replace(item.event, **change)
         exhibits = [*document.exhibits[:-1], replace(item, event=event, raw=event.encode())]
         assert failures(resealed(document, exhibits)) == {"events"}, change
+
+
+def test_what_somebody_decided_verifies_after_they_have_left(walk: Walk) -> None:
+    """With the entry as it was when they were there, and with one that says when they left."""
+    times = [parse_instant(event.time) for event in walk.ledger if event.actor == "person:r.osei"]
+    after, before = instant(max(times) + timedelta(seconds=1)), instant(min(times))
+    left, early = (having_left(directory(), "r.osei", until) for until in (after, before))
+    assert failures(forged(walk, walk.ledger), directory=left) == set()
+    assert failures(forged(walk, walk.ledger, left.everybody()), directory=left) == set()
+    assert failures(forged(walk, walk.ledger, left.everybody()), directory=directory()) == set()
+    assert failures(forged(walk, walk.ledger), directory=early) == {"directory"}
+    assert "signatures" in failures(forged(walk, walk.ledger, early.everybody()))
+
+
+def test_what_somebody_signed_with_a_former_key_verifies_by_it(walk: Walk) -> None:
+    times = [parse_instant(event.time) for event in walk.ledger if event.actor == "person:r.osei"]
+    person = directory().people["r.osei"]
+
+    def rekeyed(until: datetime) -> Directory:
+        former = (FormerKey(key=person.key, until=instant(until)),)
+        now = person.model_copy(update={"key": signing.public_of(signing.new_key()), "former": former})
+        return Directory.of("demo", list({**directory().people, "r.osei": now}.values()), ["playbook"])
+
+    good, late = rekeyed(max(times) + timedelta(seconds=1)), rekeyed(min(times))
+    assert failures(forged(walk, walk.ledger, good.everybody()), directory=good) == set()
+    assert failures(forged(walk, walk.ledger), directory=good) == set()  # issued before the key was changed
+    assert "signatures" in failures(forged(walk, walk.ledger, late.everybody()))
+    assert failures(forged(walk, walk.ledger), directory=late) == {"directory"}
 
 
 def test_keys_of_the_forgers_own_pass_offline_and_fail_against_a_directory(walk: Walk) -> None:

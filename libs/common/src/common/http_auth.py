@@ -120,8 +120,9 @@ class Logins:
 class Bearer:
     """A FastAPI dependency: the person who is asking.
 
-    Raises `Refused`: `token_missing`, `token_invalid`, `token_expired`, or the directory's `person_unknown` for
-    somebody who has left since. A coroutine, since FastAPI would hand anything else to a thread, at every request.
+    Raises `Refused`: `token_missing`, `token_invalid`, `token_expired`, or the directory's `person_left` for somebody
+    who has left since (`person_unknown` for who never was there). A coroutine, since FastAPI would hand anything
+    else to a thread, at every request.
     """
 
     def __init__(

@@ -7,6 +7,7 @@ from common.errors import Refused
 REASONS: dict[str, str] = {
     "agent_identity": "software decided; only people do",
     "person_unknown": "the person is not in the directory",
+    "person_left": "the person had left, or has left since, and decides nothing any more",
     "role_not_held": "the person does not hold the role",
     "role_not_needed": "nothing is asked of that role here (any more)",
     "already_decided": "this person has decided this already",
@@ -19,6 +20,7 @@ REASONS: dict[str, str] = {
     "wrong_case": "the decision was made for another case",
     "wrong_stage": "the case is not where this can be decided",
     "gap_closed": "the gap has closed",
+    "gap_met": "nothing of it fails at present; it closes when that has lasted, and goes on if it fails again",
     "case_suspended": "what actions mend is undone again and again; a person must look first",
     "gap_accepted": "people have accepted the gap, until a day that has not come",
     "gap_ignored": "the declaration says that this is not to be acted on",
