@@ -33,9 +33,10 @@ def written(**attributes: Any) -> str:
     return orjson.dumps(own, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def nested(levels: int) -> str:
+def nested(levels: int, make: Callable[..., str] = said) -> str:
     """An event whose innermost object or array is at this depth; the envelope is the first."""
-    return said(data={}).replace('"data": {}', '"data": ' + '{"x":[' * (levels // 2) + "]}" * (levels // 2))
+    inner = '{"x":[' * (levels // 2) + "]}" * (levels // 2)
+    return re.sub(r'("data": ?){}', lambda found: found[1] + inner, make(data={}))
 
 
 TEXT = [
@@ -88,7 +89,12 @@ MALFORMED: dict[str, Callable[[], str]] = {
     "specversion 1.0": partial(said, specversion=1.0),
     **{f"no {attribute}": partial(without, attribute) for attribute in MISSING},
     **{f"time {end!r}": lambda end=end: said(time=an_event().time[:19] + end) for end in AFTER},  # type: ignore[misc]
+    **{
+        f"time {end!r}, as services write it": lambda end=end: written(time=an_event().time[:19] + end)  # type: ignore[misc]
+        for end in AFTER
+    },
     "too deep": partial(nested, DEEPEST + 1),
+    "too deep, as services write it": partial(nested, DEEPEST + 1, written),
     "much too deep": partial(nested, 3000),
 }
 
