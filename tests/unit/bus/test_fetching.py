@@ -62,6 +62,26 @@ async def test_what_comes_soon_after_belongs_to_it(monkeypatch: pytest.MonkeyPat
     assert [record.value for record in await fetched(kafka)] == [b"1", b"2"]
 
 
+async def test_while_it_is_ahead_what_comes_is_added_to_it() -> None:
+    kafka = Kafka([])
+    turns = iter([None, Record(b"1"), None, Record(b"2"), None])
+
+    def ahead() -> bool:
+        """For as many looks as there are turns; at each something comes, or nothing."""
+        for coming in turns:
+            kafka.waiting += [coming] if coming else []
+            return True
+        return False
+
+    found = await Fetching().fetch(kafka, 0, 1_000, ahead)
+    assert [record.value for record in found.records] == [b"1", b"2"]
+
+
+async def test_ahead_no_more_records_are_taken_than_asked_for_either() -> None:
+    kafka = Kafka([Record(None)] * 100)
+    assert len((await Fetching().fetch(kafka, 0, STEP + 3, lambda: True)).records) == STEP + 3
+
+
 async def test_no_more_records_are_taken_than_asked_for() -> None:
     kafka = Kafka([Record(None)] * 100)
     assert len(await fetched(kafka, STEP + 3)) == STEP + 3

@@ -27,12 +27,13 @@ from common.ids import erasure_stream
 from common.sealing import Subject
 from common.signing import new_key, public_of, sign, sign_bytes
 
+from cli import web
 from cli.shown import check_proposal, differs, previewed
 
 TIMEOUT_S = 30.0
 ADVANCE_TIMEOUT_S = 90.0
 DECIDE_TIMEOUT_S = 180.0
-"""A decision catches up with all that was observed since the last one; the first of a realm, with everything."""
+"""A decision first takes in what the approver, which follows in the background, has not yet taken in."""
 PAGE = 200
 JSONObject = dict[str, Any]
 
@@ -122,7 +123,7 @@ class Client:
         self.session = session
         self._url = base_url.rstrip("/")
         self._key_path = Path(key_path)
-        self._http = httpx.Client(
+        self._http = web.client(
             base_url=self._url, timeout=TIMEOUT_S, transport=transport, trust_env=not _is_local(self._url)
         )
 

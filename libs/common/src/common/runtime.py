@@ -117,7 +117,7 @@ def run(service: Service) -> None:
     # and among all that was imported, took a tenth of the time and stalled one batch in five for 60 ms.
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         try:
             runner.run(serve(service, settings))
         except Permanent as error:
@@ -125,7 +125,8 @@ def run(service: Service) -> None:
             raise SystemExit(2) from error
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes the loop that services run in; None for asyncio's own."""
     return uvloop.new_event_loop if uvloop is not None else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from common.entities.rows import Ref
@@ -12,6 +12,7 @@ from common.ledger import Connection, NewEvent
 
 from differ.core import suspending
 from differ.core.deciding import CaseKey, CaseState, Decision
+from differ.core.measuring import Said
 from differ.core.planning import Declared
 from differ.ports import Outside, StaleCases
 
@@ -25,6 +26,22 @@ class Told:
     asof: datetime
     decision: Decision
     event: NewEvent
+
+
+@dataclass(slots=True)
+class Unwritten:
+    """What a transaction has said and not appended yet: events in order, and by stream the last of each objective."""
+
+    events: list[NewEvent] = field(default_factory=list)
+    cases: dict[str, list[Event]] = field(default_factory=dict)
+    measures: dict[str, Said] = field(default_factory=dict)
+
+    def add(self, events: Iterable[NewEvent]) -> None:
+        """These come next."""
+        for item in events:
+            self.events.append(item)
+            if item.event.caseid is not None:
+                self.cases.setdefault(item.event.caseid, []).append(item.event)
 
 
 class Casebook:
@@ -54,26 +71,34 @@ class Casebook:
         declared: Declared,
         said: Sequence[Told],
         after: dict[CaseKey, CaseState],
+        unwritten: Unwritten,
         fresh: Mapping[str, Event] | None = None,
     ) -> list[tuple[datetime, NewEvent]]:
         """What is to be said of cases in which fixes are undone too often, each as of when; `after` takes note.
-        `fresh` are measures that are to be appended first, by id."""
+        `said`, in order, comes after what is `unwritten`; `fresh` are measures that are appended before it, by id."""
         drifts = [item for item in said if suspending.drifts(item.decision)]
         if not drifts:
             return []
         ids = [case for item in drifts for case in suspending.case_ids(item.decision.after)]
         history = await self._out.records.history(conn, ids)
+        for name in dict.fromkeys(ids):
+            history[name] = [*history.get(name, ()), *unwritten.cases.get(name, ())]
         found = []
-        for item in drifts:
+        for item in said:
             state, asof, drift = item.decision.after, item.asof, item.event.event
+            if not suspending.drifts(item.decision):
+                history.setdefault(state.case, []).append(drift)
+                continue
             known = [event for case in suspending.case_ids(state) for event in history.get(case, ())]
             cycles = suspending.suspended(known, drift, declared.states[state.desired_state], asof)
             if cycles:
                 observed = [cycle.observation for cycle in cycles if cycle.observation is not None]
-                causes = {**await self._out.records.causes(conn, observed), **(fresh or {})}
+                causes = {item.event.id: item.event for item in unwritten.events if item.event.id in observed}
+                causes |= {**await self._out.records.causes(conn, observed), **(fresh or {})}
                 data = suspending.said(state, cycles, causes)
                 case = after[state.key] = suspending.numbered(after[state.key])
                 found.append((asof, case_event(case, data, self._out.wall(), asof, drift)))
+            history.setdefault(state.case, []).append(drift)
         return found
 
     async def append(self, conn: Connection, events: Sequence[NewEvent]) -> None:

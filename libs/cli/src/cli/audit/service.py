@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx
 from common.errors import Refused
 
+from cli import web
 from cli.people import sessions
 
 TIMEOUT_S = 30.0
@@ -32,7 +33,7 @@ class Auditor:
 
     def __init__(self, url: str, bearer: str, transport: httpx.BaseTransport | None = None) -> None:
         self.url = url.rstrip("/")
-        self._http = httpx.Client(
+        self._http = web.client(
             base_url=self.url,
             timeout=TIMEOUT_S,
             headers={"authorization": f"Bearer {bearer}"},

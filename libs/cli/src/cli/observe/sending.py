@@ -19,6 +19,7 @@ from common.declarations.problems import Wrong
 from common.declarations.reading import Reader
 from common.errors import Refused
 
+from cli import web
 from cli.imports.formats import check_key, rows_of
 from cli.imports.mappings import Mapping
 from cli.imports.source import Place, Source, Told
@@ -84,7 +85,7 @@ class Observer:
     """
 
     def __init__(self, url: str, token: str, transport: httpx.BaseTransport | None = None) -> None:
-        self._http = httpx.Client(
+        self._http = web.client(
             base_url=url,
             headers={"authorization": f"Bearer {token}"},
             timeout=TIMEOUT_S,

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 from common.service_keys import SIGNERS
 
+from cli import web
 from cli.stack import children, ports, service_keys
 from cli.stack.children import Child
 from cli.stack.errors import StackError
@@ -68,8 +69,8 @@ def url(port: int) -> str:
 def is_ready(address: str) -> bool:
     """Whether `GET /readyz` says 200. A service that does not answer is not ready."""
     try:
-        with httpx.Client(trust_env=False, timeout=REQUEST_TIMEOUT_S) as client:
-            return client.get(f"{address}/readyz").status_code == httpx.codes.OK
+        with web.client(trust_env=False, timeout=REQUEST_TIMEOUT_S) as http:
+            return http.get(f"{address}/readyz").status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
 

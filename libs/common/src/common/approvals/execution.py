@@ -82,6 +82,8 @@ def check_execution(
         raise refuse("already_consumed")
     if case.gap_closed is not None or case.gap is None:
         raise refuse("gap_closed")
+    if case.met is not None:
+        raise refuse("gap_met")
     if catalogue.version_digest(plan.desired_state) != plan.version:
         raise refuse("version_changed")
     chain = chain_for(catalogue, directory, plan, case.gap.data.severity, attributes)

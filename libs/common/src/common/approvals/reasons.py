@@ -20,6 +20,7 @@ REASONS: dict[str, str] = {
     "wrong_case": "the decision was made for another case",
     "wrong_stage": "the case is not where this can be decided",
     "gap_closed": "the gap has closed",
+    "gap_met": "nothing of it fails at present; it closes when that has lasted, and goes on if it fails again",
     "case_suspended": "what actions mend is undone again and again; a person must look first",
     "gap_accepted": "people have accepted the gap, until a day that has not come",
     "gap_ignored": "the declaration says that this is not to be acted on",

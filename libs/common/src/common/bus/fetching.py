@@ -11,7 +11,7 @@ What is fetched at once is bounded in bytes, too: a hundred kilobytes of compres
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,7 @@ little that was fetched ahead: taking that alone would make a batch of it, and l
 STEP = 8
 """Records taken from the client at a time: each may be as large as an unpacked batch."""
 REASON = "unreadable_record"
+_AHEAD_MS = 5
 _PAUSE_S = 0.01
 _UNREADABLE = (CorruptRecordException, UnsupportedCodecError, RecordTooLargeError)
 
@@ -65,9 +66,12 @@ class Fetching:
         unpacking.bound()
         self._careful_until = 0.0
 
-    async def fetch(self, kafka: Any, timeout_ms: int, max_records: int) -> Fetched:
+    async def fetch(
+        self, kafka: Any, timeout_ms: int, max_records: int, ahead: Callable[[], bool] = lambda: False
+    ) -> Fetched:
         """What has come within `timeout_ms`, and `GATHER_S` after the first; at most `max_records` (careful: one more
-        round over the partitions), and no more once it is `MAX_BYTES`.
+        round over the partitions), and no more once it is `MAX_BYTES`. While it is `ahead` of whoever takes it, what
+        comes is added to it.
 
         Raises `Transient` (`unreadable_record`) when something could not be read while not careful: nothing since
         the last offsets committed may be taken as handled, begin the session again. Raises what the client raises
@@ -76,7 +80,7 @@ class Fetching:
         if asyncio.get_running_loop().time() < self._careful_until:
             return await self._one_by_one(kafka, timeout_ms / 1000, max_records)
         try:
-            return await _in_steps(kafka, timeout_ms, max_records)
+            return await _in_steps(kafka, timeout_ms, max_records, ahead)
         except Exception as error:
             if not _is_unreadable(error):
                 raise
@@ -118,7 +122,7 @@ class Fetching:
         self._careful_until = asyncio.get_running_loop().time() + CAREFUL_S
 
 
-async def _in_steps(kafka: Any, timeout_ms: int, max_records: int) -> Fetched:
+async def _in_steps(kafka: Any, timeout_ms: int, max_records: int, ahead: Callable[[], bool]) -> Fetched:
     loop = asyncio.get_running_loop()
     wait_ms = timeout_ms
     until = 0.0
@@ -127,10 +131,10 @@ async def _in_steps(kafka: Any, timeout_ms: int, max_records: int) -> Fetched:
     while len(found.records) < max_records and size < MAX_BYTES:
         step = min(STEP, max_records - len(found.records))
         got = await kafka.getmany(timeout_ms=wait_ms, max_records=step)
-        if not got:
+        if not got and not ahead():
             break
-        until = until or loop.time() + GATHER_S
-        wait_ms = max(0, round(1000 * (until - loop.time())))
+        until = until or (loop.time() + GATHER_S if got else 0.0)
+        wait_ms = _AHEAD_MS if ahead() else max(0, round(1000 * (until - loop.time())))
         taken = [record for records in got.values() for record in records]
         found.records += taken
         size += _bytes(taken)

@@ -1,6 +1,6 @@
 """Deciding one desired state for one entity at one instant. Pure: the same input gives the same result."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -147,9 +147,12 @@ def evaluate(state: CompiledDesiredState, entity: EntityView, asof: datetime) ->
     )
 
 
-def unsure(state: CompiledDesiredState, entity: EntityView, asof: datetime) -> tuple[RuleResult, ...]:
+def unsure(
+    state: CompiledDesiredState, entity: EntityView, asof: datetime, also: Collection[str] = ()
+) -> tuple[RuleResult, ...]:
     """The rules that can't be decided of an entity of which nobody knows whether it is selected: those that
-    `evaluate` would call Unknown, and those that are missed or due soon if it is. With its freshness."""
+    `evaluate` would call Unknown, and those that are missed or due soon if it is. With its freshness, and with the
+    rules `also`, which hold if it is."""
     sight = Sight(state, entity, asof)
     selected = MET if state.where is None else sight.decide(state.where)
     found = [*(sight.rule(rule) for rule in state.rules), sight.freshness()]
@@ -157,11 +160,19 @@ def unsure(state: CompiledDesiredState, entity: EntityView, asof: datetime) -> t
         rule
         if rule.status is Status.UNKNOWN
         else replace(
-            rule, status=Status.UNKNOWN, reason=f"it can't be told whether it is selected: {selected.reason}"
+            rule,
+            status=Status.UNKNOWN,
+            reason=f"it can't be told whether it is selected: {selected.reason}",
+            sentence=rule.sentence or "Whether this is met can't be told.",
         )
         for rule in found
-        if rule is not None and rule.status in _FAILING
+        if rule is not None and (rule.status in _FAILING or rule.name in also)
     )
+
+
+def done(state: CompiledDesiredState, entity: EntityView, asof: datetime) -> bool:
+    """Whether the entity is known to be done."""
+    return Sight(state, entity, asof).decide(state.done).status is Status.MET
 
 
 def proof(state: CompiledDesiredState, entity: EntityView, asof: datetime) -> RuleResult:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
 from common.directory import Person
+from common.http_auth import Bearer
 from fastapi import APIRouter, Depends
 
 from auditor.api.models import CasesFound, CasesSought
@@ -21,7 +22,7 @@ async def no_others(_key: str, _person: Person) -> tuple[Sequence[str], str]:
     return (), ""
 
 
-def finding(reading: Reading, bearer: Callable[..., Person], known: KnownAs) -> APIRouter:
+def finding(reading: Reading, bearer: Bearer, known: KnownAs) -> APIRouter:
     routes = APIRouter(tags=["cases"])
 
     @routes.post("/cases/find")

@@ -116,6 +116,7 @@ class CasePage(BaseModel):
     case: str
     stage: str
     gap: dict[str, Any] | None
+    met: dict[str, Any] | None = None
     gap_closed: dict[str, Any] | None
     confirmation: dict[str, Any] | None
     plan: dict[str, Any] | None

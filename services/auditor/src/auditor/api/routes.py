@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from common import revealing
 from common.cases import Case
-from common.directory import Person
 from common.errors import Refused
+from common.http_auth import Bearer
 from common.ledger import Recorded
 from common.sealing import Keys, Subject
 from fastapi import APIRouter, Depends, Query, Response
@@ -50,9 +50,7 @@ async def no_keys(_: Sequence[Subject]) -> Keys:
     return {}
 
 
-def router(
-    reading: Reading, bearer: Callable[..., Person], keys: ReadKeys = no_keys, known: KnownAs = no_others
-) -> APIRouter:
+def router(reading: Reading, bearer: Bearer, keys: ReadKeys = no_keys, known: KnownAs = no_others) -> APIRouter:
     """Everything under /v1. `bearer` is the dependency that says who is asking; `keys` reads subject keys, with which
     what is sealed is shown; `known` says what the ledger calls the entity that people know by a key. Bytes of events
     and attestations stay as they are."""

@@ -22,6 +22,8 @@ from differ.ports import StaleCases
 
 APPEND_BATCH = 2_000
 PAGE = 1_000
+# With OFFSET 0: else the server may go through all positions, from the last one down, until it meets one of these.
+_DECLARED = "SELECT position FROM ledger.events WHERE stream >= 'declaration/' AND stream < 'declaration0'"
 _CASES = """
     SELECT p, event FROM unnest($1::text[]) AS u (p) CROSS JOIN LATERAL (
         SELECT position, event FROM ledger.events
@@ -99,8 +101,7 @@ class LedgerRecords:
 
     async def declared_at(self, conn: Connection) -> int:
         position: int | None = await conn.fetchval(
-            "SELECT max(position) FROM ledger.events WHERE stream >= 'declaration/' AND stream < 'declaration0' "
-            "AND type = $1",
+            f"SELECT max(position) FROM ({_DECLARED} AND type = $1 OFFSET 0) found",  # noqa: S608
             DeclarationActivated.TYPE,
         )
         return -1 if position is None else position
@@ -129,7 +130,7 @@ class LedgerRecords:
 
     async def proposed_until(self, conn: Connection) -> int:
         position: int | None = await conn.fetchval(
-            "SELECT max(position) FROM ledger.events WHERE stream >= 'declaration/' AND stream < 'declaration0'"
+            f"SELECT max(position) FROM ({_DECLARED} OFFSET 0) found"  # noqa: S608
         )
         return -1 if position is None else position
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
 
-from common.declarations.evaluation import CompiledDesiredState, EntityView
+from common.declarations.evaluation import CompiledDesiredState, EntityView, done
 from common.declarations.objectives import CompiledObjective
 from common.entities.rows import Ref
 from common.events.differ import FailingRule, Measured
@@ -143,7 +143,7 @@ def _evidence(
     said = {
         "contributors": named(objective, entities[:MOST_NAMED], state.zone),
         "others": rest + max(0, len(entities) - MOST_NAMED),
-        "trace": tracing.trace(_paths(state, objective, entities, views), asof, _theirs(state)),
+        "trace": tracing.trace(_paths(state, objective, entities, views, asof), asof, _theirs(state)),
     }
     return rule.model_copy(update={"measured": rule.measured.model_copy(update=said)})
 
@@ -153,12 +153,14 @@ def _paths(
     objective: CompiledObjective,
     entities: Iterable[tuple[str, Against]],
     views: Mapping[Ref, EntityView],
+    asof: datetime,
 ) -> Iterable[tracing.Path]:
+    """What is done waits for nobody, though it counts against a share by having come late."""
     entity_type = state.spec.selector.entity
     for key, how in entities:
         view = views.get((entity_type, key))
         if view is not None:
-            over = objective.timespan is not None and not how.running
+            over = (objective.timespan is not None and not how.running) or done(state, view, asof)
             slots = view.values.items()
             yield tracing.Path(tracing.moments_of(slots, state.zone), tracing.intervals_of(slots), over)
 
