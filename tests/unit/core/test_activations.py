@@ -17,7 +17,7 @@ from common.events import Event
 from common.events.approver import Decision, DeclarationActivated, DeclarationProposed
 from common.ledger import Recorded
 from common.signing import sign
-from support.casework import AUTHOR, having_left
+from support.casework import AUTHOR, FINDINGS, having_left
 from support.walk import ACTIVATOR, Walk, directory, keys
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
@@ -122,10 +122,24 @@ async def test_a_forged_declaration_leaves_in_force_what_people_put_there() -> N
     current = Current(ledger, directory)  # type: ignore[arg-type]
     honest = await Current(FixedLedger(walk().ledger)).catalogue(None)  # type: ignore[arg-type]
     assert (await current.catalogue(None)).digest == honest.digest
-    assert "stale_digest" in current.refused[0]
+    assert "already_decided" in current.refused[0]
     assert len(current.refused) == 3
     believing = Current(FixedLedger([*walk().ledger, forged]))  # type: ignore[arg-type]
     assert (await believing.catalogue(None)).documents["ActionType", name].spec == spec, "without asking people"
+
+
+async def test_what_was_signed_once_counts_once() -> None:
+    """Or whoever has the login would bring a former version back, with the signatures that it had then."""
+    later = Walk(wall=walk().wall, ledger=list(walk().ledger))
+    later.declare(FINDINGS.read_text().replace("about: One audit", "about: Each audit"))
+    name = next(event for event in later.ledger if event.type == DeclarationActivated.TYPE).subject
+    replayed = [replace(event, id=f"again-{event.id}") for event in walk().ledger if event.subject == name]
+    assert {event.type for event in replayed} == {DeclarationProposed.TYPE, DeclarationActivated.TYPE}
+    honest = await Current(FixedLedger(later.ledger), directory).catalogue(None)  # type: ignore[arg-type]
+    for forged in (replayed, replayed[1:]):
+        current = Current(FixedLedger([*later.ledger, *forged]), directory)  # type: ignore[arg-type]
+        assert (await current.catalogue(None)).digest == honest.digest
+        assert ["already_decided" in why for why in current.refused] == [True]
 
 
 async def test_who_decided_is_asked_again_when_the_directory_changes() -> None:

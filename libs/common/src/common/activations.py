@@ -6,7 +6,7 @@ declarations asks here, of the events alone and of the directory beside them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from common.approvals import refuse
 from common.declarations.loader import document_digest
@@ -16,17 +16,31 @@ from common.events.approver import Decision, DeclarationActivated, DeclarationPr
 from common.proposals import set_digest
 from common.signing import check_signature
 
+Used = tuple[str, str]
+"""A document's stream, and the nonce of the decision that put a version of it in force."""
 
-def check_activation(event: Event, before: Iterable[Event], directory: Directory) -> None:
+
+def used_by(event: Event) -> Used:
+    """What the DeclarationActivated `event` uses up."""
+    return event.subject, DeclarationActivated.of(event).decision.nonce
+
+
+def check_activation(
+    event: Event, before: Iterable[Event], directory: Directory, used: Container[Used] = frozenset()
+) -> None:
     """Raise `Refused` unless the DeclarationActivated `event` is what two people signed: its author the proposal, all
     of it, and somebody else that it counts. `before` are DeclarationProposed events that stand before it, those of
-    its proposal among them.
+    its proposal among them; `used` is what activations that count have used up: nobody brings a former version back
+    with the signatures that it had then.
 
-    Who decided may have left since, or lost the role. Codes: `proposal_unknown`, `stale_digest`, `author_decides`,
-    `wrong_case`, `wrong_realm`, `wrong_stage`, and those of `Directory.decided` and `check_signature`.
+    Who decided may have left since, or lost the role. Codes: `already_decided`, `proposal_unknown`, `stale_digest`,
+    `author_decides`, `wrong_case`, `wrong_realm`, `wrong_stage`, and those of `Directory.decided` and
+    `check_signature`.
     """
     said = DeclarationActivated.of(event)
     where = f"{said.kind} {said.name}"
+    if used_by(event) in used:
+        raise refuse("already_decided", f"what {said.decision.person} signed has put {where} in force once")
     proposal = [(item, data) for item in before if (data := DeclarationProposed.of(item)).proposal == said.proposal]
     own = [pair for pair in proposal if (pair[1].kind, pair[1].name) == (said.kind, said.name)]
     if not own:

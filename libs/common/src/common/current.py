@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from common.activations import check_activation
+from common.activations import Used, check_activation, used_by
 from common.clock import RealmClock, wall_now
 from common.declarations.catalogue import Catalogue
 from common.directory import Directory
@@ -32,26 +32,28 @@ class _Declared:
     directory: Directory | None = None
     proposed: dict[str, tuple[Event, ...]] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    used: frozenset[Used] = frozenset()
 
     def after(self, position: int, event: Event) -> _Declared:
-        catalogue, proposed, refused = self.catalogue, self.proposed, self.refused
+        catalogue, proposed, refused, used = self.catalogue, self.proposed, self.refused, self.used
         if event.type == DeclarationProposed.TYPE:
             if self.directory is not None:
                 name = str(event.data.get("proposal"))
                 proposed = {**proposed, name: (*proposed.get(name, ()), event)}
         elif event.type == DeclarationActivated.TYPE:
             if (why := self._against(event)) is None:
-                catalogue = catalogue.apply(DeclarationActivated.of(event))
+                catalogue, used = catalogue.apply(DeclarationActivated.of(event)), used | {used_by(event)}
             else:
                 refused = {**refused, event.id: why}
-        return _Declared(catalogue, position, self.directory, proposed, refused)
+        return _Declared(catalogue, position, self.directory, proposed, refused, used)
 
     def _against(self, event: Event) -> str | None:
         """What there is to say against the activation; None where it counts."""
         if self.directory is None:
             return None
         try:
-            check_activation(event, self.proposed.get(str(event.data.get("proposal")), ()), self.directory)
+            before = self.proposed.get(str(event.data.get("proposal")), ())
+            check_activation(event, before, self.directory, self.used)
         except Refused as refusal:
             return f"{event.subject}: {refusal}"
         except (Permanent, ValueError, KeyError, TypeError) as error:  # what a hostile writer stored may be anything

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from common.activations import check_activation
+from common.activations import Used, check_activation, used_by
 from common.declarations.catalogue import Catalogue
 from common.declarations.checks import check
 from common.declarations.loader import Document, load, parse_spec
@@ -70,6 +70,7 @@ class Declarations:
     nonces: frozenset[str] = frozenset()
     previews: dict[str, tuple[Event, ChangePreviewed]] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
+    used: set[Used] = field(default_factory=set)
 
     def apply(self, event: Event, directory: Directory | None = None) -> None:
         """Take in one event, in ledger order. With `directory`, an activation that its people did not sign counts for
@@ -91,6 +92,7 @@ class Declarations:
                 self.refused.append(f"{event.subject}: {why}")
                 return
             self.catalogue = self.catalogue.apply(data)
+            self.used.add(used_by(event))
             self.active[data.kind, data.name] = data
             if data.proposal in self.proposals:
                 self.proposals[data.proposal].activated[data.kind, data.name] = (event, data)
@@ -98,7 +100,7 @@ class Declarations:
     def _against(self, event: Event, proposal: str, directory: Directory) -> Refused | None:
         proposed = self.proposals[proposal].proposed if proposal in self.proposals else []
         try:
-            check_activation(event, [item for item, _ in proposed], directory)
+            check_activation(event, [item for item, _ in proposed], directory, self.used)
         except Refused as refusal:
             return refusal
         return None
