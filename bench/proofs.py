@@ -1,9 +1,10 @@
 """How long somebody waits for the proof of one event, in a log of ten million.
 
-The tiles are where the auditor keeps them, in PostgreSQL, and the proof comes as it is served, over HTTP, to a client
-in the same process; nothing is kept in memory between two of them. The leaves are random hashes, and all tiles over
-them are the real ones, written by COPY. Each proof is read and verified as its receiver would; that is not in the
-time. Reference: the signed checkpoint from the same server, which costs one row.
+The tiles are where the auditor keeps them, in PostgreSQL, and the proof comes as it is served, over HTTP, in the
+loop that services run in, to a person who is signed in and whose client is in the same process. Of former proofs
+nothing is kept in memory but the nodes of tiles above the leaves' own (`transparency.tiles`). The leaves are random
+hashes, and all tiles over them are the real ones, written by COPY. Each proof is read and verified as its receiver
+would; that is not in the time. Reference: the signed checkpoint from the same server, which costs one row.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ from auditor.adapters.log_book import LogTables
 from auditor.adapters.log_reading import StoredLog
 from auditor.api.log import log_router
 from cli.stack.ports import free_port
-from common.directory import Person
+from common.clock import wall_now
+from common.directory import Directory, Person
+from common.http_auth import LEAST_SECRET_BYTES, Bearer, Tokens
+from common.runtime import loop_factory, no_leftovers
 from fastapi import FastAPI
 from transparency import merkle, notes, tiles
 from transparency.checkpoints import Checkpoint
@@ -40,6 +44,8 @@ from bench.realms import fresh_folder, fresh_realm
 LEAVES = 10_000_000
 ASKED = 1_000
 KEY = SigningKey("trueup/bench", bytes(32))
+SOMEBODY = Person(id="e.weber", name="E. Weber", roles=(), key="")
+TOKENS = Tokens(bytes(LEAST_SECRET_BYTES), "bench")
 POLICY = Policy.parse(f"log {KEY.verifier.encode()}\nquorum none\n".encode())
 _COLUMNS = ("level", "n", "width", "hashes")
 Row = tuple[int, int, int, bytes]
@@ -47,13 +53,14 @@ Row = tuple[int, int, int, bytes]
 
 def measure() -> list[dict[str, Any]]:
     """The figures in the form of `bench.json`."""
-    with fresh_folder() as folder, fresh_realm(folder) as realm:
-        return asyncio.run(inclusion_proof(realm.url("auditor"), LEAVES))
+    loop = asyncio.Runner(loop_factory=loop_factory())
+    with fresh_folder() as folder, fresh_realm(folder) as realm, loop as runner:
+        return runner.run(inclusion_proof(realm.url("auditor"), LEAVES))
 
 
 async def inclusion_proof(auditor_url: str, leaves: int) -> list[dict[str, Any]]:
     """`inclusion_proof_ms` (median) and `inclusion_proof_p99_ms`. `auditor_url` logs in to a realm without a log."""
-    async with asyncpg.create_pool(auditor_url, min_size=1, max_size=2) as pool:
+    async with asyncpg.create_pool(auditor_url, min_size=1, max_size=2, reset=no_leftovers) as pool:
         async with pool.acquire() as conn:
             bottom = await _fill(conn, leaves)
         async with _serving(pool) as client:
@@ -102,21 +109,19 @@ async def _serving(pool: Any) -> AsyncIterator[httpx.AsyncClient]:
     """The auditor's own routes over its own reading, on a port of this machine."""
     app, port = FastAPI(), free_port()
     reading = StoredLog(pool, StoredRows(), LogTables(), KEY, POLICY, lambda _: [], list)
-    app.include_router(log_router(reading, _somebody))
+    app.include_router(log_router(reading, Bearer(TOKENS, lambda: Directory.of("bench", [SOMEBODY]))))
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
     running = asyncio.create_task(server.serve())
     try:
         while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        signed_in = {"authorization": f"Bearer {TOKENS.issue(SOMEBODY.id, wall_now())[0]}"}
+        address = f"http://127.0.0.1:{port}"
+        async with httpx.AsyncClient(base_url=address, headers=signed_in, trust_env=False) as client:
             yield client
     finally:
         server.should_exit = True
         await running
-
-
-def _somebody() -> Person:
-    return Person(id="e.weber", name="E. Weber", roles=(), key="")
 
 
 async def _asked(client: httpx.AsyncClient, leaves: int, bottom: list[bytes]) -> list[float]:

@@ -119,7 +119,14 @@ class AuditRoom:
 
     async def get(self, path: str, token: str | None = None) -> httpx.Response:
         """Ask the API as an examiner; `token=""` asks without one."""
+        async with self._client(token) as client:
+            return await client.get(path)
+
+    async def post(self, path: str, body: Any, token: str | None = None) -> httpx.Response:
+        async with self._client(token) as client:
+            return await client.post(path, json=body)
+
+    def _client(self, token: str | None) -> httpx.AsyncClient:
         given = self.token if token is None else token
         headers = {"authorization": f"Bearer {given}"} if given else {}
-        async with httpx.AsyncClient(base_url=self.url, headers=headers, trust_env=False) as client:
-            return await client.get(path)
+        return httpx.AsyncClient(base_url=self.url, headers=headers, trust_env=False)

@@ -34,7 +34,7 @@ from common.events.approver import (
     RiskAssessment,
     TicketOpened,
 )
-from common.events.differ import FailingRule, GapChanged, GapClosed, GapOpened, GapSnapshot, GapUndecided
+from common.events.differ import FailingRule, GapChanged, GapClosed, GapMet, GapOpened, GapSnapshot, GapUndecided
 from common.events.observer import EntityObserved
 from common.events.planner import PlanDrafted
 from common.facts import attribute_values, entity_facts
@@ -122,6 +122,13 @@ def people() -> tuple[Directory, Mapping[str, str]]:
         Person(id=name, name=name, roles=roles, key=signing.public_of(keys[name])) for name, roles in ROLES.items()
     ]
     return Directory.of("demo", everybody, ["playbook"]), keys
+
+
+def having_left(people: Directory, person: str, until: str) -> Directory:
+    """The same directory after `person` has left."""
+    left = people.people[person].model_copy(update={"until": until})
+    everybody = [left if one.id == person else one for one in people.everybody()]
+    return Directory.of(people.realm, everybody, sorted(people.agents))
 
 
 @dataclass
@@ -250,6 +257,19 @@ class Casework:
         if self.events and kind is None:
             known, body["changed"] = GapChanged, ["it changed"]
         return self.add(known(**body), "differ", "service:differ")
+
+    def meet_gap(self, until: datetime, since: datetime | None = None) -> Event:
+        """Nothing fails since then, or now; it closes `until`."""
+        data = GapMet(
+            case=self.id,
+            desired_state=self.desired,
+            version=self.catalogue.version_digest(self.desired),
+            reason="met",
+            since=instant(since or self.asof),
+            until=instant(until),
+            facts=[],
+        )
+        return self.add(data, "differ", "service:differ", str(len(self.events)))
 
     def close_gap(self, reason: Any = "met") -> Event:
         data = GapClosed(

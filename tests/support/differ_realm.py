@@ -30,7 +30,7 @@ from support import declared, service_keys
 
 FINDINGS = Path(__file__).parents[2] / "examples" / "findings" / "findings.yaml"
 START = parse_instant("2023-07-03T00:00:00Z")
-FEEDS = {"finding": "audit-tracker", "retest": "control-testing"}
+FEEDS = {"finding": "audit-tracker", "retest": "control-testing", "door": "guards"}
 ATTEMPTS = 3
 
 

@@ -124,7 +124,7 @@ class Office:
 
 
 def write_directory(path: Path, people: Directory) -> None:
-    entries = [person.model_dump(mode="json") for person in people.people.values()]
+    entries = [person.model_dump(mode="json") for person in people.everybody()]
     path.write_text(json.dumps({"realm": people.realm, "people": entries, "agents": sorted(people.agents)}))
 
 

@@ -15,7 +15,8 @@ _PARTS = {
     """,
     "column": """
         SELECT a.attrelid::regclass::text, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
-               a.attidentity, a.attcollation::regcollation::text, pg_get_expr(d.adbin, d.adrelid)
+               a.attidentity, a.attcollation::regcollation::text, pg_get_expr(d.adbin, d.adrelid),
+               (SELECT array_agg(g::text ORDER BY g::text) FROM unnest(a.attacl) AS g)
         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
         LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
         WHERE c.relnamespace = ANY ($1::text[]::regnamespace[]) AND c.relkind = 'r' AND a.attnum > 0

@@ -20,7 +20,7 @@ from common.entities.rows import StoredEntity
 from common.events import Event, EventData, Fact, Origin, new_event
 from common.events.approver import Decision, DeclarationActivated, DeclarationProposed, GapConfirmed, RealmCreated
 from common.events.auditor import CaseClosed, ProofSeen, VerificationPassed
-from common.events.differ import Accepted, GapClosed
+from common.events.differ import Accepted, GapClosed, Steady
 from common.events.executor import ActionIntended, ActionSucceeded, ExecutionFinished, ExecutionStarted
 from common.events.observer import EntityObserved, EntityWithdrawn
 from common.events.planner import PlanDrafted, PlanSuperseded
@@ -256,12 +256,14 @@ class Walk(Casework):
         self,
         reason: Literal["met", "withdrawn", "not_selected", "declaration_changed", "accepted"],
         accepted: Accepted | None = None,
+        steady: Steady | None = None,
     ) -> Event:
         """The gap closes for this reason."""
         version = self.catalogue.version_digest(self.desired)
         data = GapClosed(
-            case=self.id, desired_state=self.desired, version=version, reason=reason, facts=[], accepted=accepted
-        )
+            case=self.id, desired_state=self.desired, version=version, reason=reason, facts=[], accepted=accepted,
+            steady=steady,
+        )  # fmt: skip
         return self.add(data, "differ", "service:differ")
 
     def start(self) -> Event:

@@ -20,6 +20,7 @@ def start(room: AuditRoom) -> dict[str, Any]:
 
 
 async def test_nobody_reads_without_being_signed_in(room: AuditRoom) -> None:
+    assert (await room.post("/v1/cases/find", {"key": "2022-090"}, "")).json()["reason_code"] == "token_missing"
     for path in ("/v1/cases", "/v1/events?position=0", "/v1/attestations", "/v1/counts"):
         for token in ("", "x.y.z"):
             answer = await room.get(path, token)
@@ -37,6 +38,12 @@ async def test_cases_are_listed_filtered_and_paged(room: AuditRoom) -> None:
     assert line["opened"] == "2023-07-03T00:00:00Z"
     assert (await room.get("/v1/cases?stage=closed")).json()["cases"] == []
     assert len((await room.get("/v1/cases?stage=to-confirm&key=2022-090")).json()["cases"]) == 1
+    assert (await room.post("/v1/cases/find", {"key": "2022-090"})).json()["cases"] == body["cases"]
+    for more, total in (({"stage": "closed"}, 0), ({"key": "2022-091"}, 0), ({"limit": 1}, 1)):
+        found = (await room.post("/v1/cases/find", {"key": "2022-090", **more})).json()
+        assert (found["total"], found["note"]) == (total, "")  # no key is sensitive here: there is nothing to add
+    for wrong in ({}, {"key": ""}, {"key": "x", "entity": "y"}, {"key": "\0"}):
+        assert (await room.post("/v1/cases/find", wrong)).json()["reason_code"] == "malformed_request"
     assert (await room.get(f"/v1/cases?after={room.walk.id}")).json()["cases"] == []
     assert (await room.get("/v1/cases?limit=1")).json()["next"] == room.walk.id
     assert (await room.get("/v1/cases?limit=0")).json()["reason_code"] == "malformed_request"

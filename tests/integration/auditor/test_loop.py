@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 from auditor.core.verification import verified, verify
 from cli.stack.realm import Realm
-from common.clock import parse_instant, wall_now
+from common.clock import instant, parse_instant, wall_now
 from common.events import differ
 from common.events.auditor import AttestationIssued
 from common.events.executor import ExecutionFinished
 from common.service_keys import check_service_signature
 from support.audit_room import AuditRoom
+from support.casework import having_left
 from support.ledgers import unguarded
+from support.office import write_directory
 from support.service_keys import trusted
 from support.walk import COMPLETE, approved, at, directory, executed, opened
 
@@ -319,6 +321,17 @@ async def test_what_its_own_verifier_refuses_is_not_issued_and_is_told(room: Aud
     await room.issue()
     await room.sync()
     assert room.said()[-1] == "attestation.issued"
+
+
+async def test_a_case_is_attested_when_somebody_who_approved_it_has_left(room: AuditRoom, tmp_path: Path) -> None:
+    await carried_out(room)
+    await proven(room)
+    left = having_left(directory(room.realm.name), "l.hansen", instant(wall_now()))
+    write_directory(tmp_path / "directory.json", left)
+    await room.advance("2023-10-23 00:00")
+    assert room.said()[-1] == "attestation.issued"
+    raw = (await room.get(f"/v1/attestations/{room.walk.id}")).content
+    assert verified(verify(raw, left)) and verified(verify(raw, directory(room.realm.name)))
 
 
 async def test_an_execution_that_the_executor_did_not_sign_is_not_believed(room: AuditRoom) -> None:

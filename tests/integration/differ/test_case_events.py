@@ -12,7 +12,7 @@ from common.declarations.catalogue import Catalogue
 from common.declarations.computing import Happened
 from common.declarations.evaluation import EntityView, Origin, evaluate
 from common.declarations.loader import load
-from common.entities import EntityStore
+from common.entities import EntityStore, Following
 from common.entities.rows import NO_SEQUENCE
 from common.events import typed
 from common.events.differ import ObjectiveSnapshot
@@ -182,7 +182,7 @@ async def test_the_store_knows_the_same_of_cases_in_any_order(replay: DifferReal
         assert await known(replay) == expected
     await forget(replay)
     async with replay.pool.acquire() as conn, conn.transaction():
-        assert await EntityStore("differ").catch_up(conn, replay.ledger, everything)
+        assert await Following(EntityStore("differ"), replay.ledger).changes(conn, everything)
     assert await known(replay) == expected
 
 
@@ -316,3 +316,23 @@ async def test_the_events_of_cases_are_rebuilt_from_the_ledger(replay: DifferRea
         await replay.pool.execute(alteration)
         assert changed(await rebuilt(replay.realm, SERVICE)).keys() == {"entity_events"}
         assert await table(replay.pool, "differ.entity_events") == before
+
+
+async def test_a_log_that_went_quiet_makes_its_cases_unknown_until_it_speaks_again(replay: DifferRealm) -> None:
+    """What freshFor is for rows."""
+    source = "---\napiVersion: trueup/v1alpha1\nkind: Source\nmetadata: {name: loans}\n"
+    await replay.begin(PAGE + source + "spec: {about: Loans., quietAfter: 4 days}\n")
+    case = "quick/A-1/1"
+    await replay.deliver(await happens(replay, "A-1", "open", START))
+    await replay.deliver(await replay.clock_to(START + days(3)))
+    assert await replay.failing(case) == {"two-days": "missed"}
+    await replay.deliver(await replay.clock_to(START + days(5)))
+    last = (await replay.gap_events(case))[-1]
+    assert (last.type, last.asof) == ("trueup.gap.undecided.v1", instant(START + days(4)))
+    assert {rule["status"] for rule in last.data["rules"]} == {"unknown"}
+    assert any("source_quiet: loans has said nothing since" in (rule["reason"] or "") for rule in last.data["rules"])
+
+    # Something happens in another case: the log speaks.
+    await replay.deliver(await happens(replay, "A-2", "open", START + days(5)))
+    await replay.review()
+    assert await replay.failing(case) == {"two-days": "missed"}

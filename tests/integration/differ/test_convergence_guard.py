@@ -6,6 +6,7 @@ import pytest
 from common.cases import Case
 from common.clock import instant
 from common.events.executor import ActionSucceeded
+from differ import handlers
 from differ.main import SERVICE
 from support.casework import without_objectives
 from support.differ_realm import FINDINGS, START, DifferRealm, days, finding, retest
@@ -16,6 +17,38 @@ CASE = "money-findings-closed/F-1/1"
 NEXT = "money-findings-closed/F-1/2"
 LATE = finding("F-1", completion_date="June 30, 2023")
 COMPLETE = {**LATE, "corrective_action_status": "Corrective action complete"}
+
+
+DATED = """\
+apiVersion: trueup/v1alpha1
+kind: EntityType
+metadata: {name: door}
+spec:
+  about: A door that is to be locked, and is for some days.
+  source: guards
+  key: id
+  attributes:
+    from: {from: from, read: yyyy-MM-dd}
+    to: {from: to, read: yyyy-MM-dd}
+    again: {from: again, read: yyyy-MM-dd}
+---
+apiVersion: trueup/v1alpha1
+kind: DesiredState
+metadata: {name: doors-locked}
+spec:
+  statement: Doors are locked.
+  basis: Policy
+  owner: somebody
+  effective: 2023-07-01
+  timezone: UTC
+  selector: {entity: door}
+  done: today >= from && today < to || today >= again
+  severity: {medium: otherwise}
+  expectations:
+    - {name: locked, expect: done, says: "Open until {from}."}
+  verification: {proof: done, soak: 1 day, within: 30 days}
+  remediation: {autonomy: L1, suspendAfter: {cycles: 1, within: 30 days}}
+"""
 
 
 async def act(realm: DifferRealm, case: str = CASE) -> None:
@@ -108,3 +141,26 @@ async def test_a_case_that_a_deadline_suspends_is_suspended_before_any_later_dea
         ("2023-07-11T04:00:00Z", "F-1", "suspended"),
         ("2023-07-21T04:00:00Z", "F-2", "opened"),
     ]
+
+
+@pytest.mark.parametrize("at_once", [1, 1_000], ids=["each by itself", "together"])
+async def test_what_closes_and_opens_again_in_one_jump_of_the_clock_is_a_cycle(
+    replay: DifferRealm, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(handlers, "FIRED_AT_ONCE", at_once)
+    case = "doors-locked/D-1/1"
+    await replay.begin(DATED)
+    row = {"id": "D-1", "from": "2023-07-06", "to": "2023-07-08", "again": "2023-07-20"}
+    await replay.deliver(await replay.observe("door", row))
+    assert await replay.said(case) == ["opened"]
+    await act(replay, case)
+    await replay.deliver(await replay.clock_to(START + days(10)))
+    *_, drift, said = await replay.gap_events(case)
+    assert [event.asof for event in await replay.gap_events(case)][1:] == [
+        "2023-07-06T00:00:00Z",
+        "2023-07-08T00:00:00Z",
+        "2023-07-08T00:00:00Z",
+    ]
+    assert (drift.type, said.type) == ("trueup.gap.opened.v1", "trueup.gap.suspended.v1")
+    assert said.data["says"] == "locked: mended once and undone again by nobody: no attribute is another than before"
+    assert (await rebuilt(replay.realm, SERVICE)).differences == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 from common.declarations.catalogue import Catalogue
 from common.declarations.known import Counted
-from common.entities import EntityStore
+from common.entities import EntityStore, Following, following
+from common.entities.rows import Ref, StoredEntity
 from common.ledger import Recorded
 from support.casework import catalogue_of, findings_catalogue
 from support.differ_realm import FINDINGS, START, DifferRealm, finding, retest
@@ -72,16 +74,29 @@ async def contents(realm: DifferRealm, catalogue: Catalogue) -> list[Any]:
     return [sorted((ref, str(item)) for ref, item in found.items()) for found in (rows, views)]
 
 
+async def tables(realm: DifferRealm) -> list[Any]:
+    """What the store keeps beside what can be told of single entities."""
+    return [
+        sorted(map(tuple, await realm.pool.fetch(f"SELECT * FROM differ.{table}")), key=repr)
+        for table in ("entity_links", "snapshot_parts", "complete_snapshots", "sources")
+    ]
+
+
 async def forget(realm: DifferRealm) -> None:
-    tables = ("entities", "entity_events", "entity_links", "snapshot_parts", "complete_snapshots")
+    tables = ("entities", "entity_events", "entity_links", "snapshot_parts", "complete_snapshots", "sources")
     for table in tables:
         await realm.pool.execute(f"DELETE FROM differ.{table}")
     await realm.pool.execute("UPDATE differ.entity_progress SET position = -1, links = ''")
 
 
-async def apply(realm: DifferRealm, batch: list[Recorded], catalogue: Catalogue) -> None:
+async def apply(realm: DifferRealm, batch: list[Recorded], catalogue: Catalogue) -> int:
+    """Apply it; what it gives of the entities that were written is what is stored. Of how many it gives that."""
+    store, stored = EntityStore("differ"), dict[Ref, StoredEntity]()
     async with realm.pool.acquire() as conn, conn.transaction():
-        await EntityStore("differ").apply(conn, batch, catalogue)
+        changed = await store.apply(conn, batch, catalogue, stored)
+        assert stored == await store.read(conn, stored)
+    assert stored.keys() <= changed.keys()
+    return len(stored)
 
 
 @pytest.mark.parametrize("seed", range(HISTORIES))
@@ -95,14 +110,16 @@ async def test_the_store_holds_the_same_after_the_same_events_in_any_order(
     await apply(seeded, events, catalogue)
     expected = await contents(seeded, catalogue)
     assert expected[0], "nothing happened"
+    given = 0
     for _ in range(4):
         await forget(seeded)
         shuffled = chance.sample(events, len(events)) + chance.choices(events, k=5)
         while shuffled:
             cut = chance.randint(1, 8)
-            await apply(seeded, shuffled[:cut], catalogue)
+            given += await apply(seeded, shuffled[:cut], catalogue)
             shuffled = shuffled[cut:]
         assert await contents(seeded, catalogue) == expected
+    assert given > 0
 
 
 async def test_catching_up_from_the_ledger_is_the_same_as_being_told(seeded: DifferRealm) -> None:
@@ -113,14 +130,62 @@ async def test_catching_up_from_the_ledger_is_the_same_as_being_told(seeded: Dif
     await forget(seeded)
     store = EntityStore("differ")
     async with seeded.pool.acquire() as conn, conn.transaction():
-        changed = await store.catch_up(conn, seeded.ledger, catalogue)
+        changed = await Following(store, seeded.ledger).changes(conn, catalogue)
         assert changed
-        assert await store.catch_up(conn, seeded.ledger, catalogue) == {}
+        assert await Following(store, seeded.ledger).changes(conn, catalogue) == {}
     assert await contents(seeded, catalogue) == expected
     late = await seeded.observe("retest", retest("R-9", "F-1"))
     async with seeded.pool.acquire() as conn, conn.transaction():
-        assert set(await store.catch_up(conn, seeded.ledger, catalogue)) == {("finding", "F-1"), ("retest", "R-9")}
+        assert set(await Following(store, seeded.ledger).changes(conn, catalogue)) == {
+            ("finding", "F-1"),
+            ("retest", "R-9"),
+        }
     assert late.position == await seeded.pool.fetchval("SELECT position FROM differ.entity_progress")
+
+
+@pytest.mark.parametrize("few", [0, 3, 1_000], ids=["by the database", "both ways", "one by one"])
+async def test_following_by_stretches_is_the_same_as_being_told(
+    seeded: DifferRealm, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(following, "STRETCH", 5)
+    monkeypatch.setattr(following, "FEW", few)
+    catalogue = catalogue_of(BY_TEAM)
+    events = await history(seeded, random.Random(few))
+    await apply(seeded, events, catalogue)
+    expected = await contents(seeded, catalogue), await tables(seeded)
+    await forget(seeded)
+    follower = Following(EntityStore("differ"), seeded.ledger)
+    head = await seeded.ledger.head(seeded.pool)
+    assert await follower.behind(seeded.pool, 1_000) == len(events)
+    assert await follower.behind(seeded.pool, 7) == 7
+
+    async def stretch() -> int:
+        async with seeded.pool.acquire() as conn, conn.transaction():
+            return await follower.some(conn, catalogue)
+
+    # A task and a decision at once: each goes on from where the other left off.
+    left = await asyncio.gather(stretch(), stretch())
+    assert sorted(left) == [head + 1 - 10, head + 1 - 5]
+    async with seeded.pool.acquire() as conn, conn.transaction():
+        await follower.all(conn, catalogue)
+    assert (await stretch(), await follower.behind(seeded.pool, 1)) == (0, 0)
+    assert (await contents(seeded, catalogue), await tables(seeded)) == expected
+    assert head == await seeded.pool.fetchval("SELECT position FROM differ.entity_progress")
+
+
+async def test_a_stretch_that_is_rolled_back_is_taken_in_again(seeded: DifferRealm) -> None:
+    catalogue = findings_catalogue()
+    await history(seeded, random.Random(4))
+    follower = Following(EntityStore("differ"), seeded.ledger)
+    with pytest.raises(ZeroDivisionError):
+        async with seeded.pool.acquire() as conn, conn.transaction():
+            await follower.all(conn, catalogue)
+            _ = 1 / 0
+    assert await follower.behind(seeded.pool, 1_000) == 20
+    async with seeded.pool.acquire() as conn, conn.transaction():
+        await follower.all(conn, catalogue)
+    assert await follower.behind(seeded.pool, 1_000) == 0
+    assert (await contents(seeded, catalogue))[0]
 
 
 async def test_a_declaration_that_links_otherwise_links_the_old_rows_too(seeded: DifferRealm) -> None:

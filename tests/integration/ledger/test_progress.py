@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import asyncpg
 import pytest
 from cli.stack.realm import Realm
 from common.errors import Transient
@@ -13,6 +14,18 @@ from common.topics import SERVICES
 from support.ledgers import an_event, connected
 
 pytestmark = pytest.mark.integration
+FENCED = {
+    "positions": "('differ', 'state', 6, {})",
+    "relays": "('differ', {})",
+    "published": "('differ', 'gaps', 6, {})",
+}
+
+
+@pytest.fixture(autouse=True)
+async def _ten_events(ledger: Ledger, observer: Any) -> None:
+    """Nobody has handled what is not there."""
+    if await ledger.head(observer) < 0:
+        await ledger.append([[NewEvent(an_event()) for _ in range(10)]])
 
 
 async def test_an_inbox_moves_once(database: Realm) -> None:
@@ -41,6 +54,34 @@ async def test_two_relays_do_not_get_past_each_other(database: Realm) -> None:
         assert await progress.relayed(pool, "executor") == 8
         found = await progress.published(pool)
         assert (found["executions", 1], found["executions", 2]) == (5, 8)
+
+
+@pytest.mark.parametrize("table", FENCED)
+async def test_how_far_a_service_has_come_only_grows_up_to_the_head(database: Realm, table: str) -> None:
+    """Set back, it would do everything twice; set forward, it would pass over what is to come."""
+    async with connected(database, "differ", size=1) as pool:
+        head = await Ledger(pool).head(pool)
+        for beyond in (head + 1, 2**62, -2):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError, match="progress_fenced"):
+                await pool.execute(f"INSERT INTO ledger.{table} VALUES {FENCED[table].format(beyond)}")
+        await pool.execute(f"INSERT INTO ledger.{table} VALUES {FENCED[table].format(3)}")
+        for wrong in (2, -1, head + 1):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError, match="progress_fenced"):
+                await pool.execute(f"UPDATE ledger.{table} SET position = $1 WHERE service = 'differ'", wrong)
+        for key in ("service = 'planner'", *(("topic = 'plans'", "partition = 0") if table != "relays" else ())):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await pool.execute(f"UPDATE ledger.{table} SET {key} WHERE service = 'differ'")
+        await pool.execute(f"UPDATE ledger.{table} SET position = $1 WHERE service = 'differ'", head)
+
+
+async def test_an_administrator_sets_relays_back(database: Realm) -> None:
+    admin: Any = await asyncpg.connect(database.admin_url)
+    try:
+        async with admin.transaction():
+            await progress.republish(admin)
+        assert await progress.relayed(admin, "differ") == -1
+    finally:
+        await admin.close()
 
 
 async def test_rest_needs_relays_consumers_and_work_to_be_done(database: Realm) -> None:

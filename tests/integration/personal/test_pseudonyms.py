@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from auditor.adapters.naming import NOTHING
+from cli.audit.service import Auditor
 from cli.stack.postgres import Postgres
 from cli.stack.stack import AnyBroker, Stack
+from common.errors import Refused
 from common.events.differ import GapOpened
 from common.events.executor import ActionFailed, ActionSucceeded
 from common.events.observer import EntityObserved, ErasureDone, ObservationRejected
@@ -68,6 +71,15 @@ def listed(realm: Realm, person: str, key: str) -> list[str]:
     return [line["case"] for line in realm.actors[person].cases(key=key)]
 
 
+def examined(realm: Realm, person: str, key: str) -> tuple[list[str], str]:
+    """The cases that `person` finds at the auditor by an entity's key, and what it says besides."""
+    session = realm.actors[person].session
+    assert session is not None
+    with Auditor(realm.stack.urls["auditor"], session.token) as auditor:
+        lines, note = auditor.find(key)
+    return [line["case"] for line in lines], note
+
+
 async def test_a_key_that_nobody_may_read(realm: Realm, target: str) -> None:
     realm.settle()
     for key in (ANN, BEA):
@@ -88,6 +100,9 @@ async def test_a_key_that_nobody_may_read(realm: Realm, target: str) -> None:
         (case,) = listed(realm, "k.keeper", key)
         assert MARKER not in case
         assert realm.actors["k.keeper"].case(case)["named"] == key
+        assert examined(realm, "k.keeper", key) == ([case], "")
+        with pytest.raises(Refused, match="token_invalid"), Auditor(realm.stack.urls["auditor"], "x") as stranger:
+            stranger.find(key)
         realm.actors["k.keeper"].decide("confirm", case)
         realm.settle()
         realm.actors["l.lead"].decide("approve", case)
@@ -114,7 +129,10 @@ async def test_a_key_that_nobody_may_read(realm: Realm, target: str) -> None:
     realm.settle()
     assert realm.actors["k.keeper"].case(case)["named"] == "erased"
     assert listed(realm, "k.keeper", BEA) == [], "nobody can say any more whom it was about"
+    assert examined(realm, "k.keeper", BEA) == examined(realm, "k.keeper", "nobody") == ([], NOTHING)
     assert listed(realm, "e.asks", BEA) == [case], "but those who deal with erasures"
+    assert examined(realm, "e.asks", BEA) == ([case], "")
+    assert examined(realm, "k.keeper", ANN) != ([], NOTHING)
     assert listed(realm, "k.keeper", case.split("/")[1]) == [case]
     assert realm.actors["k.keeper"].case(listed(realm, "k.keeper", ANN)[0])["named"] == ANN
 

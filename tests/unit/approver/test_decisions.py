@@ -13,6 +13,7 @@ from common.clock import instant
 from common.directory import Directory
 from common.errors import Refused
 from common.events.approver import PlanAuthorised
+from support.casework import having_left
 from support.desk import decided, reacted, short, signed, ticketed
 from support.walk import Walk, at, keys, opened
 
@@ -300,5 +301,9 @@ def test_a_person_who_has_left_the_directory_decides_nothing() -> None:
     walk = ticketed()
     decision, signature = signed(walk, "approve", "l.hansen", "compliance-lead")
     people = {name: person for name, person in walk.directory.people.items() if name != "l.hansen"}
-    with pytest.raises(Refused, match="person_unknown"):
-        decided(walk, decision, signature, directory=replace(walk.directory, people=people))
+    for fewer, code in (
+        (replace(walk.directory, people=people), "person_unknown"),
+        (having_left(walk.directory, "l.hansen", instant(walk.wall + timedelta(days=9))), "person_left"),
+    ):
+        with pytest.raises(Refused, match=code):
+            decided(walk, decision, signature, directory=fewer)

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 from common.bus import Address
 from common.bus import consumer as consumers
-from common.bus.consumer import LOOK_S, LOOK_WHEN_BUSY_S, MAX_RECORDS, LedgerConsumer
+from common.bus.consumer import LOOK_S, LOOK_WHEN_BUSY_S, MAX_RECORDS, Batch, LedgerConsumer
 from common.bus.fetching import Fetched
 
 
@@ -27,13 +27,13 @@ class Looking(LedgerConsumer):
     """Takes so many records at each turn, and counts its looks."""
 
     def __init__(self, turns: list[int]) -> None:
-        super().__init__(Address(realm="r", service="differ", brokers=""), None, (), cast(Any, None), cast(Any, self))
+        super().__init__(Address(realm="r", service="differ", brokers=""), None, (), cast(Any, None), cast(Any, None))
         self.turns = iter(turns)
         self.looks = 0
 
-    async def fetch(self, *_: object) -> Fetched:
+    async def _next(self, _: object) -> Batch:
         try:
-            return Fetched([None] * next(self.turns))
+            return Batch(Fetched([None] * next(self.turns)))
         except StopIteration:
             raise asyncio.CancelledError from None
 
@@ -45,14 +45,10 @@ class Looking(LedgerConsumer):
 
 
 async def looks(monkeypatch: pytest.MonkeyPatch, turns: list[int]) -> int:
-    async def committed(_: object) -> None:
-        pass
-
     async def joined() -> None:
         pass
 
     monkeypatch.setattr(consumers, "Metronome", Clock)
-    monkeypatch.setattr(consumers, "commit_offsets", committed)
     looking = Looking(turns)
     looking._joined = lambda joining: joining  # type: ignore[method-assign, assignment, return-value]
     joining = asyncio.ensure_future(joined())

@@ -12,18 +12,29 @@ from cli.audit import bundles
 from cli.audit.commands import app
 from cli.audit.service import Auditor
 from common.errors import Refused
+from common.signing import new_key, public_of
 from support import terminal
 from support.bundling import AUDITOR, bundle, changed, policy_of, resigned, service_keys
+from support.service_keys import trusted
 from transparency.bundles import HTML
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     (tmp_path / "trusted.policy").write_bytes(policy_of())
-    (tmp_path / "keys.json").write_bytes(service_keys())
+    (tmp_path / "keys.json").write_text(everybodys_keys())
     path = tmp_path / "case-2022-090.zip"
     path.write_bytes(bundle())
     return path
+
+
+def everybodys_keys(without: str = "", **changes: str) -> str:
+    """The realm's list and the key that signs statements here, with the entry of `without` left out, or changed."""
+    told = json.loads(service_keys())["keys"]
+    told += [one.model_dump(mode="json") for one in trusted().keys.values()]
+    others = [one for one in told if one["service"] != without]
+    mine = [{**one, **changes} for one in told if one["service"] == without] if changes else []
+    return json.dumps({"realm": "demo", "keys": others + mine})
 
 
 def run(*arguments: object) -> tuple[int, str]:
@@ -67,6 +78,23 @@ def test_another_narrative_that_the_auditor_itself_signed_is_not_what_the_record
     code, output = run(*trusting(file))
     assert code == 1
     assert "NOT VERIFIED: pages" in output
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        service_keys().decode(),
+        everybodys_keys("planner"),
+        everybodys_keys("executor", key=public_of(new_key())),
+        everybodys_keys("approver", until="2021-01-01T00:00:00Z"),
+    ],
+)
+def test_records_in_a_bundle_are_signed_with_keys_of_ones_own_list(file: Path, keys: str) -> None:
+    """Not only the statement: a superuser with keys made up for the purpose has put such records into the log."""
+    (file.parent / "keys.json").write_text(keys)
+    code, output = run(*trusting(file))
+    assert code == 1, output
+    assert "NOT VERIFIED: attestation service keys" in output
 
 
 def test_the_digest_that_one_was_told_counts(file: Path) -> None:

@@ -107,9 +107,33 @@ def test_a_person_and_a_feed_can_be_taken_out_again(
     add(capsys, realm, "r.osei")
     add(capsys, realm, "k.lund")
     run(capsys, "people", "remove", "r.osei", "--data", str(realm))
-    assert set(Directory.read(realm / "config" / "directory.json").people) == {"k.lund"}
+    directory = Directory.read(realm / "config" / "directory.json")
+    assert (set(directory.people), set(directory.left)) == ({"k.lund"}, {"r.osei"})
     again = run(capsys, "people", "remove", "r.osei", "--data", str(realm), code=2)
-    assert again["error"] == "person_unknown"
+    assert again["error"] == "person_left"
+    assert run(capsys, "people", "remove", "x", "--data", str(realm), code=2)["error"] == "person_unknown"
+    listed = {one["id"]: one.get("until") for one in run(capsys, "people", "list", "--data", str(realm))}
+    assert listed == {"k.lund": None, "r.osei": directory.left["r.osei"].until}
+
+
+def test_who_gets_another_key_or_comes_back_keeps_what_they_signed_before(
+    realm: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(capsys, realm, "r.osei")
+    first = Directory.read(realm / "config" / "directory.json").people["r.osei"].key
+    told = [public_of(new_key()) for _ in range(2)]
+    add(capsys, realm, "r.osei", "--public-key", told[0])
+    again = Directory.read(realm / "config" / "directory.json").people["r.osei"]
+    assert (again.key, [one.key for one in again.former]) == (told[0], [first])
+    run(capsys, "people", "remove", "r.osei", "--data", str(realm))
+    left = Directory.read(realm / "config" / "directory.json").left["r.osei"]
+    add(capsys, realm, "r.osei", "--public-key", told[1])
+    back = Directory.read(realm / "config" / "directory.json").people["r.osei"]
+    assert (back.key, back.former[0], back.former[1].key) == (told[1], left.former[0], told[0])
+    assert back.former[1].until == left.until  # what was signed between leaving and coming back is not theirs
+    taken = run(capsys, "people", "add", "k.lund", "--name", "K", "--role", "risk", "--public-key", first, "--data",
+                str(realm), code=2)  # fmt: skip
+    assert taken["error"] == "directory_shared_key"
 
     token = Path(run(capsys, "feeds", "add", "audit-tracker", "--data", str(realm))["token"])
     run(capsys, "feeds", "remove", "audit-tracker", "--data", str(realm))

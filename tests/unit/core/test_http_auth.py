@@ -56,16 +56,16 @@ def test_a_token_of_anybody_else_is_refused(token: str) -> None:
         TOKENS.person(token, NOW)
 
 
-def test_who_has_left_the_directory_is_refused_though_the_token_is_good() -> None:
+async def test_who_has_left_the_directory_is_refused_though_the_token_is_good() -> None:
     people = {"demo": Directory.of("demo", [ANN])}
     bearer = Bearer(TOKENS, lambda: people["demo"], lambda: NOW)
     given = HTTPAuthorizationCredentials(scheme="Bearer", credentials=TOKENS.issue("ann", NOW)[0])
-    assert bearer(given).id == "ann"
+    assert (await bearer(given)).id == "ann"
     people["demo"] = Directory.of("demo", [])
     with pytest.raises(Refused, match="person_unknown"):
-        bearer(given)
+        await bearer(given)
     with pytest.raises(Refused, match="token_missing"):
-        bearer(None)
+        await bearer(None)
 
 
 def login(

@@ -172,3 +172,18 @@ def test_what_can_not_be_computed_is_refused_with_what_to_write(source: str, par
     assert caught.value.reason_code == "bad_computed"
     assert part in caught.value.message
     assert caught.value.hint.startswith("Write: first('X')")
+
+
+def test_that_a_log_s_cases_have_no_freshness_is_refused_with_what_says_that_a_log_went_quiet() -> None:
+    loaded = load(PAGE.replace("  key: case\n", "  key: case\n  freshFor: 35 days\n"), "log.yaml")
+    (problem,) = loaded.problems
+    assert (problem.reason_code, problem.line) == ("fresh_case", 8)
+    assert "kind: Source, metadata: {name: loans}, spec: {about: ..., quietAfter: 35 days}" in (problem.hint or "")
+    said = """\
+---
+apiVersion: trueup/v1alpha1
+kind: Source
+metadata: {name: loans}
+spec: {about: ..., quietAfter: 35 days}
+"""
+    assert not load(PAGE + "\n" + said, "log.yaml").problems, "what it says can be written"

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+from common.approvals import check_resumed
+from common.clock import instant, parse_instant
 from common.errors import Refused
 from common.events import Event
 from common.events.approver import CaseResumed
 from common.events.differ import GapSuspended
 from executor.core.checks import check_sources, check_standing, checked_start
-from support.casework import Casework
+from support.casework import Casework, having_left
 from support.drafting import authorised
 from support.forging import changed, resigned, scene, started, with_decision
 
@@ -69,6 +72,15 @@ def test_what_is_to_be_left_alone_is_left_alone_whatever_the_differ_has_said(kin
     checked_start(work.case, scene(work, exempt={"another-rule": kind}))
 
 
+def test_what_is_met_is_not_acted_upon() -> None:
+    work = authorised()
+    checked_start(work.case, scene(work))
+    work.meet_gap(work.asof + timedelta(hours=2))
+    with pytest.raises(Refused) as caught:
+        checked_start(work.case, scene(work))
+    assert caught.value.reason_code == "gap_met"
+
+
 def test_in_a_suspended_case_nothing_starts_and_nothing_goes_on() -> None:
     work = authorised()
     work.add(
@@ -88,6 +100,19 @@ def gone_on(forge: Callable[[Event], Event] = lambda event: event) -> Casework:
     said = CaseResumed(case=work.id, suspended=event.id, decision=decision)
     work.add(said, "approver", "person:j.moreau", signature=signature)
     return changed(work, CaseResumed, forge)
+
+
+def test_who_let_a_suspended_case_go_on_may_leave_and_who_had_left_may_not_let_it() -> None:
+    work = gone_on()
+    resumed = work.case.resumed
+    assert resumed is not None
+    time = parse_instant(resumed[1].event.time)
+    check_resumed(work.case, having_left(work.directory, "j.moreau", instant(time + timedelta(seconds=1))))
+    with pytest.raises(Refused, match="person_left"):
+        check_resumed(work.case, having_left(work.directory, "j.moreau", instant(time)))
+    unheard = replace(work.directory, people={})
+    with pytest.raises(Refused, match="person_unknown"):  # whoever takes entries out by hand must put them back
+        check_resumed(work.case, unheard)
 
 
 @pytest.mark.parametrize(

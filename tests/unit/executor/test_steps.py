@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from common.clock import instant
+from common.clock import instant, parse_instant
 from common.errors import Refused
 from common.events import Event
 from common.events.approver import (
@@ -19,7 +19,7 @@ from common.events.approver import (
 from common.events.executor import ActionIntended
 from executor.core import records
 from executor.core.checks import check_outcome, checked_step
-from support.casework import Casework
+from support.casework import Casework, having_left
 from support.drafting import authorised
 from support.forging import changed, resigned, scene, started, with_decision
 
@@ -165,6 +165,21 @@ def test_who_released_the_step_does_not_say_how_it_went() -> None:
     )
     made.outcome(2, person="p.nakamura")
     assert outcome_code(made) == "not_apart"
+
+
+def test_the_outcome_of_who_has_left_since_counts_and_of_who_had_left_does_not() -> None:
+    work = tasked()
+    work.outcome(2)
+    case = work.case
+    said = case.outcomes[2]
+    time = parse_instant(said.event.time)
+    there, gone = (
+        replace(scene(work), directory=having_left(work.directory, said.data.decision.person, instant(time + by)))
+        for by in (timedelta(seconds=1), timedelta(0))
+    )
+    check_outcome(case, said, case.attempts[2].intended, there)
+    with pytest.raises(Refused, match="person_left"):
+        check_outcome(case, said, case.attempts[2].intended, gone)
 
 
 def test_an_outcome_of_a_task_that_the_executor_did_not_set_does_not_count() -> None:

@@ -205,6 +205,29 @@ def test_what_waits_is_not_proposed_again(merges: Merges) -> None:
     assert (found.said, found.proposal["id"], realm.origins) == ("waits", "p-9", [])
 
 
+def test_a_branch_that_goes_back_to_what_is_active_takes_back_what_it_had(merges: Merges) -> None:
+    realm = Realm()
+    first = merges.commit(ANN, {"a.yaml": system("ledger")})
+    realm.documents = active(system("ledger"), commit=first)
+    there = {"repository": "declarations", "branch": "main", "path": ""}
+    realm.waiting = [
+        {"id": "p-1", "status": "proposed", "set_digest": "1", "git": there, "documents": [{"change": "changed"}]},
+        {"id": "p-2", "status": "proposed", "set_digest": "2", "git": None, "documents": [{"change": "changed"}]},
+        {"id": "p-3", "status": "proposed", "set_digest": "3", "git": {**there, "path": "x"},
+         "documents": [{"change": "new"}]},
+    ]  # fmt: skip
+    merges.commit(BOB, {"a.yaml": system("ledger", "Other.")})
+    merges.commit(BOB, {"a.yaml": system("ledger")})
+    found = courier(realm, merges)
+    assert (found.said, found.proposal["id"], found.differing) == ("same", "p-1", [])
+    assert [one.email for one in realm.origins[0].authors] == ["bob@example.org"]
+    assert realm.origins[0].base == first
+    assert "name: ledger" in realm.texts[0]
+    realm.waiting.append({**realm.waiting[0], "id": "p-4", "documents": [{"change": "unchanged"}]})
+    assert courier(realm, merges).proposal is None, "once"
+    assert len(realm.origins) == 1
+
+
 def test_a_merge_that_can_not_be_read_is_said_and_not_proposed(merges: Merges) -> None:
     realm = Realm()
     merges.commit(ANN, {"a.yaml": "apiVersion: trueup/v1alpha1\nkind: Sytem\n"})

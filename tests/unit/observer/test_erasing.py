@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from approver.api.erasures import shown
 from approver.core import erasing
 from approver.core.drafting import Signed, When
 from common import signing
-from common.clock import RealmClock, instant
+from common.clock import RealmClock, instant, parse_instant
 from common.declarations.catalogue import Catalogue
 from common.declarations.loader import load
 from common.directory import Directory, Person
@@ -23,9 +23,10 @@ from common.events.approver import Decision
 from common.events.observer import ErasureDone
 from common.ids import erasure_stream
 from common.ledger import Recorded
+from observer.acting import Eraser
 from observer.core import personal
 from observer.core.moments import moment
-from observer.handlers import Eraser
+from support.casework import having_left
 
 from .fakes import NOW, FakeRecords
 from .test_personal import JANE, FakeKeys
@@ -268,10 +269,14 @@ async def test_what_is_erased_stays_so_when_those_who_decided_have_left() -> Non
     approval = approved(request)
     records, keys = FakeRecords(request, approval), FakeKeys()
     await eraser(records, keys).on_erasures(None, batch(approval))
+    until = instant(parse_instant(approval.time) + timedelta(seconds=1))
     gone = people(ann=(), bob=())
-    erasure = fold([request, approval, *records.of(ErasureDone.TYPE)], gone)[JANE]
-    page = shown(erasure)
-    assert (page.status, page.requested_by, page.approved_by, page.refused) == ("erased", "ann", "bob", [])
+    for directory in (gone, having_left(having_left(gone, "ann", until), "bob", until)):
+        erasure = fold([request, approval, *records.of(ErasureDone.TYPE)], directory)[JANE]
+        page = shown(erasure)
+        assert (page.status, page.requested_by, page.approved_by, page.refused) == ("erased", "ann", "bob", [])
+    early = having_left(gone, "bob", approval.time)
+    assert fold([request, approval, *records.of(ErasureDone.TYPE)], early)[JANE].done is None
 
 
 # -- what only says that it is done

@@ -205,3 +205,13 @@ def test_what_cannot_be_is_refused(ask: object, code: str) -> None:
     with pytest.raises(TransparencyError) as refused:
         ask()
     assert refused.value.reason_code == code
+
+
+@given(st.integers(0, 599), st.integers(0, 599))
+def test_what_is_remembered_of_a_tile_is_never_taken_for_another_at_its_place(changed: int, asked: int) -> None:
+    """Two logs of one size: every tile of the one stands where the other has one, and those above differ."""
+    ours = list(ALL.hashes[:600])
+    theirs = [*ours[:changed], merkle.leaf_hash(b"another"), *ours[changed + 1 :]]
+    for leaves in (ours, theirs, ours):
+        tree = TiledTree(Tiles(stored(600, leaves=leaves)), 600)
+        assert merkle.prove_inclusion(tree, asked, 600) == merkle.prove_inclusion(Leaves(leaves), asked, 600)

@@ -196,6 +196,7 @@ def test_without_a_list_the_key_that_signed_the_logged_event_counts() -> None:
         service_keys(realm="other"),
         service_keys(service="planner"),
         service_keys(until="2021-01-01T00:00:00Z"),
+        service_keys(since="2100-01-01T00:00:00Z"),
         b"{}",
         b"not json",
     ],

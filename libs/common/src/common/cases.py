@@ -7,7 +7,8 @@
 
 The stage is computed, never stored: it follows from what has happened. A case whose gap closed before anything was
 executed goes straight to `to-verify`; where what fails was accepted, or is ignored, it is `accepted` or `ignored`.
-One that does not converge is `suspended` until somebody resumes it.
+Where it has to last that nothing fails, it is `settling` before. One that does not converge is `suspended` until
+somebody resumes it.
 """
 
 from __future__ import annotations
@@ -61,6 +62,8 @@ class Case:
     id: str
     gap: Said[differ.GapSnapshot] | None = None
     gap_closed: Said[differ.GapClosed] | None = None
+    met: Said[differ.GapMet] | None = None
+    """Nothing of it fails, and that has yet to last."""
     confirmation: Said[approver.GapConfirmed] | None = None
     dispute: Said[approver.GapDisputed] | None = None
     plan: Said[planner.PlanDrafted] | None = None
@@ -88,8 +91,10 @@ class Case:
     resumed: tuple[Said[differ.GapSuspended], Said[approver.CaseResumed]] | None = None
     """The last suspension that was ended, and by what."""
     flips: int = 0
-    """How often the gap has opened again after it had closed, other than by being accepted or ignored. All of
-    them are this one case, until it ends."""
+    """How often the gap has opened again after it had closed, other than by being accepted or ignored, or failed
+    again while it had yet to last that it was met. All of them are this one case, until it ends."""
+    flips_since: str = ""
+    """As of when it first did."""
     parts: dict[str, str] = field(default_factory=dict)
     """The part each person took first: confirmer, approver, releaser or implementer. It is never forgotten, also
     when what they decided no longer stands."""
@@ -179,13 +184,19 @@ def _resumed(case: Case, said: Said[approver.CaseResumed]) -> None:
 
 
 def _gap(case: Case, said: Said[differ.GapSnapshot]) -> None:
-    case.flips += case.gap_closed is not None and case.gap_closed.data.reason not in ("accepted", "ignored")
+    closed = case.gap_closed is not None and case.gap_closed.data.reason not in ("accepted", "ignored")
+    if closed or case.met is not None:
+        case.flips, case.flips_since = case.flips + 1, case.flips_since or said.event.asof
     case.gap = said
-    case.gap_closed = None
+    case.gap_closed = case.met = None
+
+
+def _met(case: Case, said: Said[differ.GapMet]) -> None:
+    case.met = said
 
 
 def _gap_closed(case: Case, said: Said[differ.GapClosed]) -> None:
-    case.gap_closed = said
+    case.gap_closed, case.met = said, None
 
 
 def _confirmed(case: Case, said: Said[approver.GapConfirmed]) -> None:
@@ -309,6 +320,7 @@ _FOLDS: dict[str, Callable[[Case, Said[Any]], None]] = {
     differ.GapOpened.TYPE: _gap,
     differ.GapUndecided.TYPE: _gap,
     differ.GapChanged.TYPE: _gap,
+    differ.GapMet.TYPE: _met,
     differ.GapClosed.TYPE: _gap_closed,
     differ.GapSuspended.TYPE: _suspended,
     approver.CaseResumed.TYPE: _resumed,
@@ -369,6 +381,7 @@ _STAGES: tuple[tuple[str, Callable[[Case], bool]], ...] = (
     ("suspended", lambda case: case.suspension is not None and case.gap_closed is None),
     ("failed-verification", lambda case: case.finished is not None and case.failed_verification is not None),
     ("inconclusive", lambda case: case.finished is not None and case.inconclusive is not None),
+    ("settling", lambda case: case.met is not None),
     ("accepted", lambda case: _closed_as(case, "accepted")),
     ("ignored", lambda case: _closed_as(case, "ignored")),
     ("to-verify", lambda case: case.finished is not None or case.gap_closed is not None),

@@ -18,6 +18,7 @@ from common.events.differ import (
     Cycle,
     GapChanged,
     GapClosed,
+    GapMet,
     GapOpened,
     GapUndecided,
     ObjectiveMet,
@@ -31,6 +32,7 @@ TYPES = (
     GapOpened.TYPE,
     GapUndecided.TYPE,
     GapChanged.TYPE,
+    GapMet.TYPE,
     GapClosed.TYPE,
     ActionSucceeded.TYPE,
     CaseResumed.TYPE,
@@ -63,7 +65,7 @@ def cycles(events: Iterable[Event], renamed: Mapping[str, str] = MappingProxyTyp
         elif event.type == ActionSucceeded.TYPE:
             for rule in rules.values():
                 rule.acted = rule.acted or event.id
-        elif event.type == GapClosed.TYPE:
+        elif event.type in (GapMet.TYPE, GapClosed.TYPE):
             acted = {name: rule for name, rule in rules.items() if event.data["reason"] == "met" and rule.acted}
             rules = {name: _mended(rule, event.data["facts"]) for name, rule in acted.items()}
         elif event.type in TYPES:

@@ -2,31 +2,78 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from common.activations import Used, check_activation, used_by
 from common.clock import RealmClock, wall_now
 from common.declarations.catalogue import Catalogue
-from common.events.approver import DeclarationActivated
+from common.directory import Directory
+from common.errors import Permanent, Refused
+from common.events.approver import DeclarationActivated, DeclarationProposed
 from common.events.envelope import Event
 from common.ids import REALM_STREAM
+from common.in_words import in_words
 from common.ledger import Connection, Ledger
 from common.realm import fold_clock
 
 _PAGE = 10_000
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """The declarations up to a position. `refused`: by event id, why an activation counts for nothing."""
+
+    catalogue: Catalogue
+    until: int = -1
+    directory: Directory | None = None
+    proposed: dict[str, tuple[Event, ...]] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    used: frozenset[Used] = frozenset()
+
+    def after(self, position: int, event: Event) -> _Declared:
+        catalogue, proposed, refused, used = self.catalogue, self.proposed, self.refused, self.used
+        if event.type == DeclarationProposed.TYPE:
+            if self.directory is not None:
+                name = str(event.data.get("proposal"))
+                proposed = {**proposed, name: (*proposed.get(name, ()), event)}
+        elif event.type == DeclarationActivated.TYPE:
+            if (why := self._against(event)) is None:
+                catalogue, used = catalogue.apply(DeclarationActivated.of(event)), used | {used_by(event)}
+            else:
+                refused = {**refused, event.id: why}
+        return _Declared(catalogue, position, self.directory, proposed, refused, used)
+
+    def _against(self, event: Event) -> str | None:
+        """What there is to say against the activation; None where it counts."""
+        if self.directory is None:
+            return None
+        try:
+            before = self.proposed.get(str(event.data.get("proposal")), ())
+            check_activation(event, before, self.directory, self.used)
+        except Refused as refusal:
+            return f"{event.subject}: {refusal}"
+        except (Permanent, ValueError, KeyError, TypeError) as error:  # what a hostile writer stored may be anything
+            return f"{event.subject}: malformed_event: {in_words(error)}"
+        return None
 
 
 class Current:
     """Each question reads what the ledger has since the last one: the answer is never older than the question.
 
+    With `directory`, what nobody in it put in force counts for nothing, and what counted before stays (`refused`).
     Raises `Transient` (`realm_missing`) until the approver has created the realm, `Permanent`
     (`declaration_unreadable`) for a declaration that this version can't read.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, directory: Callable[[], Directory] | None = None) -> None:
         self._ledger = ledger
+        self._directory = directory
         self._realm: list[Event] = []
-        self._declared_until = -1
-        self._catalogue: Catalogue | None = None
+        self._declared: _Declared | None = None
 
     async def clock(self, conn: Connection) -> RealmClock:
         """The realm clock."""
@@ -42,14 +89,23 @@ class Current:
     async def catalogue(self, conn: Connection) -> Catalogue:
         """The active declarations, with their authors."""
         timezone = (await self.clock(conn)).timezone
+        directory = None if self._directory is None else self._directory()
         # Taken together, with no await between: a catalogue and how far it goes.
-        catalogue, until = self._catalogue or Catalogue(timezone=timezone), self._declared_until
-        while page := await self._ledger.read_category(conn, "declaration/", until, _PAGE):
+        declared = self._declared
+        if declared is None or declared.directory is not directory:  # who decided is asked of the directory as it is
+            declared = _Declared(Catalogue(timezone=timezone), directory=directory)
+        while page := await self._ledger.read_category(conn, "declaration/", declared.until, _PAGE):
             for recorded in page:
-                if recorded.event.type == DeclarationActivated.TYPE:
-                    catalogue = catalogue.apply(DeclarationActivated.of(recorded.event))
-            until = page[-1].position
+                declared = declared.after(recorded.position, recorded.event)
         # Only now: two questions at once read the same events twice, and come to the same answer.
-        if until >= self._declared_until:
-            self._catalogue, self._declared_until = catalogue, until
-        return catalogue
+        kept = self._declared
+        if kept is None or kept.directory is not directory or declared.until >= kept.until:
+            for event_id in declared.refused.keys() - (kept.refused.keys() if kept is not None else ()):
+                _log.error("an activation counts for nothing: %s", declared.refused[event_id])
+            self._declared = declared
+        return declared.catalogue
+
+    @property
+    def refused(self) -> list[str]:
+        """Why activations that the ledger holds count for nothing, as of the last question."""
+        return [] if self._declared is None else list(self._declared.refused.values())

@@ -54,7 +54,8 @@ def fold(events: Iterable[Event], directory: Directory) -> dict[Subject, Erasure
     """By subject, from the events of the categories `erasure` and `erased`, in order; others are passed over.
 
     What is not done yet counts as far as `directory` has it now, what is done as far as it has the keys of those who
-    decided: whoever can write in the approver's name, or the observer's, brings nothing about, and holds nobody up.
+    decided, also of who has left since: whoever can write in the approver's name, or the observer's, brings nothing
+    about, and holds nobody up.
     """
     found: dict[Subject, Erasure] = {}
     asked: dict[Subject, list[Event]] = defaultdict(list)
@@ -105,9 +106,9 @@ def _behind(done: Event, asked: Mapping[str, Event], subject: Subject, directory
     request = asked.get(approval.data["request"]) if approval and approval.type == ErasureApproved.TYPE else None
     if approval is None or request is None or request.type != ErasureRequested.TYPE:
         raise Refused("erasure_not_approved", f"nobody has approved the erasure of {'/'.join(subject)}")
-    check_request(ErasureRequested.of(request).decision, request.signature, subject, directory, past=True)
+    check_request(ErasureRequested.of(request).decision, request.signature, subject, directory, past=request.time)
     decision = ErasureApproved.of(approval).decision
-    check_approval(decision, approval.signature, subject, request, directory, past=True)
+    check_approval(decision, approval.signature, subject, request, directory, past=approval.time)
     return request, approval
 
 
@@ -127,9 +128,10 @@ def erasure_digest(subject: Subject) -> str:
 
 
 def check_request(
-    decision: Decision, signature: str | None, subject: Subject, directory: Directory, past: bool = False
+    decision: Decision, signature: str | None, subject: Subject, directory: Directory, past: str | None = None
 ) -> None:
-    """Raise `Refused` unless a person who may has signed the request to erase this subject. `past`: who might."""
+    """Raise `Refused` unless a person who may has signed the request to erase this subject. `past`: an event's
+    time; who might then."""
     _check(decision, signature, "erase", REQUESTER, subject, directory, past)
     if decision.subject != erasure_digest(subject):
         raise refuse("stale_digest", f"what was signed is not the request to erase {'/'.join(subject)}")
@@ -141,10 +143,10 @@ def check_approval(
     subject: Subject,
     request: Event,
     directory: Directory,
-    past: bool = False,
+    past: str | None = None,
 ) -> None:
-    """Raise `Refused` unless another person who may has signed the approval of exactly this request. `past`: who
-    might."""
+    """Raise `Refused` unless another person who may has signed the approval of exactly this request. `past`: an
+    event's time; who might then."""
     _check(decision, signature, "approve_erasure", APPROVER, subject, directory, past)
     if decision.subject != request.id:
         raise refuse("stale_digest", f"what was signed is not the approval of request {request.id}")
@@ -171,19 +173,23 @@ def _check(
     role: str,
     subject: Subject,
     directory: Directory,
-    past: bool,
+    past: str | None,
 ) -> None:
-    person = directory.person(decision.person)
+    if past is None:
+        person = directory.person(decision.person)
+        key = person.key
+    else:
+        person, key = directory.decided(decision.person, past)
     if decision.kind != kind:
         raise refuse("wrong_stage", f"the decision is to {decision.kind}, not to {kind}")
     if decision.realm != directory.realm:
         raise refuse("wrong_realm", f"the decision was made for realm {decision.realm}, this is {directory.realm}")
     if decision.case != erasure_stream(*subject):
         raise refuse("wrong_case", f"the decision is about {decision.case}, not about {erasure_stream(*subject)}")
-    if decision.role != role or not (past or role in person.roles):
+    if decision.role != role or not (past is not None or role in person.roles):
         raise refuse(
             "role_not_held",
             f"this takes the role {role}; {person.name} holds: {', '.join(person.roles) or 'none'}",
             f"Ask somebody who holds the role: {', '.join(directory.holders(role)) or 'nobody yet'}.",
         )
-    check_signature(decision, signature, person.key)
+    check_signature(decision, signature, key)

@@ -31,6 +31,7 @@ _UNAUTHENTICATED = {"token_missing", "token_invalid", "token_expired", "login_to
 _FORBIDDEN = {
     "agent_identity",
     "person_unknown",
+    "person_left",
     "role_not_held",
     "role_not_needed",
     "not_apart",

@@ -120,8 +120,9 @@ class Logins:
 class Bearer:
     """A FastAPI dependency: the person who is asking.
 
-    Raises `Refused`: `token_missing`, `token_invalid`, `token_expired`, or the directory's `person_unknown` for
-    somebody who has left since.
+    Raises `Refused`: `token_missing`, `token_invalid`, `token_expired`, or the directory's `person_left` for somebody
+    who has left since (`person_unknown` for who never was there). A coroutine, since FastAPI would hand anything
+    else to a thread, at every request.
     """
 
     def __init__(
@@ -131,7 +132,7 @@ class Bearer:
         self._directory = directory
         self._now = now
 
-    def __call__(
+    async def __call__(
         self, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
     ) -> Person:
         if credentials is None:

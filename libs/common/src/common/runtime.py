@@ -69,9 +69,9 @@ class Runtime:
 class Parts:
     """What is particular to one service. `setup` is given the app before it serves (middleware, error handlers).
 
-    `gather_s`: how long messages may gather after a batch. What comes after a silence is handled at once; of a stream
-    a service that nobody waits for within the blink of an eye makes fewer and larger transactions, and leaves the
-    machine to those before it in the loop.
+    `gather_s`: how long at most messages gather after a batch (`bus.pauses`). What comes after a silence is handled
+    at once; of a stream a service that nobody waits for within the blink of an eye makes fewer and larger
+    transactions, and leaves the machine to those before it in the loop.
 
     `notes`: what an operator should know although the service is ready; /status gives them.
     """
@@ -117,7 +117,7 @@ def run(service: Service) -> None:
     # and among all that was imported, took a tenth of the time and stalled one batch in five for 60 ms.
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         try:
             runner.run(serve(service, settings))
         except Permanent as error:
@@ -125,7 +125,8 @@ def run(service: Service) -> None:
             raise SystemExit(2) from error
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes the loop that services run in; None for asyncio's own."""
     return uvloop.new_event_loop if uvloop is not None else None
 
 

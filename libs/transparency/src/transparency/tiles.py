@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, Protocol, cast
 
 from transparency.errors import Malformed, Unanswerable
@@ -29,6 +30,7 @@ HEIGHT = 8
 WIDTH = 1 << HEIGHT
 MAX_LEVEL = 63
 MAX_CACHED_TILES = 256
+MAX_REMEMBERED_TILES = 256
 CHECKPOINT_PATH = "checkpoint"
 
 BundleKind = Literal["entries", "entries32"]
@@ -175,7 +177,10 @@ class TiledTree:
 
     def _rows(self, tile: Tile) -> list[list[bytes]]:
         """The tile's hashes and, above them, those of the nodes that were needed so far."""
-        rows = self._kept.pop(tile, None) or [_split(_read(self._reader, tile))]
+        rows = self._kept.pop(tile, None)
+        if rows is None:
+            held = _read(self._reader, tile)
+            rows = _all_rows(held) if tile.level else [_split(held)]
         if len(self._kept) >= MAX_CACHED_TILES:
             del self._kept[next(iter(self._kept))]
         self._kept[tile] = rows
@@ -216,6 +221,19 @@ def _read(reader: TileReader, tile: Tile) -> bytes:
     if not tile.bytes_long <= len(held) <= WIDTH * HASH_BYTES or len(held) % HASH_BYTES:
         raise Malformed("tile_length", f"{tile.path} came with {len(held)} bytes instead of {tile.bytes_long}")
     return held[: tile.bytes_long]
+
+
+@lru_cache(MAX_REMEMBERED_TILES)
+def _all_rows(held: bytes) -> list[list[bytes]]:
+    """The hashes of a tile and the nodes above them, which nobody changes.
+
+    A few tiles stand above many leaves and are asked for with every proof. They are remembered by what is in them, so
+    that one content is never taken for another.
+    """
+    rows = [_split(held)]
+    while len(rows) < HEIGHT:
+        rows.append(parents(rows[-1]))
+    return rows
 
 
 def _split(held: bytes) -> list[bytes]:

@@ -335,6 +335,7 @@ class _Asking:
         return any(
             decode_base64(entry["key"], "service key") == signer.public
             and entry["service"] == signer.service
+            and datetime.fromisoformat(entry["since"]) <= issued
             and (entry["until"] is None or datetime.fromisoformat(entry["until"]) > issued)
             for entry in content["keys"]
         )

@@ -118,8 +118,7 @@ class Desk:
     async def read(self, conn: Connection, case: str) -> Opened | None:
         """One case to look at, without taking the turn: whom it waits for is decided by what the lists go by.
 
-        Facts as of the last decision once there is a plan; before, the store may never have been caught up for the
-        case, and the entity's own row tells.
+        Facts as of what was taken in last once there is a plan; before, the entity's own row tells, as in lists.
         """
         situation = await self.look(conn)
         folded = await self._fold(conn, [case], lenient=False)

@@ -26,6 +26,7 @@ from common.timers import Timers, WallTimers
 from approver.adapters.book import LedgerBook
 from approver.adapters.deadlines import TimedDeadlines
 from approver.adapters.facts import StoredFacts
+from approver.adapters.intake import Intake
 from approver.adapters.lines import PostgresLines, PostgresLists
 from approver.adapters.projection import Lists
 from approver.adapters.records import LedgerRecords
@@ -59,10 +60,13 @@ async def compose(runtime: Runtime) -> Parts:
 
     lines = PostgresLines()
     facts = StoredFacts(store, runtime.ledger)
-    book = LedgerBook(runtime.ledger)
+    book = LedgerBook(runtime.ledger, people)
     records, believed = LedgerRecords(signing.key), Believed(people, signing.keys)
     desk = Desk(records, book, facts, lines, TimedDeadlines(timers), believed, wall_now)
     handlers = Handlers(desk, lines, timers)
+    intake = Intake(
+        settings.database_url.get_secret_value(), lambda: transactions.run(lambda conn: _follow(conn, desk, facts))
+    )
     duties = _Duties(transactions, desk, handlers, timers, people)
     context = Context(
         realm=settings.realm,
@@ -83,18 +87,35 @@ async def compose(runtime: Runtime) -> Parts:
             Consumer(("declarations",), handlers.declarations),
             Consumer(("clock",), handlers.clock),
         ],
-        tasks={"deadlines": duties.deadlines, "directory": duties.directory},
+        tasks={"deadlines": duties.deadlines, "directory": duties.directory, "observations": intake.run},
         routers=routers(context),
         setup=lambda app: harden(app, MAX_BODY_BYTES),
         gather_s=GATHER_S,
-        notes=lambda: notes(runtime.pool, transactions, desk),
+        notes=lambda: notes(runtime.pool, transactions, desk, facts),
     )
 
 
-async def notes(pool: Any, transactions: Transactions, desk: Desk) -> list[str]:
+async def _follow(conn: Connection, desk: Desk, facts: StoredFacts) -> int:
+    await facts.lock(conn)
+    return await facts.follow(conn, (await desk.look(conn)).declarations.catalogue)
+
+
+async def notes(pool: Any, transactions: Transactions, desk: Desk, facts: StoredFacts) -> list[str]:
     """For `trueup status`: what waits for somebody's eye although the service is ready."""
     situation = await transactions.run(desk.look)
-    return [*await suspended(pool), *differences(situation.declarations)]
+    return [*await suspended(pool), *differences(situation.declarations), *await catching_up(pool, facts)]
+
+
+async def catching_up(pool: Any, facts: StoredFacts) -> list[str]:
+    """That a decision taken now would first take in much that was observed, and how much."""
+    behind = await facts.behind(pool, MOST_COUNTED)
+    if behind < WORTH_TELLING:
+        return []
+    more = " at least" if behind == MOST_COUNTED else ""
+    return [f"catching up: {behind:,} observations{more} are not taken in yet; a decision waits until they are"]
+
+
+WORTH_TELLING, MOST_COUNTED = 4_000, 1_000_000
 
 
 async def suspended(pool: Any) -> list[str]:

@@ -27,6 +27,7 @@ from auditor.adapters.ledger_rows import StoredRows
 from auditor.adapters.log_book import LogTables
 from auditor.adapters.log_files import read_log_key, read_policy
 from auditor.adapters.log_reading import StoredLog
+from auditor.adapters.naming import Naming
 from auditor.adapters.projection import CaseLines
 from auditor.adapters.reading import StoredReading
 from auditor.adapters.records import LedgerRecords, ReadEntities
@@ -60,7 +61,7 @@ async def compose(runtime: Runtime) -> Parts:
     records = LedgerRecords(runtime.ledger, signing.key)
     keys = subject_keys(settings.subject_keys)
     outside = Outside(
-        current=Current(runtime.ledger),
+        current=Current(runtime.ledger, people),
         entities=ReadEntities(EntityStore(NAME, keys), runtime.ledger),
         records=records,
         cases=CaseTable(),
@@ -100,7 +101,12 @@ async def compose(runtime: Runtime) -> Parts:
             "witnesses": log.witnesses.run,
         },
         routers=[
-            router(reading, bearer, keys.read if keys else no_keys),
+            router(
+                reading,
+                bearer,
+                keys.read if keys else no_keys,
+                Naming(runtime.pool, outside.current, keys).known_as,
+            ),
             log_router(log.reading, bearer),
             exports_router(
                 _exports(

@@ -142,7 +142,7 @@ class Reading(Protocol):
     """What the API reads. Nothing here writes."""
 
     async def cases(
-        self, stage: str | None, desired_state: str | None, key: str | None, after: str, limit: int
+        self, stage: str | None, desired_state: str | None, keys: Sequence[str] | None, after: str, limit: int
     ) -> tuple[list[CaseLine], int]:
         """At most `limit` cases after `after`, by id; and how many match in all."""
         ...

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from common.entities.rows import Ref
 from common.events import Event, EventData, Origin, new_event
 from common.ledger import Connection, NewEvent
+from common.timers import Timer
 
 from differ.core import suspending
 from differ.core.deciding import CaseKey, CaseState, Decision
+from differ.core.measuring import Said
 from differ.core.planning import Declared
 from differ.ports import Outside, StaleCases
 
 ACTOR = "service:differ"
+PUT_OFF = timedelta(seconds=1)
+"""After how long it is asked again whether all is taken in that a closing has to wait for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,22 @@ class Told:
     asof: datetime
     decision: Decision
     event: NewEvent
+
+
+@dataclass(slots=True)
+class Unwritten:
+    """What a transaction has said and not appended yet: events in order, and by stream the last of each objective."""
+
+    events: list[NewEvent] = field(default_factory=list)
+    cases: dict[str, list[Event]] = field(default_factory=dict)
+    measures: dict[str, Said] = field(default_factory=dict)
+
+    def add(self, events: Iterable[NewEvent]) -> None:
+        """These come next."""
+        for item in events:
+            self.events.append(item)
+            if item.event.caseid is not None:
+                self.cases.setdefault(item.event.caseid, []).append(item.event)
 
 
 class Casebook:
@@ -54,27 +74,53 @@ class Casebook:
         declared: Declared,
         said: Sequence[Told],
         after: dict[CaseKey, CaseState],
+        unwritten: Unwritten,
         fresh: Mapping[str, Event] | None = None,
     ) -> list[tuple[datetime, NewEvent]]:
         """What is to be said of cases in which fixes are undone too often, each as of when; `after` takes note.
-        `fresh` are measures that are to be appended first, by id."""
+        `said`, in order, comes after what is `unwritten`; `fresh` are measures that are appended before it, by id."""
         drifts = [item for item in said if suspending.drifts(item.decision)]
         if not drifts:
             return []
         ids = [case for item in drifts for case in suspending.case_ids(item.decision.after)]
         history = await self._out.records.history(conn, ids)
+        for name in dict.fromkeys(ids):
+            history[name] = [*history.get(name, ()), *unwritten.cases.get(name, ())]
         found = []
-        for item in drifts:
+        for item in said:
             state, asof, drift = item.decision.after, item.asof, item.event.event
+            if not suspending.drifts(item.decision):
+                history.setdefault(state.case, []).append(drift)
+                continue
             known = [event for case in suspending.case_ids(state) for event in history.get(case, ())]
             cycles = suspending.suspended(known, drift, declared.states[state.desired_state], asof)
             if cycles:
                 observed = [cycle.observation for cycle in cycles if cycle.observation is not None]
-                causes = {**await self._out.records.causes(conn, observed), **(fresh or {})}
+                causes = {item.event.id: item.event for item in unwritten.events if item.event.id in observed}
+                causes |= {**await self._out.records.causes(conn, observed), **(fresh or {})}
                 data = suspending.said(state, cycles, causes)
                 case = after[state.key] = suspending.numbered(after[state.key])
                 found.append((asof, case_event(case, data, self._out.wall(), asof, drift)))
+            history.setdefault(state.case, []).append(drift)
         return found
+
+    async def ready(
+        self, conn: Connection, declared: Declared, timers: Sequence[Timer], now: datetime
+    ) -> list[Timer]:
+        """Those that may fire now. Before a gap closes because it was met for long enough everything is taken in that
+        was observed until then, also after downtime: its timer waits for that, a little at a time."""
+        steady = {name for name, state in declared.states.items() if state.spec.steady is not None}
+        keys = {(timer.name, timer.subject.partition("/")[2]): timer for timer in timers if timer.name in steady}
+        cases = await self._out.cases.load(conn, keys) if keys else {}
+        closing = {
+            keys[key]: case.closes_at
+            for key, case in cases.items()
+            if case.closes_at is not None and case.closes_at <= keys[key].instant
+        }
+        if not closing or not await self._out.records.behind(conn, max(closing.values())):
+            return list(timers)
+        await self._out.timers.set_earlier(conn, [replace(timer, instant=now + PUT_OFF) for timer in closing])
+        return [timer for timer in timers if timer not in closing]
 
     async def append(self, conn: Connection, events: Sequence[NewEvent]) -> None:
         """Append, as the transaction's last statement. Raises `StaleCases`: these are read from the ledger next."""

@@ -6,11 +6,13 @@ store's turn first, so that two changes that concern one case never miss each ot
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from typing import TypeAlias
 
 from common.clock import parse_instant
 from common.declarations.evaluation import EntityView
+from common.entities import EntityStore
 from common.entities.rows import Ref, StoredEntity
 from common.entities.sources import Reliability
 from common.events import Event
@@ -20,9 +22,8 @@ from common.ledger import Connection, NewEvent, Recorded
 from common.objectives.population import POPULATION
 from common.timers import Timer
 
-from differ.casebook import Casebook, Told, event_of, reopens
+from differ.casebook import Casebook, Told, Unwritten, event_of, reopens
 from differ.core.deciding import CaseKey, Decision, ended
-from differ.core.measuring import Said
 from differ.core.planning import Declared, Look, to_review, turned
 from differ.core.sweeping import Due, sweep
 from differ.desk import Feeds
@@ -30,8 +31,12 @@ from differ.populations import Populations
 from differ.ports import Outside, Part, Review
 from differ.rounds import Rounds
 
+Causes: TypeAlias = Callable[[Ref], Event | None]
+"""What led to looking at an entity; None: time did."""
 FIRED_AT_ONCE = 1_000
 """How many timers fire in one transaction at most; of how many instants is of no consequence."""
+VIEWS_KEPT = 5_000
+"""Of how many entities what rules read is kept while a replay clock moves."""
 
 
 class Differ:
@@ -50,12 +55,17 @@ class Differ:
         declared = await self.declared(conn)
         asof = await self._now(conn)
         before = await self._feeds.doubts(conn, declared, batch, asof)
-        changed = await self._out.entities.apply(conn, batch, declared.catalogue)
+        stored: dict[Ref, StoredEntity] = {}
+        changed = await self._out.entities.apply(conn, batch, declared.catalogue, stored)
         if before is not None:
             after = await self._feeds.doubts(conn, declared, batch, asof) or {}
             await self._feeds.review(conn, declared, batch, turned(before, after))
-        causes = {ref: recorded.event for ref, recorded in changed.items()}
-        await self._casebook.append(conn, await self._look(conn, declared, declared.looks(changed), asof, causes))
+
+        def cause(ref: Ref) -> Event | None:  # most are never asked for
+            return changed[ref].event if ref in changed else None
+
+        looks = declared.looks(changed)
+        await self._casebook.append(conn, await self._look(conn, declared, looks, asof, cause, stored))
         return before is not None
 
     async def sources(self, conn: Connection) -> list[Reliability]:
@@ -109,7 +119,7 @@ class Differ:
         cause = await self._out.records.at(conn, review.cause)
         looks = [Look(review.desired_state, ref) for ref in refs]
         causes = dict.fromkeys(refs, cause)
-        await self._casebook.append(conn, await self._look(conn, declared, looks, asof, causes, part.stored))
+        await self._casebook.append(conn, await self._look(conn, declared, looks, asof, causes.get, part.stored))
         return 1
 
     async def measure(self, conn: Connection) -> int:
@@ -120,7 +130,7 @@ class Differ:
         names = await self._out.objectives.marked(conn)
         declared = await self.declared(conn)
         await self._casebook.append(
-            conn, await self._populations.measured(conn, declared, names, await self._now(conn), None, {})
+            conn, await self._populations.measured(conn, declared, names, await self._now(conn), None, Unwritten())
         )
         return len(names)
 
@@ -143,32 +153,29 @@ class Differ:
         await self._out.objectives.mark(conn, [case.desired_state for case in there if case.ref[1] == POPULATION])
         causes = {case.ref: keys[key][1] for key, case in after.items()}
         asof = await self._now(conn)
-        await self._casebook.append(conn, await self._look(conn, declared, looks, asof, causes))
+        await self._casebook.append(conn, await self._look(conn, declared, looks, asof, causes.get))
 
     async def on_clock(self, conn: Connection, batch: Sequence[Recorded]) -> None:
         """A replay clock moved: everything due on the way fires, each as of its own instant, in order."""
         await self._out.entities.lock(conn)
-        events: list[NewEvent] = []
+        unwritten = Unwritten()
         for recorded in batch:
             if recorded.event.type == RealmCreated.TYPE:
                 created = RealmCreated.of(recorded.event)
                 if created.start is not None:
                     await self._out.clock.advance(conn, parse_instant(created.start))
             elif recorded.event.type == ClockAdvanced.TYPE:
-                events += await self._advance(conn, recorded.event)
-        await self._casebook.append(conn, events)
+                await self._advance(conn, recorded.event, unwritten)
+        await self._casebook.append(conn, unwritten.events)
 
-    async def _advance(self, conn: Connection, event: Event) -> list[NewEvent]:
+    async def _advance(self, conn: Connection, event: Event, unwritten: Unwritten) -> None:
         until = parse_instant(ClockAdvanced.of(event).now)
-        events: list[NewEvent] = []
-        told: dict[str, Said] = {}
-
+        views = Views(self._out.entities)
         since: datetime | None = None
         while taken := await self._take(conn, until, since):
-            events += await self._fire(conn, taken, event, told)
+            unwritten.add(await self._fire(conn, taken, event, unwritten, views))
             since = taken[0].instant
         await self._out.clock.advance(conn, until)
-        return events
 
     async def fire_due(self, conn: Connection, until: datetime) -> int:
         """In a wall realm: the earliest of what is due fires, each as of its own instant, in order; how many timers
@@ -178,8 +185,9 @@ class Differ:
             return 0
         await self._out.entities.lock(conn)  # before any timer: whoever has the turn may be about to move one
         taken = await self._take(conn, until)
-        if taken:
-            await self._casebook.append(conn, await self._fire(conn, taken, None, {}))
+        if ready := await self._casebook.ready(conn, await self.declared(conn), taken, until):
+            views = Views(self._out.entities)
+            await self._casebook.append(conn, await self._fire(conn, ready, None, Unwritten(), views))
         return len(taken)
 
     async def _take(self, conn: Connection, until: datetime, since: datetime | None = None) -> list[Timer]:
@@ -189,7 +197,7 @@ class Differ:
         return await self._out.timers.take(conn, end, FIRED_AT_ONCE, since)
 
     async def _fire(
-        self, conn: Connection, taken: Sequence[Timer], cause: Event | None, told: dict[str, Said]
+        self, conn: Connection, taken: Sequence[Timer], cause: Event | None, unwritten: Unwritten, views: Views
     ) -> list[NewEvent]:
         """`taken` fire, ascending; what must wait for something that is to be appended first is set again."""
         declared = await self.declared(conn)
@@ -199,12 +207,12 @@ class Differ:
             for entity_type, slash, key in [timer.subject.partition("/")]
             if slash and timer.name in declared.states
         ]
-        causes = {look.ref: cause for _, look in due} if cause is not None else {}
         last = taken[-1].instant
-        events, until = await self._sweep(conn, declared, due, last, causes)
+        known = await views.of(conn, declared, dict.fromkeys(look.ref for _, look in due))
+        events, until = await self._sweep(conn, declared, due, last, lambda _: cause, known, unwritten)
         await self._out.timers.set_earlier(conn, [timer for timer in taken if timer.instant > until])
         populations = [timer.name for timer in taken if timer.subject == POPULATION and timer.instant <= until]
-        return events + await self._populations.measured(conn, declared, populations, last, cause, told)
+        return events + await self._populations.measured(conn, declared, populations, last, cause, unwritten)
 
     async def _look(
         self,
@@ -212,11 +220,14 @@ class Differ:
         declared: Declared,
         looks: Sequence[Look],
         asof: datetime,
-        causes: Mapping[Ref, Event],
+        causes: Causes,
         known: Mapping[Ref, StoredEntity] | None = None,
     ) -> list[NewEvent]:
         """Decide, note what was decided and when to look again; returns what must be appended."""
-        return (await self._sweep(conn, declared, [(asof, look) for look in looks], asof, causes, known))[0]
+        due = [(asof, look) for look in looks]
+        refs = dict.fromkeys(look.ref for look in looks)
+        views = await self._out.entities.views(conn, declared.catalogue, refs, known)
+        return (await self._sweep(conn, declared, due, asof, causes, views, Unwritten()))[0]
 
     async def _sweep(
         self,
@@ -224,8 +235,9 @@ class Differ:
         declared: Declared,
         due: Sequence[Due],
         until: datetime,
-        causes: Mapping[Ref, Event],
-        known: Mapping[Ref, StoredEntity] | None = None,
+        causes: Causes,
+        views: Mapping[Ref, EntityView],
+        unwritten: Unwritten,
     ) -> tuple[list[NewEvent], datetime]:
         """As `_look`, each look as of its own instant, up to `until`; and the instant up to which that was done.
 
@@ -233,8 +245,6 @@ class Differ:
         """
         if not due:
             return [], until
-        refs = dict.fromkeys(look.ref for _, look in due)
-        views = await self._out.entities.views(conn, declared.catalogue, refs, known)
         keys = {(look.desired_state, look.ref[1]): look.ref for _, look in due}
         cases = await self._casebook.load(conn, keys, keys)
         result = sweep(declared, due, views, cases, until)
@@ -245,9 +255,10 @@ class Differ:
             result = sweep(declared, due, views, cases, until) if closed else result
         said = await self._events(conn, result.decisions, views, causes)
         after = {decision.after.key: decision.after for _, decision in result.decisions}
-        suspended = await self._casebook.suspended(conn, declared, said, after)
+        suspended = await self._casebook.suspended(conn, declared, said, after, unwritten)
         if suspended and (first := min(asof for asof, _ in suspended)) < until:
-            return await self._sweep(conn, declared, [item for item in due if item[0] <= first], first, causes, known)
+            earlier = [item for item in due if item[0] <= first]
+            return await self._sweep(conn, declared, earlier, first, causes, views, unwritten)
         alarms = [Timer("/".join(look.ref), look.desired_state, instant) for look, instant in result.alarms]
         await self._out.timers.set_earlier(conn, alarms)
         if result.parts:
@@ -261,16 +272,17 @@ class Differ:
         conn: Connection,
         decisions: Sequence[tuple[datetime, Decision]],
         views: Mapping[Ref, EntityView],
-        causes: Mapping[Ref, Event],
+        causes: Causes,
     ) -> list[Told]:
         said = [(asof, item) for asof, item in decisions if item.data is not None]
+        known = {item.after.ref: causes(item.after.ref) for _, item in said}
         observed = {
-            item.after.ref: origin.event_id
-            for _, item in said
-            if item.after.ref not in causes and (view := views.get(item.after.ref)) and (origin := view.origin)
+            ref: origin.event_id
+            for ref, cause in known.items()
+            if cause is None and (view := views.get(ref)) and (origin := view.origin)
         }
         found = await self._out.records.causes(conn, observed.values()) if observed else {}
-        known = {**{ref: found[event_id] for ref, event_id in observed.items() if event_id in found}, **causes}
+        known |= {ref: found.get(event_id) for ref, event_id in observed.items()}
         time = self._out.wall()
         return [Told(asof, item, event_of(item, time, asof, known.get(item.after.ref))) for asof, item in said]
 
@@ -296,6 +308,25 @@ class Differ:
 
     async def _now(self, conn: Connection) -> datetime:
         return (await self._out.clock.read(conn)).now(self._out.wall())
+
+
+class Views:
+    """What rules read of entities, read once: for as long as one transaction has the entity store's turn nothing
+    else can change it. At most `VIEWS_KEPT` of them are kept, and none longer than the declarations count."""
+
+    def __init__(self, entities: EntityStore) -> None:
+        self._entities = entities
+        self._declared: Declared | None = None
+        self._known: dict[Ref, EntityView | None] = {}
+
+    async def of(self, conn: Connection, declared: Declared, refs: Collection[Ref]) -> dict[Ref, EntityView]:
+        """As `EntityStore.views`."""
+        if declared is not self._declared or len(self._known) + len(refs) > VIEWS_KEPT:
+            self._declared, self._known = declared, {}
+        new = [ref for ref in refs if ref not in self._known]
+        found = await self._entities.views(conn, declared.catalogue, new) if new else {}
+        self._known.update((ref, found.get(ref)) for ref in new)
+        return {ref: view for ref in refs if (view := self._known[ref]) is not None}
 
 
 def _case_closed(recorded: Recorded) -> CaseClosed | None:

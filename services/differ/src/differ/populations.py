@@ -14,7 +14,7 @@ from common.objectives.blaming import Keyed
 from common.objectives.population import POPULATION, Stood
 from common.timers import Timer
 
-from differ.casebook import ACTOR, Casebook, Told, event_of, reopens
+from differ.casebook import ACTOR, Casebook, Told, Unwritten, event_of, reopens
 from differ.core import population
 from differ.core.deciding import CaseState, Decision, decide, ended
 from differ.core.measuring import Said, definitions, measure, stream_of
@@ -44,10 +44,9 @@ class Populations:
         names: Sequence[str],
         asof: datetime,
         cause: Event | None,
-        told: dict[str, Said],
+        unwritten: Unwritten,
     ) -> list[NewEvent]:
-        """What is to be said of the objectives of these desired states, and when they are measured again. `told` is
-        what this transaction has said and not appended yet."""
+        """What is to be said of the objectives of these desired states, and when they are measured again."""
         if not names:
             return []
         events: list[NewEvent] = []
@@ -58,7 +57,7 @@ class Populations:
                 again = Timer(POPULATION, state.name, max(midnight, state.effective))
                 await self._out.timers.set_earlier(conn, [again])
             if asof >= state.effective:
-                events += await self._measure_state(conn, declared, state, asof, cause, told)
+                events += await self._measure_state(conn, declared, state, asof, cause, unwritten)
         return events
 
     async def _measure_state(
@@ -68,7 +67,7 @@ class Populations:
         state: CompiledDesiredState,
         asof: datetime,
         cause: Event | None,
-        told: dict[str, Said],
+        unwritten: Unwritten,
     ) -> list[NewEvent]:
         """One desired state: its objectives measured, then what they come to for the case of its population."""
         parts = await self._out.objectives.contributions(conn, state.name)
@@ -79,14 +78,14 @@ class Populations:
         stood: dict[str, Stood] = {}
         for objective in state.objectives:
             stream = stream_of(state.name, objective.name)
-            own = told.get(stream) or await self._out.objectives.said(conn, stream)
+            own = unwritten.measures.get(stream) or await self._out.objectives.said(conn, stream)
             before = own or await self._said_formerly(conn, state.name, objective.spec.formerly)
             every = parts.get(objective.name, ())
             waits = case.condition == "closed" and not case.ended
             data = measure(state, objective, every, before, asof, daily=waits)
             if data is not None:
                 before = self._said(stream, data, asof, own.stream_version + 1 if own else 1, cause)
-                told[stream] = before
+                unwritten.measures[stream] = before
                 events.append(NewEvent(before.event, before.stream_version))
             if before is not None and before.data.definition in definitions(state, objective):
                 stood[objective.name] = Stood(before.data, before.event)
@@ -98,7 +97,7 @@ class Populations:
             because = newest.event if (newest := population.latest(stood)) is not None else cause
             drift = Told(asof, decision, event_of(decision, self._out.wall(), asof, because))
             fresh = {one.event.id: one.event for one in stood.values()}
-            suspended = await self._casebook.suspended(conn, declared, [drift], after, fresh)
+            suspended = await self._casebook.suspended(conn, declared, [drift], after, unwritten, fresh)
             events += [drift.event, *(event for _, event in suspended)]
         await self._out.cases.save(conn, list(after.values()))
         return events

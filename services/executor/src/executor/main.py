@@ -49,7 +49,8 @@ async def compose(runtime: Runtime) -> Parts:
     assert isinstance(settings, ExecutorSettings)
     if settings.directory is None:
         raise Permanent("directory_missing", "TRUEUP_DIRECTORY does not say where the realm's directory is")
-    current, nudge = Current(runtime.ledger), Nudge()
+    directory = WatchedDirectory(settings.directory, settings.realm)
+    current, nudge = Current(runtime.ledger, directory), Nudge()
     targets = watched_targets(settings.targets)
     keys = subject_keys(settings.subject_keys)
     executor = Executor(
@@ -60,7 +61,7 @@ async def compose(runtime: Runtime) -> Parts:
             store=EntityStore(NAME, keys),
             subject_keys=keys,
             queue=QUEUE,
-            directory=WatchedDirectory(settings.directory, settings.realm),
+            directory=directory,
             signing=signing_of(NAME, settings, wall_now()),
             targets=SqlTargets(targets),
             actions=ACTIONS,
@@ -91,7 +92,7 @@ async def compose(runtime: Runtime) -> Parts:
         if not ready.is_set():
             return []
         async with runtime.pool.acquire() as conn:
-            return without_address(await current.catalogue(conn), targets())
+            return without_address(await current.catalogue(conn), targets()) + current.refused
 
     handlers = Handlers(QUEUE, nudge)
     tasks: dict[str, Task] = {f"worker-{number}": worker for number in range(1, settings.workers + 1)}

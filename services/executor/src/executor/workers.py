@@ -21,7 +21,7 @@ from common.declarations import sql
 from common.declarations.evaluation import EntityView
 from common.declarations.values import Unknown
 from common.directory import Directory
-from common.entities import EntityStore
+from common.entities import EntityStore, Following
 from common.entities.naming import keys_behind
 from common.errors import Permanent, Refused, Transient
 from common.events import Event, EventData, Origin, new_event
@@ -212,7 +212,7 @@ class Executor:
         async with self._.pool.acquire() as conn, conn.transaction():
             catalogue = await self._.current.catalogue(conn)
             clock = await self._.current.clock(conn)
-            await self._.store.catch_up(conn, self._.ledger, catalogue)
+            await Following(self._.store, self._.ledger).all(conn, catalogue)
             recorded = await self._.ledger.read_case(conn, case_id)
             case = Case.fold(case_id, ((one.position, one.event) for one in recorded))
             if case.gap is None or case.gap.data.desired_state not in catalogue.desired_states:

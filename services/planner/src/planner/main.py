@@ -35,17 +35,18 @@ async def compose(runtime: Runtime) -> Parts:
     if settings.directory is None:
         raise Permanent("directory_missing", "TRUEUP_DIRECTORY does not say where the realm's directory is")
     nudge, signing = Nudge(), signing_of(NAME, settings, wall_now())
+    directory = WatchedDirectory(settings.directory, settings.realm)
     async with runtime.pool.acquire() as conn, conn.transaction():
         await QUEUE.wake(conn)
     planner = Planner(
         workers.Parts(
             pool=runtime.pool,
             ledger=runtime.ledger,
-            current=Current(runtime.ledger),
+            current=Current(runtime.ledger, directory),
             store=EntityStore(NAME, subject_keys(settings.subject_keys)),
             queue=QUEUE,
             drafter=PlaybookDrafter(),
-            directory=WatchedDirectory(settings.directory, settings.realm),
+            directory=directory,
             key=signing.key,
         )
     )

@@ -22,7 +22,7 @@ from common.declarations.catalogue import Catalogue
 from common.declarations.evaluation import EntityView, Evaluation, evaluate, slots_of
 from common.declarations.expressions import MET
 from common.directory import Directory
-from common.entities import EntityStore
+from common.entities import EntityStore, Following
 from common.errors import Permanent, Refused, Transient
 from common.events import Event, EventData, Origin, new_event
 from common.events.planner import PlanDrafted, PlanWithheld
@@ -107,7 +107,7 @@ class Planner:
                 return Seen(case, NOTHING)  # most hints: facts are folded only where they can matter
             catalogue = await self._.current.catalogue(conn)
             clock = await self._.current.clock(conn)
-            await self._.store.catch_up(conn, self._.ledger, catalogue)
+            await Following(self._.store, self._.ledger).all(conn, catalogue)
             ref = (case.gap.data.entity_type, case.gap.data.key)
             views = await self._.store.views(conn, catalogue, [ref])
             stood = await standings(conn, case.gap.data.desired_state) if ref[1] == POPULATION else {}
@@ -165,7 +165,7 @@ def _believed(case: Case, directory: Directory) -> Case:
     said = case.confirmation
     if said is not None:
         try:
-            check_signed(said.data.decision, said.event.signature, case, directory)
+            check_signed(said.data.decision, said.event, case, directory)
         except Refused as refused:
             _log.error("%s: its confirmation at %s counts for nothing: %s", case.id, said.position, refused)
             case.confirmation = None

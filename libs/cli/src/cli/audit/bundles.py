@@ -13,6 +13,7 @@ from auditor.core.checks.answer import Check
 from auditor.core.verification import verified, verify
 from common.directory import Directory
 from common.errors import Refused
+from common.service_keys import ServiceKeys
 from transparency import bundles, verifying
 from transparency.verifying import Trust, Verdict
 
@@ -33,15 +34,20 @@ def is_bundle(raw: bytes) -> bool:
     return raw.startswith(_BEGINS) or _ENDS in raw
 
 
-def check(raw: bytes, trust: Trust, directory: Directory | None, digest: str | None) -> Found:
-    """The bundle's own checks; when they hold, those of its attestation and of the pages written from it."""
+def check(
+    raw: bytes, trust: Trust, directory: Directory | None, digest: str | None, service_keys: ServiceKeys | None
+) -> Found:
+    """The bundle's own checks; when they hold, those of its attestation and of the pages written from it.
+
+    `service_keys` are those of `trust`, read: the statement is signed with one of them, and so are records.
+    """
     verdict = verifying.verify(raw, trust)
     checks = [Check(item.name, item.ok, item.detail) for item in verdict.checks]
     if verdict.bundle is None or not verified(checks) or verdict.bundle.missing:
         return Found(checks, verdict.exit_code, None)
     files = verdict.bundle.files
     attested = files[bundles.ATTESTATION]
-    inner = verify(attested, directory, digest)
+    inner = verify(attested, directory, digest, service_keys)
     checks += [Check(f"attestation_{item.name}", item.ok, item.detail) for item in inner]
     if verified(inner):
         checks.append(bundle.written_again(attestation.parse(attested), files))

@@ -89,9 +89,9 @@ def verify_command(  # noqa: PLR0913, PLR0917 - each is an option
     try:
         raw = _read(file, archives.MAX_BYTES)
         if bundles.is_bundle(raw):
-            found = bundles.check(
-                raw, Trust(_given(policy), _given(service_keys)), trusted_directory(directory), digest
-            )
+            trust = Trust(_given(policy), _given(service_keys))
+            people, keys = trusted_directory(directory), trusted_keys(service_keys)
+            found = bundles.check(raw, trust, people, digest, keys)
             checks, code, attested = found.checks, found.exit_code, found.attestation
         else:
             _recognised(file, raw)
@@ -200,7 +200,7 @@ def _conclude(file: Path, attested: bytes | None, checks: Sequence[Check], code:
     limits = []
     if any(check.name.endswith("directory") and check.ok is None for check in checks):
         limits.append("that the keys are really these people's (--directory FILE)")
-    if any(check.name == "service_keys" and check.ok is None for check in checks):
+    if any(check.name.endswith("service_keys") and check.ok is None for check in checks):
         limits.append("that the services' keys are really theirs (--service-keys FILE)")
     if not compared and not any(check.name == "inclusion" for check in checks):
         limits.append("that the records nobody signs are those of the ledger (--against URL)")
@@ -265,11 +265,12 @@ def show_command(
 
 
 def _case(auditor: service.Auditor, given: str) -> str:
-    if "/" in given:
+    if given.count("/") >= 2:
         return given
-    found = [line["case"] for line in auditor.find(given)]
+    lines, note = auditor.find(given)
+    found = [line["case"] for line in lines]
     if not found:
-        raise Refused("case_unknown", f"there is no case about {given}", "List them: trueup cases")
+        raise Refused("case_unknown", note or f"there is no case about {given}", "List them: trueup cases")
     if len(found) > 1:
         raise Refused("which_case", f"several cases are about {given}: {', '.join(found)}", "Name one of them.")
     return str(found[0])

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx
 from common.errors import Refused
 
-from cli.connecting import trusted
+from cli import web
 from cli.people import sessions
 
 TIMEOUT_S = 30.0
@@ -33,12 +33,11 @@ class Auditor:
 
     def __init__(self, url: str, bearer: str, transport: httpx.BaseTransport | None = None) -> None:
         self.url = url.rstrip("/")
-        self._http = httpx.Client(
+        self._http = web.client(
             base_url=self.url,
             timeout=TIMEOUT_S,
             headers={"authorization": f"Bearer {bearer}"},
             transport=transport,
-            verify=trusted(self.url),
             trust_env=httpx.URL(self.url).host not in ("127.0.0.1", "localhost", "::1"),
         )
 
@@ -69,9 +68,10 @@ class Auditor:
     def case(self, case: str) -> JSONObject:
         return self._json(f"/v1/cases/{quote(case)}")
 
-    def find(self, key: str) -> list[JSONObject]:
-        """The cases of the entity with this key."""
-        return list(self._json("/v1/cases", {"key": key})["cases"])
+    def find(self, key: str) -> tuple[list[JSONObject], str]:
+        """The cases of the entity that people know by this key, and what there is to say when there is none."""
+        body = self._read(self._asked("POST", "/v1/cases/find", json={"key": key}))
+        return list(body["cases"]), str(body["note"])
 
     def objectives(self, at: str | None = None) -> list[JSONObject]:
         """Each objective as it was measured last, or had been by the instant `at`."""
@@ -90,7 +90,9 @@ class Auditor:
         return found
 
     def _json(self, path: str, params: Any = None) -> JSONObject:
-        response = self._get(path, params)
+        return self._read(self._get(path, params))
+
+    def _read(self, response: httpx.Response) -> JSONObject:
         try:
             body = response.json()
         except ValueError as error:
@@ -100,8 +102,11 @@ class Auditor:
         return body
 
     def _get(self, path: str, params: Any = None) -> httpx.Response:
+        return self._asked("GET", path, params=params)
+
+    def _asked(self, method: str, path: str, **given: Any) -> httpx.Response:
         try:
-            response = self._http.get(path, params=params)
+            response = self._http.request(method, path, **given)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise self._unreachable(error) from error
         if response.is_success:

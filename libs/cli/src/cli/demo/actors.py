@@ -19,6 +19,8 @@ Answer = Callable[[str, Page], tuple[str, str] | None]
 QUIET_TIMEOUT_S = 120.0
 LOOK_S = 10.0
 """How long the approver waits for the others before it says who is behind."""
+QUIET_LOOKS, PAUSE_S = 2, 0.02
+"""Quiet is what is quiet twice in a row: a message may be on its way while one looks."""
 
 
 class Actors:
@@ -45,12 +47,14 @@ class Actors:
         """
         deadline = time.monotonic() + QUIET_TIMEOUT_S
         quiet = 0
-        while quiet < 2:  # twice in a row: a message may be on its way while one looks
+        while True:
             realm = self[observer].realm(quiescent_within=LOOK_S)
             quiet = quiet + 1 if realm["quiescent"] else 0
+            if quiet == QUIET_LOOKS:
+                return
             if time.monotonic() > deadline:
                 raise Refused("not_quiescent", f"still behind: {', '.join(realm['behind'])}", "Look: trueup status")
-            time.sleep(0.02)
+            time.sleep(PAUSE_S)
 
     def work(self, people: Iterable[str], kinds: Iterable[str], answer: Answer) -> Counter[str]:
         """Let `people` go through their inboxes once and decide what `answer` says. Counts decisions by kind."""

@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 from common.errors import Refused
 
+from cli import web
+
 BATCH = 500
 TIMEOUT_S = 60.0
 Rows = Mapping[str, Mapping[str, str]]
@@ -30,9 +32,8 @@ class Feeds:
         with the observer's reason code for the first row it does not take.
         """
         snapshot = f"{entity_type}-{as_of}"
-        with httpx.Client(
-            base_url=self.url, headers={"authorization": f"Bearer {self.tokens[feed]}"}, timeout=TIMEOUT_S
-        ) as http:
+        headers = {"authorization": f"Bearer {self.tokens[feed]}"}
+        with web.client(base_url=self.url, headers=headers, timeout=TIMEOUT_S, trust_env=False) as http:
             waiting = iter(rows.items())
             while batch := list(islice(waiting, BATCH)):
                 messages = [

@@ -14,6 +14,7 @@ import orjson
 from common.clock import instant
 from common.errors import Refused
 
+from cli import web
 from cli.demo.scene import EXAMPLES
 from cli.imports.source import Source
 from cli.observe.events import messages
@@ -90,7 +91,7 @@ class Replay:
         event is refused."""
         count = 0
         headers = {"authorization": f"Bearer {self.token}", "content-type": "application/json"}
-        with httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT_S, trust_env=False) as http:
+        with web.client(base_url=self.url, headers=headers, timeout=TIMEOUT_S, trust_env=False) as http:
             for day in days:
                 self.advance(day.ends)
                 for start in range(0, len(day.messages), BATCH):

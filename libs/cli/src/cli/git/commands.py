@@ -75,8 +75,9 @@ def _tell(found: Look, asked: Asked) -> None:
         return
     where = f"{asked.watch.branch} at {found.commit[:12]}"
     proposal = (found.proposal or {}).get("id", "")
+    back = f" What it had before and nobody activated is taken back, by {proposal}." if proposal else ""
     head = {
-        "same": f"{where}: all that Git has is active.",
+        "same": f"{where}: all that Git has is active.{back}",
         "proposed": f"{where}: proposed as {proposal}. Who wrote none of it activates it: trueup show {proposal}",
         "waits": f"{where}: proposed as {proposal} already, and nobody has activated it yet.",
         "invalid": f"{where}: nothing was proposed. {found.problem.message if found.problem else ''}",

@@ -19,7 +19,7 @@ from common.declarations.problems import Wrong
 from common.declarations.reading import Reader
 from common.errors import Refused
 
-from cli.connecting import trusted
+from cli import web
 from cli.imports.formats import check_key, rows_of
 from cli.imports.mappings import Mapping
 from cli.imports.source import Place, Source, Told
@@ -85,12 +85,11 @@ class Observer:
     """
 
     def __init__(self, url: str, token: str, transport: httpx.BaseTransport | None = None) -> None:
-        self._http = httpx.Client(
+        self._http = web.client(
             base_url=url,
             headers={"authorization": f"Bearer {token}"},
             timeout=TIMEOUT_S,
             trust_env=False,
-            verify=trusted(url),
             transport=transport,
         )
 

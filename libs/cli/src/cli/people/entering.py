@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from common.directory import Directory, DirectoryFile, Person
+from common.clock import instant, wall_now
+from common.directory import Directory, DirectoryFile, FormerKey, Person
 from common.errors import Permanent, Refused
 from common.in_words import in_words
 from common.signing import public_of
 from pydantic import ValidationError
 
-from cli.client import read_key, write_key
 from cli.people import doubts, sessions
 from cli.people.screen import Json, answering, cell, print_json, say, table
+from cli.private_keys import read_key, write_key
 from cli.stack.commands import Running, the_running_one
 
 app = typer.Typer(
@@ -35,8 +36,11 @@ def list_(folder: Running = None, as_json: Json = False) -> None:
         return
     shown = table("person", "name", "roles")
     for person in content.people:
-        shown.add_row(cell(person.id), cell(person.name), cell(", ".join(person.roles)))
-    say([shown, f"{len(content.people)} people in realm {content.realm}."])
+        roles = ", ".join(person.roles) if person.until is None else f"left {person.until}"
+        shown.add_row(cell(person.id), cell(person.name), cell(roles))
+    left = sum(person.until is not None for person in content.people)
+    told = f"; {left} have left" if left else ""
+    say([shown, f"{len(content.people) - left} people in realm {content.realm}{told}."])
 
 
 @app.command()
@@ -59,11 +63,12 @@ def add(
         stack = folder or the_running_one()
         content = read(stack)
         _check_id(person)
-        before = next((known for known in content.people if known.id == person), None)
+        before = _known(content, person)
         key = public_key or own_key(content.realm, person, stack)
         emails = before.emails if before is not None else ()
-        entered = with_person(content, Person(id=person, name=name, roles=tuple(role), key=key, emails=emails))
-        write(stack, entered)
+        former = () if before is None else _former(before, key, instant(wall_now()))
+        entry = Person(id=person, name=name, roles=tuple(role), key=key, emails=emails, former=former)
+        write(stack, with_person(content, entry))
         doubted = doubts.of_roles(stack, role)
     if as_json:
         told = {"person": person, "realm": content.realm, "roles": role, "public_key": key, "doubts": doubted}
@@ -89,7 +94,7 @@ def email(
     with answering(as_json):
         stack = folder or the_running_one()
         content = read(stack)
-        before = next((known for known in content.people if known.id == person), None)
+        before = _known(content, person)
         if before is None:
             raise Refused("person_unknown", f"{person} is not in the directory", "See: trueup people list")
         write(stack, with_person(content, before.model_copy(update={"emails": tuple(address)})))
@@ -99,8 +104,20 @@ def email(
     say([f"{before.name} ({person}) writes commits as {', '.join(address)}."])
 
 
+def _known(content: DirectoryFile, person: str) -> Person | None:
+    return next((known for known in content.people if known.id == person), None)
+
+
+def _former(before: Person, key: str, now: str) -> tuple[FormerKey, ...]:
+    """The keys that were theirs, when `key` is from now on: what they signed before verifies by the one of then."""
+    kept = tuple(one for one in before.former if one.key != key)
+    if before.key == key:
+        return kept
+    return (*kept, FormerKey(key=before.key, until=before.until or now))
+
+
 def _replaced(before: Person, key: str, roles: list[str]) -> str:
-    key_too = " Another key: what they signed with the old one can't be checked any more." * (before.key != key)
+    key_too = " Another key: the old one counts for what they signed until now." * (before.key != key)
     return (
         f"Replaced the entry of {before.name} ({before.id}): "
         f"roles {', '.join(before.roles) or 'none'} \N{RIGHTWARDS ARROW} {', '.join(roles)}.{key_too}"
@@ -111,18 +128,22 @@ def _replaced(before: Person, key: str, roles: list[str]) -> str:
 def remove(
     person: Annotated[str, typer.Argument(help="The person's id.")], folder: Running = None, as_json: Json = False
 ) -> None:
-    """Take a person out: they can decide nothing from now on. What they decided stays, with their key."""
+    """Say that a person has left: they can decide nothing from now on. Their entry stays, with the key by which what
+    they decided is verified."""
     with answering(as_json):
         stack = folder or the_running_one()
         content = read(stack)
-        others = tuple(known for known in content.people if known.id != person)
-        if len(others) == len(content.people):
+        before = _known(content, person)
+        if before is None:
             raise Refused("person_unknown", f"{person} is not in the directory", "See: trueup people list")
-        write(stack, content.model_copy(update={"people": others}))
+        if before.until is not None:
+            raise Refused("person_left", f"{person} has left already, on {before.until}", "See: trueup people list")
+        until = instant(wall_now())
+        write(stack, with_person(content, before.model_copy(update={"until": until})))
     if as_json:
-        print_json({"person": person, "realm": content.realm})
+        print_json({"person": person, "realm": content.realm, "until": until})
         return
-    say([f"{person} is no longer in the directory of realm {content.realm}."])
+    say([f"{before.name} ({person}) has left: they decide nothing any more, what they decided still verifies."])
 
 
 def _path(stack: Path) -> Path:

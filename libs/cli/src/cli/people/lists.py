@@ -189,6 +189,9 @@ def _check_stage(stage: str | None) -> None:
 def _waits(line: Line) -> Text:
     if line["unheld"]:
         return cell(f"NOBODY ({' or '.join(line['unheld'])})", "yellow")
+    if line.get("closes"):
+        closes, since = (due(line[name], line["timezone"]) for name in ("closes", "met_since"))
+        return cell(f"closes {closes} if it stays met; met since {since}")
     if line["yours"]:
         return Text.assemble(("YOU: ", "bold cyan"), clean_join(line["yours"]))
     return cell("; ".join(line["waits_for"]))

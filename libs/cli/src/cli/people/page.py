@@ -111,12 +111,19 @@ def _wrong(view: _View) -> Iterator[RenderableType]:
             yield _decided(view, word, page[what])
     if flips := page.get("flips"):
         times = "once" if flips == 1 else f"{flips} times"
-        yield _labelled("  Flapping", cell(f"It has closed and opened again {times}."))
+        since = f", first on {view.at(page['flips_since'])}" if page.get("flips_since") else ""
+        yield _labelled("  Flapping", cell(f"It has been met and has failed again {times}{since}."))
+    if page.get("met"):
+        met = view.data("met")
+        told = f"since {view.at(met['since'])}; it closes on {view.at(met['until'])} if that lasts"
+        yield _labelled("  Met", cell(told))
     if page.get("suspension"):
         yield _labelled("  Suspended", cell(f"{view.data('suspension')['says']}."))
     if closed := page["gap_closed"]:
         reason = view.data("gap_closed")["reason"].replace("_", " ")
-        yield _labelled("  Closed", cell(f"{view.at(closed['asof'])}: {reason}"))
+        steady = view.data("gap_closed").get("steady")
+        lasted = f", without a break since {view.at(steady['since'])}" if steady else ""
+        yield _labelled("  Closed", cell(f"{view.at(closed['asof'])}: {reason}{lasted}"))
         accepted = view.data("gap_closed").get("accepted") or {"by": []}
         for one in accepted["by"]:
             rules = ", ".join(one["rules"])
@@ -289,6 +296,7 @@ _STAGES = {
     "executing": "It is being carried out.",
     "accepted": "People have accepted the gap, until a day. Nothing is done; on that day it comes back by itself.",
     "ignored": "The declaration says that this is not to be acted on.",
+    "settling": "Nothing of it fails at present. The gap closes when that has lasted; if it fails again, it goes on.",
     "to-verify": "It has been carried out, or the gap has closed. The auditor waits for proof.",
     "soaking": "The proof has been seen. It has to hold for the declared time.",
     "disputed": "Somebody who knows says that there is no gap. Nothing is planned.",

@@ -69,7 +69,7 @@ def up(
         try:
             found, following = _up(folder, realm, broker, clock, timezone, example)
         except Refused as error:
-            _refuse(error)
+            _refuse(error, as_json)
         except (KeyboardInterrupt, SystemExit):
             _say_interrupted(folder)
             raise
@@ -123,7 +123,7 @@ def down(folder: Running = None, as_json: Json = False) -> None:
             tell=_say,
         )
     except StackError as error:
-        _refuse(error)
+        _refuse(error, as_json)
     _show(found, as_json)
 
 
@@ -132,7 +132,7 @@ def status(folder: Running = None, as_json: Json = False) -> None:
     try:
         found = operations.status(folder or the_running_one())
     except StackError as error:
-        _refuse(error)
+        _refuse(error, as_json)
     _show(found, as_json)
     if not found.ready:
         raise typer.Exit(EXIT_NOT_READY)
@@ -150,7 +150,11 @@ def the_running_one() -> Path:
     return running[0] if running else DEFAULT_FOLDER
 
 
-def _refuse(error: Refused) -> NoReturn:
+def _refuse(error: Refused, as_json: bool) -> NoReturn:
+    if as_json:
+        body = {"error": error.reason_code, "message": error.message, "what_to_do": error.what_to_do}
+        typer.echo(json.dumps(body, indent=1))
+        raise typer.Exit(EXIT_REFUSED)
     _notes.print(f"[bold red]{error.reason_code}[/]: ", end="")
     _notes.print(error.message, markup=False, highlight=False, soft_wrap=True)
     _notes.print(error.what_to_do, markup=False, highlight=False, soft_wrap=True)

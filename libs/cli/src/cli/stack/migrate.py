@@ -42,7 +42,7 @@ def migrate(
         server, realm = _given(database, realm) if database else _stack(folder, realm)
         found = realms.migrate_database(server, realm, dry=check)
     except StackError as error:
-        _refuse(error)
+        _refuse(error, as_json)
     titles = [migration.title for migration in found]
     if as_json:
         typer.echo(json.dumps({"realm": realm, "pending" if check else "ran": titles}))
@@ -72,6 +72,10 @@ def _stack(folder: Path | None, realm: str) -> tuple[realms.DatabaseServer, str]
     return stack.postgres, stack.realm
 
 
-def _refuse(error: StackError) -> NoReturn:
-    typer.echo(f"{error.reason_code}: {error.message}\n{error.what_to_do}", err=True)
+def _refuse(error: StackError, as_json: bool) -> NoReturn:
+    if as_json:
+        body = {"error": error.reason_code, "message": error.message, "what_to_do": error.what_to_do}
+        typer.echo(json.dumps(body))
+    else:
+        typer.echo(f"{error.reason_code}: {error.message}\n{error.what_to_do}", err=True)
     raise typer.Exit(EXIT_REFUSED)

@@ -12,6 +12,7 @@ import httpx
 from common.topics import SERVICES
 from pydantic import BaseModel, ConfigDict
 
+from cli import web
 from cli.stack import clocks, development, services, state
 from cli.stack.errors import StackError
 from cli.stack.realm import database_name
@@ -231,8 +232,8 @@ def _service(process: state.ProcessState) -> ServiceStatus:
 def _ask(address: str) -> dict[str, Any] | None:
     """The service's own `GET /status`; None when it has no answer."""
     try:
-        with httpx.Client(trust_env=False, timeout=services.REQUEST_TIMEOUT_S) as client:
-            response = client.get(f"{address}/status")
+        with web.client(trust_env=False, timeout=services.REQUEST_TIMEOUT_S) as http:
+            response = http.get(f"{address}/status")
     except httpx.TransportError:
         return None
     if response.status_code != httpx.codes.OK:

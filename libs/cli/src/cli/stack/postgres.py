@@ -50,7 +50,13 @@ jit = off
 fsync = on
 synchronous_commit = on
 """
-ACCESS = "# Every connection proves itself; there is no trusted one.\nhost all all 127.0.0.1/32 scram-sha-256\n"
+ACCESS = f"""\
+# Every connection proves itself; there is no trusted one.
+# PostgreSQL lets every login make temporary tables and large objects in its own databases.
+host postgres,template1 {SUPERUSER} 127.0.0.1/32 scram-sha-256
+host postgres,template1 all 127.0.0.1/32 reject
+host all all 127.0.0.1/32 scram-sha-256
+"""
 
 
 def programs_folder() -> Path:

@@ -76,4 +76,16 @@ def prepare() -> str:
     ran = realm.prepare_database(server, settings.realm, passwords)
     realm.prepare_bus(GivenBus(settings.brokers, login), settings.realm)
     migrated = f" Migrations that ran: {', '.join(migration.title for migration in ran)}." if ran else ""
-    return f"Realm {settings.realm}: database {realm.database_name(settings.realm)} and topics are there.{migrated}"
+    return (
+        f"Realm {settings.realm}: database {realm.database_name(settings.realm)} and topics are there.{migrated}"
+        + _to_take_away(realm.still_open(server, settings.realm))
+    )
+
+
+def _to_take_away(functions: list[str]) -> str:
+    if not functions:
+        return ""
+    return (
+        " This administrator is no superuser, so every login can still store what nothing audits. "
+        f"Have a superuser run in that database: REVOKE EXECUTE ON FUNCTION {', '.join(functions)} FROM PUBLIC;"
+    )

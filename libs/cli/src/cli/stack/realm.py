@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 from common.errors import Permanent, Refused
-from common.ledger.install import READER, install, migrate, role_name
+from common.ledger.install import READER, install, left_open, migrate, role_name
 from common.schemas import Migration
 from common.topics import SERVICES
 
@@ -98,6 +98,11 @@ def migrate_database(server: DatabaseServer, realm: str, *, dry: bool = False) -
     """Migrate the schemas of a realm that is there; returns the migrations that ran, or, if `dry`, would run."""
     check_name(realm)
     return _migrated(migrate(database_url(server.admin_url, database_name(realm)), realm, dry=dry))
+
+
+def still_open(server: DatabaseServer, realm: str) -> list[str]:
+    """PostgreSQL's functions that only a superuser can take away from the realm's roles, and none has."""
+    return cluster.run(left_open(database_url(server.admin_url, database_name(realm))))
 
 
 def _migrated(work: Coroutine[Any, Any, tuple[Migration, ...]]) -> tuple[Migration, ...]:

@@ -13,6 +13,7 @@ from common.cases import Attempt, Case, Said
 from common.clock import parse_instant
 from common.declarations.catalogue import Catalogue
 from common.directory import Directory
+from common.events import Event
 from common.events.approver import ApprovalGiven, Chain, Decision, ReleaseGiven, TicketOpened
 from common.events.model import Fact, Value
 from common.events.planner import PlanDrafted, Step
@@ -53,16 +54,12 @@ def check_exempt(case: Case, exempt: Mapping[str, str]) -> None:
 
 def check_resumed(case: Case, directory: Directory) -> None:
     """Raise `Refused` where a suspended case went on and the person who is said to have let it did not sign that.
-
-    Somebody who is no longer in the directory can't be asked: then it goes on with what was approved after.
-    """
+    Somebody who has left since did decide it."""
     if case.resumed is None:
         return
     suspended, resumed = case.resumed
-    decision, approved = resumed.data.decision, case.authorisation
-    if decision.person not in directory.people and approved is not None and approved.position > resumed.position:
-        return
-    check_signed(decision, resumed.event.signature, case, directory)
+    decision = resumed.data.decision
+    check_signed(decision, resumed.event, case, directory)
     if decision.kind != "resume" or decision.subject != suspended.event.id:
         raise refuse("case_suspended", f"{decision.person} signed something else than that the case may go on")
 
@@ -85,6 +82,8 @@ def check_execution(
         raise refuse("already_consumed")
     if case.gap_closed is not None or case.gap is None:
         raise refuse("gap_closed")
+    if case.met is not None:
+        raise refuse("gap_met")
     if catalogue.version_digest(plan.desired_state) != plan.version:
         raise refuse("version_changed")
     chain = chain_for(catalogue, directory, plan, case.gap.data.severity, attributes)
@@ -120,7 +119,7 @@ def _check_confirmation(case: Case, catalogue: Catalogue, directory: Directory, 
     decision = case.confirmation.data.decision
     if decision.subject != case.gap.data.digest:
         raise refuse("gate1_stale")
-    _check_person(decision, case.confirmation.event.signature, case, directory)
+    _check_person(decision, case.confirmation.event, case, directory)
     if decision.kind != "confirm" or decision.role not in chain.confirm:
         raise refuse("gate1_missing", f"{decision.role} is not the role that confirms this gap")
     if decision.person in catalogue.authors_of(case.gap.data.desired_state):
@@ -133,7 +132,7 @@ def _check_approvals(case: Case, catalogue: Catalogue, directory: Directory, tic
     counts: Counter[str] = Counter()
     for said in case.approvals:
         decision = said.data.decision
-        _check_person(decision, said.event.signature, case, directory)
+        _check_person(decision, said.event, case, directory)
         if decision.kind != "approve" or decision.subject != ticket.digest:
             raise refuse("digest_mismatch", f"{decision.person} approved something else")
         _check_part(decision, "approver", case, catalogue)
@@ -152,16 +151,18 @@ def _check_part(decision: Decision, part: str, case: Case, catalogue: Catalogue)
         raise refuse("not_apart", f"{decision.person} takes two parts in the case")
 
 
-def _check_person(decision: Decision, signature: str | None, case: Case, directory: Directory) -> None:
-    check_signed(decision, signature, case, directory)
+def _check_person(decision: Decision, event: Event, case: Case, directory: Directory) -> None:
+    """What rests on their word now is done in their name: who has left, or lost the role, does not count any more."""
+    check_signed(decision, event, case, directory)
     person = directory.person(decision.person)
     if decision.role not in person.roles:
         raise refuse("role_not_held", f"{person.name} does not hold the role {decision.role}")
 
 
-def check_signed(decision: Decision, signature: str | None, case: Case, directory: Directory) -> None:
-    """Raise `Refused` unless the person whom the decision names signed it, about this case of this realm."""
-    check_signature(decision, signature, directory.person(decision.person).key)
+def check_signed(decision: Decision, event: Event, case: Case, directory: Directory) -> None:
+    """Raise `Refused` unless the person whom the decision names signed it, with the key that counted for them when
+    `event` recorded it, about this case of this realm."""
+    check_signature(decision, event.signature, directory.decided(decision.person, event.time)[1])
     if decision.realm != directory.realm:
         raise refuse("wrong_realm")
     if decision.case != case.id:
@@ -202,7 +203,7 @@ def check_step(
     if release is None:
         raise refuse("release_missing")
     decision = release.data.decision
-    _check_person(decision, release.event.signature, case, directory)
+    _check_person(decision, release.event, case, directory)
     if decision.kind != "release" or decision.step != step.number or decision.subject != case.ticket.data.digest:
         raise refuse("digest_mismatch", f"the release of step {step.number} is for something else")
     if decision.role not in case.ticket.data.chain.release:

@@ -1,26 +1,28 @@
 """The consumer factory for topics that carry the ledger's events.
 
-Fetch a batch, drop what was handled, look the rest up in the ledger (a message is a hint, the ledger is the
-truth), then in one transaction: move the inbox, run the handler, commit. What is missing on the bus is read in the
-ledger: where a message says that one before it was not seen, and where something published doesn't arrive.
+Fetch a batch and look it up in the ledger (a message is a hint, the ledger is the truth) while the one before is
+being handled; drop what was handled, then in one transaction: move the inbox, run the handler, commit. What is
+missing on the bus is read in the ledger: where a message says that one before it was not seen, and where something
+published doesn't arrive.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from common.bus.connection import Address
 from common.bus.deadletters import DeadLetters, Letter
-from common.bus.engine import commit_offsets, headers_of, in_halves, patiently
-from common.bus.fetching import Fetching
+from common.bus.engine import Offsets, headers_of, in_halves, patiently
+from common.bus.fetching import Fetched, Fetching
 from common.bus.inbox import Announced, Inbox, Item, Stalled
 from common.bus.partitions import partition_of
-from common.bus.pauses import Metronome
+from common.bus.pauses import Metronome, gathering_s
 from common.errors import Permanent, Transient
 from common.failpoints import failpoint
 from common.ledger import progress
@@ -33,7 +35,7 @@ Handler = Callable[[Connection, Sequence[Recorded]], Awaitable[None]]
 
 LOOK_S = 1.0
 """How often a consumer looks whether something published hasn't reached it."""
-LOOK_JOINING_S = 0.25
+LOOK_JOINING_S = 0.1
 LOOK_WHEN_BUSY_S = 10.0
 """The same for one that took `MAX_RECORDS` meanwhile: what it hasn't got yet is mostly just waiting its turn."""
 MAX_RECORDS = 1_000
@@ -51,6 +53,15 @@ class Consumer:
 
     topics: tuple[str, ...]
     handler: Handler
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What was fetched, what each record announces (None: nothing), and what of that the ledger has, by position."""
+
+    fetched: Fetched
+    announced: list[Announced | None] = field(default_factory=list)
+    stored: dict[int, Item] = field(default_factory=dict)
 
 
 class LedgerConsumer:
@@ -86,6 +97,9 @@ class LedgerConsumer:
         self._dead_letters = dead_letters
         self._inbox = Inbox()
         self._stalled = Stalled()
+        self._offsets = Offsets()
+        self._wanted = asyncio.Event()
+        self._wanted.set()
 
     async def run(self, joining: Awaitable[Any]) -> None:
         """Consume until cancelled. `joining` gives a started aiokafka consumer, once it is in its group.
@@ -97,23 +111,40 @@ class LedgerConsumer:
         kafka = await self._joined(asyncio.ensure_future(joining))
         look, look_when_busy, commit = Metronome(LOOK_S), Metronome(LOOK_WHEN_BUSY_S), Metronome(LOOK_S)
         taken = 0
-        while True:
-            if look.due():
-                if taken < MAX_RECORDS or look_when_busy.due():
-                    await self._look()
-                taken = 0
-            fetched = await self._fetching.fetch(kafka, _POLL_MS, MAX_RECORDS)
-            taken += len(fetched.records)
-            if fetched:
-                failpoint(f"{self._service}.after_fetch")
-                await self._take(fetched.records)
-                for bad in fetched.unreadable:
-                    at = self._short[bad.topic], bad.partition
-                    await self._bury_message(at, bad.offset, None, None, b"", bad.error)
-                if self._gather_s and len(fetched.records) < MAX_RECORDS:
-                    await asyncio.sleep(self._gather_s)
-            if commit.due():
-                await commit_offsets(kafka)
+        ahead = asyncio.create_task(self._next(kafka))
+        try:
+            while True:
+                if look.due():
+                    if taken < MAX_RECORDS or look_when_busy.due():
+                        await self._look()
+                    taken = 0
+                batch = await ahead
+                count = len(batch.fetched.records)
+                taken += count
+                began = time.monotonic()
+                self._wanted.clear()
+                if not self._gather_s:  # else more is to come before the next
+                    ahead = asyncio.create_task(self._next(kafka))
+                if batch.fetched:
+                    failpoint(f"{self._service}.after_fetch")
+                    await self._take(batch)
+                if commit.due():
+                    await self._offsets.commit(kafka)
+                self._wanted.set()
+                if self._gather_s:
+                    took = time.monotonic() - began
+                    await asyncio.sleep(gathering_s(took, self._gather_s) if 0 < count < MAX_RECORDS else 0)
+                    ahead = asyncio.create_task(self._next(kafka))
+        finally:
+            ahead.cancel()
+            await asyncio.gather(ahead, return_exceptions=True)
+
+    async def _next(self, kafka: Any) -> Batch:
+        """The next batch. It changes nothing: what it read may have been handled before it is taken."""
+        fetched = await self._fetching.fetch(kafka, _POLL_MS, MAX_RECORDS, self._wanted)
+        announced = [self._announced(record) for record in fetched.records]
+        new = [one.position for one in announced if one and self._inbox.is_new(one.at, one.position)]
+        return Batch(fetched, announced, await self._stored(new) if new else {})
 
     async def _joined(self, joining: asyncio.Future[Any]) -> Any:
         try:
@@ -141,40 +172,52 @@ class LedgerConsumer:
 
     # What arrives on the bus
 
-    async def _take(self, records: Iterable[Any]) -> None:
-        messages = [message for record in records if (message := await self._announced(record)) is not None]
+    async def _take(self, batch: Batch) -> None:
+        for record, message in zip(batch.fetched.records, batch.announced, strict=True):
+            if message is None:
+                error = Permanent(
+                    "no_position", "the message has no headers `position` and `previous` of the ledger's"
+                )
+                at = (self._short[record.topic], record.partition)
+                await self._bury_message(at, record.offset, None, record.key, record.value or b"", error)
+        await self._take_announced([one for one in batch.announced if one is not None], batch.stored)
+        for bad in batch.fetched.unreadable:
+            await self._bury_message((self._short[bad.topic], bad.partition), bad.offset, None, None, b"", bad.error)
+        self._offsets.passed([*batch.fetched.records, *batch.fetched.unreadable])
+
+    async def _take_announced(self, announced: Sequence[Announced], stored: Mapping[int, Item]) -> None:
+        messages = [one for one in announced if self._inbox.is_new(one.at, one.position)]
         broken = self._inbox.breaks(messages)
         if broken:
             _log.info("%s: a break on %s; reading the ledger", self._service, sorted(broken))
             await self.catch_up(broken)
         new = [message for message in messages if self._inbox.is_new(message.at, message.position)]
         if new:
-            await self._handle(await self._looked_up(new))
+            missing = [one.position for one in new if one.position not in stored]
+            known = {**stored, **await self._stored(missing)} if missing else stored
+            await self._handle(await self._looked_up(new, known))
 
-    async def _announced(self, record: Any) -> Announced | None:
-        """What the record announces; None when it is dead or was handled before."""
-        at = (self._short[record.topic], record.partition)
+    def _announced(self, record: Any) -> Announced | None:
+        """What the record announces; None where it names no position."""
         headers = headers_of(record)
         try:
             position, previous = _position(headers["position"]), _position(headers["previous"])
         except (KeyError, ValueError):
-            error = Permanent("no_position", "the message has no headers `position` and `previous` of the ledger's")
-            await self._bury_message(at, record.offset, None, record.key, record.value or b"", error)
             return None
-        if not self._inbox.is_new(at, position):
-            return None
+        at = (self._short[record.topic], record.partition)
         return Announced(at, record.offset, position, previous, record.key, record.value or b"")
 
-    async def _looked_up(self, messages: Sequence[Announced]) -> list[Item]:
-        """The events that `messages` announce, in ledger order; messages that announce no event are put aside."""
+    async def _stored(self, positions: Sequence[int]) -> dict[int, Item]:
+        """What the ledger has at these positions."""
 
         async def read() -> dict[int, Item]:
-            rows = await self._pool.fetch(
-                f"{_SELECT} WHERE position = ANY ($1::bigint[])", [message.position for message in messages]
-            )
+            rows = await self._pool.fetch(f"{_SELECT} WHERE position = ANY ($1::bigint[])", positions)
             return {row["position"]: _item(row) for row in rows}
 
-        stored = await patiently(self._service, read)
+        return await patiently(self._service, read)
+
+    async def _looked_up(self, messages: Sequence[Announced], stored: Mapping[int, Item]) -> list[Item]:
+        """The events that `messages` announce, in ledger order; messages that announce no event are put aside."""
         items: dict[int, Item] = {}
         for message in messages:
             found = stored.get(message.position)

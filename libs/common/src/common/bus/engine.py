@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from common.bus.errors import is_transient, reason_of
@@ -75,11 +76,24 @@ def headers_of(record: Any) -> dict[str, bytes]:
     return {name: value for name, value in record.headers if value is not None}
 
 
-async def commit_offsets(kafka: Any) -> None:
-    """Tell the broker what has been handled. A failure only makes a later start read more than it must."""
-    if not kafka.assignment():
-        return
-    try:
-        await kafka.commit()
-    except KafkaError as error:
-        _log.debug("offsets not committed: %r", error)
+class Offsets:
+    """What of each partition has been handled, to tell the broker. Not what was fetched: that may be further."""
+
+    def __init__(self) -> None:
+        self._next: dict[TopicPartition, int] = {}
+
+    def passed(self, records: Iterable[Any]) -> None:
+        """These have been handled; in order by partition."""
+        for record in records:
+            self._next[TopicPartition(record.topic, record.partition)] = record.offset + 1
+
+    async def commit(self, kafka: Any) -> None:
+        """Tell, where there is something new. A failure only makes a later start read more than it must."""
+        ours = {at: offset for at, offset in self._next.items() if at in kafka.assignment()}
+        self._next.clear()
+        if not ours:
+            return
+        try:
+            await kafka.commit(ours)
+        except KafkaError as error:
+            _log.debug("offsets not committed: %r", error)

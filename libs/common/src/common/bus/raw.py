@@ -13,7 +13,7 @@ from typing import Any
 
 from common.bus.connection import Address
 from common.bus.deadletters import DeadLetters, Letter
-from common.bus.engine import commit_offsets, in_halves, patiently
+from common.bus.engine import Offsets, in_halves, patiently
 from common.bus.fetching import Fetched, Fetching
 from common.bus.pauses import Metronome
 from common.failpoints import failpoint
@@ -80,7 +80,7 @@ class ForeignConsumer:
     async def run(self, joining: Awaitable[Any]) -> None:
         """Consume until cancelled; takes and raises what `LedgerConsumer.run` takes and raises."""
         kafka = await joining
-        commit = Metronome(_COMMIT_S)
+        commit, offsets = Metronome(_COMMIT_S), Offsets()
         batches = _Batches(overlap=self._consumer.overlap)
         try:
             while True:
@@ -90,11 +90,12 @@ class ForeignConsumer:
                 if fetched:
                     failpoint(f"{self._service}.after_fetch")
                     await batches.begin(self._take(fetched))
+                    offsets.passed([*fetched.records, *fetched.unreadable])
                 else:
                     await batches.finish()
                 if commit.due():
                     await batches.finish()
-                    await commit_offsets(kafka)
+                    await offsets.commit(kafka)
         finally:
             await batches.abandon()
 

@@ -273,11 +273,11 @@ def check_events(
     events: Events | None,
     computed: Iterable[str],
     attributes: Container[str],
-    expires: bool,
+    fresh: tuple[str, int | None],
     sensitive: AbstractSet[str],
 ) -> None:
-    """Refuse (inside a validator) what an entity type says of events and contradicts. `expires`: it has freshFor;
-    `sensitive` are columns."""
+    """Refuse (inside a validator) what an entity type says of events and contradicts. `fresh`: its source, and
+    the days of its freshFor; `sensitive` are columns."""
     if events is None:
         if list(computed):
             refuse(
@@ -291,11 +291,14 @@ def check_events(
         if name in attributes:
             told = f"{name!r} is both an attribute and computed."
             refuse("bad_name", told, "Rename one of them.", ("computed", name))
-    if expires:
+    source, fresh_days = fresh
+    if fresh_days is not None:
         refuse(
             "fresh_case",
-            "A case in which nothing happens is not stale: freshFor is for rows that are reported whole.",
-            "Drop freshFor.",
+            "A case in which nothing happens is not stale, so that freshFor says nothing of a log's cases. That "
+            "the log itself has gone quiet is said of its source, and makes all of its cases Unknown.",
+            f"Drop freshFor, and declare: kind: Source, metadata: {{name: {source}}}, "
+            f"spec: {{about: ..., quietAfter: {fresh_days} days}}",
             ("freshFor",),
         )
     if hidden := {events.activity, events.at} & sensitive:

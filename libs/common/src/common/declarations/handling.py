@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from common.declarations.fields import Day, Expression, Name, Sentence, SpanText, Strict, Word
+from common.declarations.periods import Period
 from common.declarations.problems import refuse
 
 
@@ -65,3 +66,23 @@ class SuspendAfter(Strict):
 
     cycles: int = Field(default=3, ge=1, le=100)
     within: SpanText = timedelta(days=90)
+
+
+def check_steady(steady: timedelta | None, within: Period, rules: bool) -> None:
+    """Refuse a time for which nothing may fail where it says nothing, or where no proof could come in time."""
+    if steady is None:
+        return
+    if not rules:
+        refuse(
+            "bad_steady",
+            "steady is asked of single entities, and here only objectives are declared.",
+            "Drop steady:. An objective is damped by its window: and minimum:.",
+            ("steady",),
+        )
+    if steady >= timedelta(days=within.count):
+        refuse(
+            "bad_steady",
+            f"The proof must come within {within} of an execution, and a gap would not be closed before that.",
+            "Write a shorter time than verification.within, such as: steady: 2 hours.",
+            ("steady",),
+        )

@@ -23,12 +23,13 @@ from common.declarations.fields import (
     ReadText,
     Risk,
     Sentence,
+    SpanText,
     Strict,
     Template,
     Word,
     Zone,
 )
-from common.declarations.handling import AcceptedGap, Ignore, Source, SuspendAfter
+from common.declarations.handling import AcceptedGap, Ignore, Source, SuspendAfter, check_steady
 from common.declarations.holidays import HolidayCalendar
 from common.declarations.objectives import Objective
 from common.declarations.problems import Path, did_you_mean, refuse, wrong
@@ -101,7 +102,8 @@ class EntityType(Strict):
         self._check_sensitive()
         if self.fresh_for is not None and (self.fresh_for.unit != "day" or self.fresh_for.count < 1):
             refuse("bad_period", "freshFor is counted in calendar days.", "Write: freshFor: 35 days.", ("freshFor",))
-        check_events(self.events, self.computed, self.attributes, self.fresh_for is not None, self.sensitive_columns)
+        fresh = self.source, None if self.fresh_for is None else self.fresh_for.count
+        check_events(self.events, self.computed, self.attributes, fresh, self.sensitive_columns)
         for name in self.related:
             if name in self.attributes or name in self.computed:
                 refuse(
@@ -215,6 +217,7 @@ class DesiredState(Strict):
     deadlines: tuple[Deadline, ...] = Field(default=(), strict=False, max_length=100)
     objectives: tuple[Objective, ...] = Field(default=(), strict=False, max_length=50)
     ignore: tuple[Ignore, ...] = Field(default=(), strict=False, max_length=50)
+    steady: SpanText | None = None
     verification: Verification
     remediation: Remediation
 
@@ -240,6 +243,7 @@ class DesiredState(Strict):
         renaming.check(names, self.renames)
         if not names:
             refuse("no_rules", "Nothing is expected.", "Add at least one entry under expectations or deadlines.")
+        check_steady(self.steady, self.verification.within, bool(self.rules))
         *_, (_, last) = self.severity.items()
         if last != "otherwise" or list(self.severity.values()).count("otherwise") != 1:
             refuse(

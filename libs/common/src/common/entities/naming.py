@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import orjson
 
@@ -10,6 +10,7 @@ from common.declarations.catalogue import Catalogue
 from common.declarations.values import Unknown
 from common.entities.rows import Ref
 from common.entities.views import opener_of
+from common.erasures import APPROVER, REQUESTER
 from common.events.observer import EntityObserved
 from common.ids import entity_stream
 from common.ledger import Connection
@@ -41,6 +42,16 @@ async def keys_behind(
         opened = opener_of(ref, found)(cell) if is_sealed(cell) else Unknown("absent", "it was never reported")
         behind[ref] = opened if isinstance(opened, Unknown) else str(opened).strip()
     return behind
+
+
+async def told_as(
+    catalogue: Catalogue, keys: SubjectKeys | None, key: str, roles: Collection[str], entity_type: str | None = None
+) -> list[Ref]:
+    """Those of `known_as` that somebody with these roles may be told of. Of an erased one the pseudonym is told to
+    those alone who deal with erasures: for all others nobody can say any more whom it was about."""
+    found = await known_as(catalogue, keys, key, entity_type)
+    told = not {REQUESTER, APPROVER}.isdisjoint(roles)
+    return [ref for ref, erased in found.items() if told or not erased]
 
 
 async def known_as(

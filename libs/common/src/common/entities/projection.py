@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from common.current import Current
+from common.entities.following import Following
 from common.entities.store import EntityStore
 from common.ledger import Connection, Ledger, Recorded
 from common.projections import SHADOW, Table
@@ -64,6 +65,6 @@ class EntityTables:
         catalogue = await self.current.catalogue(conn)
         if self._behind:
             reached = min(await self._live.reached(conn), position)
-            await self._rebuilt.catch_up(conn, self._ledger, catalogue, since=self._until, until=reached)
+            await Following(self._rebuilt, self._ledger).changes(conn, catalogue, since=self._until, until=reached)
         await self._live.apply(conn, [], catalogue)
         await self._rebuilt.apply(conn, [], catalogue)

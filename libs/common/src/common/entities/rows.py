@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+import orjson
+
 from common.clock import parse_instant
 from common.declarations.computing import Happened
 from common.errors import Permanent
@@ -137,3 +139,45 @@ def seen_as_of(reports: Iterable[Report]) -> dict[Ref, Report]:
             if known is None or (report.as_of, report.recorded.position) > (known.as_of, known.recorded.position):
                 best[ref] = report
     return best
+
+
+def told_apart(recorded: Iterable[Recorded]) -> tuple[list[Observation], list[Recorded]]:
+    """The observations, and the other events."""
+    observations, others = [], []
+    for item in recorded:
+        observation = read_observation(item)
+        if observation is None:
+            others.append(item)
+        else:
+            observations.append(observation)
+    return observations, others
+
+
+def columns_of(item: Observation) -> tuple[object, ...]:
+    """What `staging.observe` takes of it."""
+    ref, feed, row, order, recorded = item
+    return *ref, None if row is None else orjson.dumps(row).decode(), feed, *order, recorded.position
+
+
+def newest_of(item: Observation, as_of: datetime, missing: datetime | None) -> StoredEntity:
+    """The entity of which `item` is the newest."""
+    (source_time, _, event_id), row = item.order, item.row
+    return StoredEntity(
+        item.ref, row or {}, item.feed, source_time, event_id, item.recorded.position, as_of, missing, row is None
+    )
+
+
+def entity_of(row: Sequence[object]) -> StoredEntity:
+    """What is stored, as `EntityStore` reads it."""
+    entity_type, key, body, feed, source_time, event_id, position, as_of, missing, withdrawn = list(row)[:10]
+    return StoredEntity(
+        ref=(str(entity_type), str(key)),
+        row={} if body is None else orjson.loads(str(body)),
+        feed=str(feed),
+        source_time=source_time,  # type: ignore[arg-type]  # asyncpg is untyped: timestamptz is an aware datetime
+        event_id=str(event_id),
+        position=int(str(position)),
+        as_of=as_of,  # type: ignore[arg-type]
+        missing=missing,  # type: ignore[arg-type]
+        withdrawn=bool(withdrawn),
+    )

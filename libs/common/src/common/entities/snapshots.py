@@ -22,6 +22,14 @@ class Snapshots:
             "ON c.feed = e.feed AND c.entity_type = e.entity_type AND c.as_of > e.as_of"
         )
 
+    @property
+    def missing(self) -> str:
+        """The same as a subquery about the entity `e`: as of when it went missing."""
+        return (
+            f"SELECT c.as_of FROM {self._tables}complete_snapshots c "  # noqa: S608
+            "WHERE c.feed = e.feed AND c.entity_type = e.entity_type AND c.as_of > e.as_of"
+        )
+
     async def record(self, conn: Any, report: Report) -> list[Ref]:
         """Remember one part, after its names were seen; returns the entities that have gone missing by it.
 

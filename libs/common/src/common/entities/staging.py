@@ -1,4 +1,5 @@
-"""Observations that the database takes out of the ledger itself, for a store that is filled (a rebuild).
+"""Observations that the database takes out of the ledger itself, for a store that is filled: a rebuild,
+or one that catches up.
 
 Most events of a ledger are observations, and of an observation a store needs the key, the row and the order. Those
 whose data is written as services write it (RFC 8785, no escapes but in the row) never come here: what is put together
@@ -71,6 +72,7 @@ def _others(table: str) -> str:
     return (
         "SELECT position, event FROM ledger.events WHERE position > $1 AND position <= $2 "  # noqa: S608
         f"AND (type <> '{EntityObserved.TYPE}' OR position <= $3 AND position NOT IN (SELECT p FROM {table})) "
+        "AND ($4::text IS NULL OR source = $4) "
         "ORDER BY position"
     )
 
@@ -88,6 +90,12 @@ class Staging:
     async def create(self, conn: Connection, slots: int) -> None:
         for slot in range(slots):
             await conn.execute(f"DROP TABLE IF EXISTS {self.table(slot)}")
+            await self.ensure(conn, slot)
+
+    async def ensure(self, conn: Connection, slot: int) -> None:
+        """The table of `slot` is there. What is in it is worth nothing once a transaction is over: it has no numbered
+        schema file, and a crash may empty it."""
+        if await conn.fetchval("SELECT to_regclass($1)", self.table(slot)) is None:
             await conn.execute(
                 f'CREATE UNLOGGED TABLE {self.table(slot)} (t text COLLATE "C" NOT NULL, '
                 'k text COLLATE "C" NOT NULL, r text NOT NULL, f text NOT NULL, at timestamptz NOT NULL, '
@@ -98,10 +106,12 @@ class Staging:
         for slot in range(slots):
             await conn.execute(f"DROP TABLE IF EXISTS {self.table(slot)}")
 
-    async def stage(self, conn: Connection, slot: int, after: int, until: int, observed: int) -> list[Recorded]:
+    async def stage(
+        self, conn: Connection, slot: int, after: int, until: int, observed: int, source: str | None = None
+    ) -> list[Recorded]:
         """Put what is plain of the observations after `after` and up to `observed` into `slot`, instead of what was
-        in it; returns the others, and all other events up to `until`, in ledger order. Waits for who reads the slot
-        in a transaction."""
+        in it; returns the others, and all other events up to `until` (only of `source`, if given), in ledger order.
+        Waits for who reads the slot in a transaction."""
         table = self.table(slot)
         try:
             async with conn.transaction():
@@ -109,7 +119,7 @@ class Staging:
                 await conn.execute(_stage(table), after, observed)
         except asyncpg.DataError:  # something is wrong with one of them: they are read one by one, which says what
             await conn.execute(f"TRUNCATE {table}")
-        rows = await conn.fetch(_others(table), after, until, observed)
+        rows = await conn.fetch(_others(table), after, until, observed, source)
         return [Recorded(position, None, event.encode()) for position, event in rows]
 
     async def events(self, conn: Connection, slot: int, logs: Sequence[str], linked: Sequence[str]) -> list[Ref]:

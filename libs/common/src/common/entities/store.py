@@ -9,9 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import TypeAlias
-
-import orjson
 
 from common.declarations.catalogue import Catalogue
 from common.declarations.evaluation import EntityView
@@ -24,18 +23,23 @@ from common.entities.rows import (
     Observation,
     Ref,
     StoredEntity,
+    columns_of,
+    entity_of,
     newest,
+    newest_of,
     read_erasure,
-    read_observation,
     read_report,
     seen_as_of,
+    told_apart,
 )
 from common.entities.sources import Limits, SourceState
 from common.entities.views import candidate_of, opener_of, view_of
-from common.ledger import Connection, Ledger, Recorded
+from common.ledger import Connection, Recorded
 from common.subject_keys import SubjectKeys
 
 READ_LIMIT = 2_000
+Seen: TypeAlias = tuple[datetime, datetime | None]
+"""`as_of` and `missing` of a `StoredEntity`."""
 Link: TypeAlias = tuple[str, str, str]
 """(entity type, attribute, what it has there)."""
 _ROW = (
@@ -80,7 +84,11 @@ class EntityStore:
         )
 
     async def apply(
-        self, conn: Connection, recorded: Sequence[Recorded], catalogue: Catalogue
+        self,
+        conn: Connection,
+        recorded: Sequence[Recorded],
+        catalogue: Catalogue,
+        stored: dict[Ref, StoredEntity] | None = None,
     ) -> dict[Ref, Recorded]:
         """Take in observations, withdrawals, snapshot reports and erasures; other events are passed over.
 
@@ -88,9 +96,10 @@ class EntityStore:
         the event that did it (the last one in ledger order): those observed, cases with another event (old or new),
         those named by a snapshot or missing from a complete one, and those that a changed entity named or names
         through a relation of `catalogue`. Of what is no case an observation that is not the newest changes nothing
-        and is not in the result. Raises `Permanent` (`malformed_event`).
+        and is not in the result. `stored` is given what `read` would say now of those written. Raises `Permanent`
+        (`malformed_event`).
         """
-        observations, others = _told_apart(recorded)
+        observations, others = told_apart(recorded)
         reports = [report for report in map(read_report, others) if report is not None]
         await self.lock(conn)
         await self._relink(conn, catalogue)
@@ -100,23 +109,26 @@ class EntityStore:
         changed: dict[Ref, Recorded] = {ref: item for ref, item in erased if ref is not None}
         best = newest(observations)
         for item in await self._events.add(conn, observations, catalogue.logs):
-            _later(changed, item.ref, item.recorded)
-        for ref in await self._observe(conn, [best[ref] for ref in sorted(best)]):
-            _later(changed, ref, best[ref].recorded)
+            later(changed, item.ref, item.recorded)
+        written = await self._observe(conn, [best[ref] for ref in sorted(best)])
+        for ref in written:
+            later(changed, ref, best[ref].recorded)
+        if stored is not None and not reports:  # which say more of some of them
+            stored |= {ref: newest_of(best[ref], *seen) for ref, seen in written.items()}
         if reports:
             seen = seen_as_of(reports)
             for ref in await self._see(conn, [(ref, seen[ref].feed, seen[ref].as_of) for ref in sorted(seen)]):
-                _later(changed, ref, seen[ref].recorded)
+                later(changed, ref, seen[ref].recorded)
             for report in reports:
                 for ref in await self._snapshots.record(conn, report):
-                    _later(changed, ref, report.recorded)
+                    later(changed, ref, report.recorded)
         if self._links.wanted:
             linking = [ref for ref in changed if ref in best and ref[0] in self._links.wanted]
             rows: dict[Ref, links.Row] = {ref: best[ref].row for ref in linking}
             rows |= await self._case_rows(conn, linking, catalogue)
             for ref, parents in (await self._links.follow(conn, list(changed), rows)).items():
                 for parent in parents:
-                    _later(changed, parent, changed[ref])
+                    later(changed, parent, changed[ref])
         return {ref: changed[ref] for ref in sorted(changed)}
 
     async def fill(
@@ -124,7 +136,7 @@ class EntityStore:
     ) -> None:
         """As `apply`, for many events at once and without saying what has changed: for `recorded`, and for the
         observations that wait in `slot` of `staging`."""
-        observations, others = _told_apart(recorded)
+        observations, others = told_apart(recorded)
         await self.lock(conn)
         await self._relink(conn, catalogue)
         linked = list(self._links.wanted)
@@ -157,12 +169,14 @@ class EntityStore:
         stored = await self.read(conn, [ref for ref in refs if ref[0] in catalogue.logs])
         return await self._events.rows(conn, stored)
 
-    async def _observe(self, conn: Connection, items: Sequence[Observation]) -> list[Ref]:
-        """Write the observations that are newer than what is stored; says which were."""
+    async def _observe(self, conn: Connection, items: Sequence[Observation]) -> dict[Ref, Seen]:
+        """Write the observations that are newer than what is stored; says which were, and what is known of each now
+        beside the observation."""
         if not items:
-            return []
-        rows = await conn.fetch(staging.observe(self._tables, _GIVEN), *zip(*map(_columns, items), strict=True))
-        return [(row[0], row[1]) for row in rows]
+            return {}
+        written = f"{staging.observe(self._tables, _GIVEN)}, e.as_of, ({self._snapshots.missing})"
+        rows = await conn.fetch(written, *zip(*map(columns_of, items), strict=True))
+        return {(entity_type, key): (as_of, missing) for entity_type, key, as_of, missing in rows}
 
     async def _see(self, conn: Connection, items: Sequence[tuple[Ref, str, object]]) -> list[Ref]:
         """Move `as_of` forward for what a snapshot names; a name of which no row has arrived yet is remembered."""
@@ -190,13 +204,14 @@ class EntityStore:
         if not wanted:
             return {}
         rows = await conn.fetch(
-            f"SELECT {_ROW} FROM unnest($1::text[], $2::text[]) AS u (t, k) "  # noqa: S608
-            f"JOIN {self._tables}entities e ON e.entity_type = u.t AND e.key = u.k "
+            # OFFSET: for a thousand of them the server would read all that is stored.
+            f"SELECT {_ROW} FROM unnest($1::text[], $2::text[]) AS u (t, k) CROSS JOIN LATERAL ("  # noqa: S608
+            f"SELECT * FROM {self._tables}entities WHERE entity_type = u.t AND key = u.k OFFSET 0) e "
             f"{self._snapshots.join} WHERE e.row IS NOT NULL OR e.withdrawn",
             [ref[0] for ref in wanted],
             [ref[1] for ref in wanted],
         )
-        return {entity.ref: entity for entity in map(_entity, rows)}
+        return {entity.ref: entity for entity in map(entity_of, rows)}
 
     async def page(
         self, conn: Connection, entity_type: str, after: str = "", limit: int = READ_LIMIT
@@ -209,7 +224,7 @@ class EntityStore:
             after,
             limit,
         )
-        return {entity.ref: entity for entity in map(_entity, rows)}
+        return {entity.ref: entity for entity in map(entity_of, rows)}
 
     async def rows(
         self, conn: Connection, entity_type: str, after: str = "", limit: int = READ_LIMIT
@@ -238,8 +253,9 @@ class EntityStore:
         evaluation's to apply: it depends on its instant. `known`: what is stored of some of them, if that was read in
         this transaction.
         """
-        stored = dict(known or {})
-        stored |= await self.read(conn, [ref for ref in dict.fromkeys(refs) if ref not in stored])
+        wanted, found = dict.fromkeys(refs), known or {}
+        stored = {ref: found[ref] for ref in wanted if ref in found}
+        stored |= await self.read(conn, [ref for ref in wanted if ref not in found])
         await self._events.fill_in(conn, stored, catalogue.logs)
         openers = await self._openers(stored, catalogue)
         views: dict[Ref, EntityView] = {}
@@ -254,7 +270,7 @@ class EntityStore:
         if not joined:
             return views
         await self._relink(conn, catalogue)
-        wanted = {
+        named = {
             (ref, item.name): [
                 (item.relation.other, item.relation.through, target)
                 for target in targets(item.relation, ref[1], views[ref].values)
@@ -262,10 +278,10 @@ class EntityStore:
             for ref, relations in joined.items()
             for item in relations
         }
-        far = await self._far_ends(conn, catalogue, {link for links in wanted.values() for link in links})
+        far = await self._far_ends(conn, catalogue, {link for links in named.values() for link in links})
         for ref, relations in joined.items():
             candidates = {
-                item.name: {one.key: one for link in wanted[ref, item.name] for one in far.get(link, ())}.values()
+                item.name: {one.key: one for link in named[ref, item.name] for one in far.get(link, ())}.values()
                 for item in relations
             }
             views[ref] = replace(with_relations(views[ref], relations, candidates), limits=limits.related(ref[0]))
@@ -293,7 +309,7 @@ class EntityStore:
             f"{self._snapshots.join} WHERE NOT e.withdrawn AND e.row IS NOT NULL",
             *([link[column] for link in asked] for column in range(3)),
         )
-        entities = {(str(row["entity_type"]), str(row["key"])): _entity(row) for row in rows}
+        entities = {(str(row["entity_type"]), str(row["key"])): entity_of(row) for row in rows}
         await self._events.fill_in(conn, entities, catalogue.logs)
         openers = await self._openers(entities, catalogue)
         read = {
@@ -322,39 +338,12 @@ class EntityStore:
         position = await conn.fetchval(f"SELECT position FROM {self._tables}entity_progress")  # noqa: S608
         return -1 if position is None else int(position)
 
-    async def catch_up(
-        self,
-        conn: Connection,
-        ledger: Ledger,
-        catalogue: Catalogue,
-        since: int | None = None,
-        until: int | None = None,
-    ) -> dict[Ref, Recorded]:
-        """Take in all that the observer has appended since the last time, or after `since`, up to the ledger's head,
-        or to `until`.
-
-        For a service that decides from the newest state and does not consume `state` (or must not wait for it).
-        Returns what `apply` returns.
-        """
-        await self.lock(conn)
-        start = await self.reached(conn)
-        position = start if since is None else since
-        head = await ledger.head(conn) if until is None else until
-        changed: dict[Ref, Recorded] = {}
-        while batch := await ledger.read_after(conn, position, READ_LIMIT, source="observer"):
-            position = batch[-1].position
-            if until is not None:
-                batch = [recorded for recorded in batch if recorded.position <= until]
-            for ref, recorded in (await self.apply(conn, batch, catalogue)).items():
-                _later(changed, ref, recorded)
-            if until is not None and position >= until:
-                break
-        if (position := until if until is not None else max(position, head)) > start:
-            await conn.execute(
-                f"UPDATE {self._tables}entity_progress SET position = $1",  # noqa: S608
-                position,
-            )
-        return changed
+    async def mark(self, conn: Connection, position: int) -> None:
+        """Write down up to which position it was caught up."""
+        await conn.execute(
+            f"UPDATE {self._tables}entity_progress SET position = $1",  # noqa: S608
+            position,
+        )
 
     async def _relink(self, conn: Connection, catalogue: Catalogue) -> None:
         """Make the links those of `catalogue`: rebuilt when a declaration changed what links to what."""
@@ -377,40 +366,7 @@ class EntityStore:
         )
 
 
-def _told_apart(recorded: Iterable[Recorded]) -> tuple[list[Observation], list[Recorded]]:
-    """The observations, and the other events."""
-    observations, others = [], []
-    for item in recorded:
-        observation = read_observation(item)
-        if observation is None:
-            others.append(item)
-        else:
-            observations.append(observation)
-    return observations, others
-
-
-def _columns(item: Observation) -> tuple[object, ...]:
-    """What `staging.observe` takes."""
-    ref, feed, row, order, recorded = item
-    return *ref, None if row is None else orjson.dumps(row).decode(), feed, *order, recorded.position
-
-
-def _entity(row: Sequence[object]) -> StoredEntity:
-    entity_type, key, body, feed, source_time, event_id, position, as_of, missing, withdrawn = list(row)[:10]
-    return StoredEntity(
-        ref=(str(entity_type), str(key)),
-        row={} if body is None else orjson.loads(str(body)),
-        feed=str(feed),
-        source_time=source_time,  # type: ignore[arg-type]  # asyncpg is untyped: timestamptz is an aware datetime
-        event_id=str(event_id),
-        position=int(str(position)),
-        as_of=as_of,  # type: ignore[arg-type]
-        missing=missing,  # type: ignore[arg-type]
-        withdrawn=bool(withdrawn),
-    )
-
-
-def _later(changed: dict[Ref, Recorded], ref: Ref, recorded: Recorded) -> None:
+def later(changed: dict[Ref, Recorded], ref: Ref, recorded: Recorded) -> None:
     """Note `recorded` as what changed `ref`, unless a later event did."""
     known = changed.get(ref)
     if known is None or recorded.position > known.position:

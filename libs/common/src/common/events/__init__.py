@@ -19,6 +19,7 @@ BY_SERVICE: dict[str, tuple[type[EventData], ...]] = {
     "differ": (
         differ.GapOpened,
         differ.GapChanged,
+        differ.GapMet,
         differ.GapClosed,
         differ.GapUndecided,
         differ.GapSuspended,

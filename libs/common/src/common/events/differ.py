@@ -141,6 +141,10 @@ class GapUndecided(GapSnapshot):
     TYPE: ClassVar[str] = "trueup.gap.undecided.v1"
 
 
+MET_BEFORE = "it was met from "
+"""So begins what GapChanged says first where the rules had been met, and the gap had yet to close."""
+
+
 class GapChanged(GapSnapshot):
     """The set of failing rules, their facts or the severity changed. `changed` says what, in words."""
 
@@ -165,9 +169,33 @@ class Accepted(Part):
     by: list[Acceptance]
 
 
+class GapMet(EventData):
+    """No rule of the case fails any more, and the gap stays open until that has lasted: it was met from `since` on,
+    and is closed at `until` if it still is. GapOpened, GapChanged or GapUndecided before then say that it was not."""
+
+    TYPE: ClassVar[str] = "trueup.gap.met.v1"
+    CATEGORY: ClassVar[str] = "gap"
+
+    case: str
+    desired_state: str
+    version: str
+    reason: Literal["met", "declaration_changed"]
+    since: str
+    until: str
+    facts: list[Fact]
+
+
+class Steady(Part):
+    """From when to when no rule of the case failed, without a break, before the gap was closed."""
+
+    since: str
+    until: str
+
+
 class GapClosed(EventData):
     """No rule of the case fails any more. This reports the condition; only CaseClosed ends the case. `accepted` says
-    which accepted gaps leave alone what fails, where any does."""
+    which accepted gaps leave alone what fails, where any does; `steady` for how long nothing had failed, where that
+    was asked for."""
 
     TYPE: ClassVar[str] = "trueup.gap.closed.v1"
     CATEGORY: ClassVar[str] = "gap"
@@ -178,6 +206,7 @@ class GapClosed(EventData):
     reason: Literal["met", "withdrawn", "not_selected", "declaration_changed", "accepted", "ignored"]
     facts: list[Fact]
     accepted: Accepted | None = None
+    steady: Steady | None = None
 
 
 class Cycle(Part):

@@ -62,7 +62,7 @@ def examine(row: Row, trust: Trust) -> tuple[Event | None, list[Finding]]:
     """The event, None when its bytes are none, and all there is to say against the row by itself.
 
     Codes: `malformed_event`, `not_canonical`, `copy_differs`, `time_out_of_bounds`, `event_type_unknown`,
-    `forbidden_stream`, `data_malformed`, and those of `signing.check_signature`, `Directory.person` and
+    `forbidden_stream`, `data_malformed`, and those of `signing.check_signature`, `Directory.decided` and
     `service_keys.check_service_signature`.
     """
     raw = row.event.encode()
@@ -112,7 +112,7 @@ def _signatures(event: Event, data: EventData, trust: Trust) -> Iterator[tuple[s
     decision = getattr(data, "decision", None)
     try:
         if isinstance(decision, Decision) and trust.directory is not None:
-            check_signature(decision, event.signature, trust.directory.person(decision.person).key)
+            check_signature(decision, event.signature, trust.directory.decided(decision.person, event.time)[1])
         elif event.type in SIGNED and trust.service_keys is not None:
             check_service_signature(event, trust.service_keys)
     except Refused as refusal:

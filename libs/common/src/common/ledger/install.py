@@ -16,6 +16,7 @@ import orjson
 
 from common.errors import Refused
 from common.events import SIGNED
+from common.ledger import hardening
 from common.schemas import Migration, pending
 from common.topics import SERVICES, TOPICS, rights
 
@@ -30,7 +31,8 @@ _SETTINGS = {
     "plan_cache_mode": "force_custom_plan",
 }
 _NO_SETTINGS: Mapping[str, str] = {}
-_PROGRESS = ("positions", "relays", "published", "work")
+_PROGRESS = {"positions": "position", "relays": "position", "published": "position", "work": "pending"}
+"""Tables of the ledger's that services write, and the column that they may change."""
 _SCRAM_ITERATIONS = 4096
 
 
@@ -91,7 +93,18 @@ async def _migrate(connection: Any, realm: str) -> tuple[Migration, ...]:
         roles = {service: role_name(realm, service) for service in SERVICES}
         ran = await migrating.run(connection, role_name(realm, "owner"), roles)
     await _fill_ledger(connection, realm)
+    await connection.execute("RESET ROLE")
+    await hardening.close(connection)
     return ran
+
+
+async def left_open(admin_dsn: str) -> list[str]:
+    """What a superuser would have to take away from everybody in this database; empty when one has installed it."""
+    connection = await asyncpg.connect(admin_dsn)
+    try:
+        return await hardening.left_open(connection)
+    finally:
+        await connection.close()
 
 
 def _check_name(realm: str) -> None:
@@ -173,8 +186,13 @@ async def _fill_ledger(connection: Any, realm: str) -> None:
     grants = [
         f"GRANT USAGE ON SCHEMA ledger TO {everybody}",
         f"GRANT SELECT ON ALL TABLES IN SCHEMA ledger TO {everybody}",
-        f"GRANT EXECUTE ON FUNCTION ledger.append, ledger.session_service TO {services}",
-        *(f"GRANT INSERT, UPDATE ON ledger.{table} TO {services}" for table in _PROGRESS),
+        f"GRANT EXECUTE ON FUNCTION ledger.append, ledger.append_one, ledger.session_service TO {services}",
+        # Of one column only: who may update a table may also lock all of it, for as long as it likes.
+        *(
+            f"REVOKE UPDATE ON ledger.{table} FROM {services}; "
+            f"GRANT INSERT, UPDATE ({column}) ON ledger.{table} TO {services}"
+            for table, column in _PROGRESS.items()
+        ),
     ]
     await connection.execute("; ".join(grants))
 

@@ -7,6 +7,7 @@ files are plain SQL: Alembic orders them, runs those that are missing and keeps 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import StaticPool
 
+from common.errors import Refused
 from common.schemas import LEDGER, RECORDS_TABLE, SCHEMAS, VERSIONS_TABLE, Migration, migrations
 
 _RECORDS = f"""
@@ -33,13 +35,32 @@ CREATE TABLE IF NOT EXISTS {LEDGER}.{RECORDS_TABLE} (
 )"""
 
 
+_PLANTED = """
+SELECT p.oid::regprocedure::text FROM pg_catalog.pg_proc p
+WHERE pg_get_userbyid(p.proowner) = ANY ($1::text[]) ORDER BY 1"""
+
+
+async def _expect_no_code(connection: Any, services: Collection[str]) -> None:
+    """A file acts as its service, but in an administrator's session: a function of the service's own that a statement
+    of the file calls (a trigger, a default, an index) could go back to the administrator. No file makes functions."""
+    found = [row[0] for row in await connection.fetch(_PLANTED, list(services))]
+    if found:
+        raise Refused(
+            "planted_code",
+            f"Services' logins have made functions that no release has: {', '.join(found)}. Nothing has run.",
+            "Find out who made them and why; drop them (DROP FUNCTION ... CASCADE) before you migrate.",
+        )
+
+
 async def run(connection: Any, owner: str, roles: dict[str, str]) -> tuple[Migration, ...]:
     """Run the files that this database lacks, in the caller's transaction on this asyncpg connection; return them.
 
     `owner` runs the files of `ledger` and keeps the books; `roles[service]` runs those of its own schema, so that no
     file can do more than its role may. The session's own role is back afterwards. Raises what asyncpg raises for a
-    statement that fails.
+    statement that fails, and `Refused` (`planted_code`) when a service has functions of its own.
     """
+
+    await _expect_no_code(connection, roles.values())
 
     async def given() -> Any:
         return connection

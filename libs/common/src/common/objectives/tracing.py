@@ -38,7 +38,8 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """What is known of one entity's way: in any order. `over`: the clock that is measured has stopped."""
+    """What is known of one entity's way: in any order. `over`: the clock that is measured has stopped, or
+    the entity is done."""
 
     moments: Sequence[Moment]
     intervals: Sequence[Interval] = ()

@@ -1,4 +1,5 @@
-"""What is observed of entities: the approver's own store, caught up from the ledger when something is decided."""
+"""What is observed of entities: the approver's own store, which follows the ledger, and is caught up
+with it when something is decided."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from common.clock import parse_instant
 from common.declarations.catalogue import Catalogue
 from common.declarations.computing import MAX_CASE_EVENTS, Happened
 from common.declarations.evaluation import CompiledDesiredState, EntityView
-from common.entities import EntityStore, Observation, Ref, StoredEntity, view_of
+from common.entities import EntityStore, Following, Observation, Ref, StoredEntity, view_of
 from common.entities.rows import newest, read_observation
 from common.errors import Permanent
 from common.events.observer import EntityObserved, EntityWithdrawn, SourceReported
@@ -32,13 +33,21 @@ class StoredFacts:
 
     def __init__(self, store: EntityStore, ledger: Ledger) -> None:
         self._store = store
-        self._ledger = ledger
+        self._following = Following(store, ledger)
 
     async def lock(self, conn: Connection) -> None:
         await self._store.lock(conn)
 
     async def catch_up(self, conn: Connection, catalogue: Catalogue) -> None:
-        await self._store.catch_up(conn, self._ledger, catalogue)
+        await self._following.all(conn, catalogue)
+
+    async def follow(self, conn: Connection, catalogue: Catalogue) -> int:
+        """Take in the next stretch of what was observed; returns how many positions of the ledger lie beyond it."""
+        return await self._following.some(conn, catalogue)
+
+    async def behind(self, conn: Connection, most: int) -> int:
+        """How many observations are not taken in yet; counted up to `most`."""
+        return await self._following.behind(conn, most)
 
     async def read(
         self, conn: Connection, catalogue: Catalogue, subjects: Iterable[Subject], asof: datetime

@@ -17,6 +17,7 @@ from approver.api.models import (
     CaseLine,
     CaseList,
     CasePage,
+    CasesSought,
     DecisionAnswer,
     DecisionRequest,
     Task,
@@ -50,14 +51,19 @@ def router(context: Context) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
     ) -> CaseList:
         """Cases by id. `mine`: only those that wait for you. `planned`: only those with, or without, a plan. `key`:
-        the entity's, as people know it or as the ledger does."""
-        keys = None if key is None else await naming.keys_of(context, person, key)
+        the entity's, as the ledger has it."""
+        keys = None if key is None else (key,)
         wanted = Wanted(stage, person.id if mine else None, desired_state, keys, planned)
-        rows, total = await context.lists.page(wanted, after, limit)
-        refs = [(row["entity_type"], row["key"]) for row in rows]
-        named = await naming.names(context, refs)
-        lines = [case_line({**row, "named": named.get(ref)}, person.id) for row, ref in zip(rows, refs, strict=True)]
-        return CaseList(cases=lines, next=lines[-1].case if len(lines) == limit else None, total=total)
+        return await _listed(context, person, wanted, after, limit)
+
+    @routes.post("/cases/find")
+    async def find(sought: CasesSought, person: asker) -> CaseList:
+        """The same by an entity's key as people know it, or as the ledger does. A key that nobody may read is asked
+        for in a body: addresses are written to logs on their way."""
+        keys = await naming.keys_of(context, person, sought.key)
+        mine = person.id if sought.mine else None
+        wanted = Wanted(sought.stage, mine, sought.desired_state, keys, sought.planned)
+        return await _listed(context, person, wanted, sought.after, sought.limit)
 
     @routes.get("/cases/{case:path}")
     async def case(case: str, person: asker) -> CasePage:
@@ -114,6 +120,14 @@ def router(context: Context) -> APIRouter:
         return TaskList(tasks=[row for row in rows if row.yours or not mine])
 
     return routes
+
+
+async def _listed(context: Context, person: Person, wanted: Wanted, after: str, limit: int) -> CaseList:
+    rows, total = await context.lists.page(wanted, after, limit)
+    refs = [(row["entity_type"], row["key"]) for row in rows]
+    named = await naming.names(context, refs)
+    lines = [case_line({**row, "named": named.get(ref)}, person.id) for row, ref in zip(rows, refs, strict=True)]
+    return CaseList(cases=lines, next=lines[-1].case if len(lines) == limit else None, total=total)
 
 
 async def _opened(context: Context, page: dict[str, Any]) -> dict[str, Any]:

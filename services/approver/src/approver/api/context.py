@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from common.directory import Directory, Person
-from common.http_auth import Logins, Tokens
+from common.directory import Directory
+from common.http_auth import Bearer, Logins, Tokens
 from common.ledger import Connection
 from common.sealing import Keys, Subject
 from common.subject_keys import SubjectKeys
@@ -37,7 +37,7 @@ class Context:
     people: Callable[[], Directory]
     tokens: Tokens
     logins: Logins
-    bearer: Callable[..., Person]
+    bearer: Bearer
     quiescent: Callable[[], Awaitable[tuple[bool, list[str]]]]
     wall: Callable[[], datetime]
     subject_keys: SubjectKeys | None = None

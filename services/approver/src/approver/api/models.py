@@ -74,7 +74,8 @@ class PersonEntry(Body):
 class CaseLine(Body):
     """One case of the list. `waits_for` says in words who must do what; `unheld` are the roles among them that nobody
     holds; `yours` are the kinds of decision that the person who asks may make now. `timezone` is the declaration's.
-    `named`: what a pseudonymous `key` stands for, or why that can't be told (`erased`).
+    `named`: what a pseudonymous `key` stands for, or why that can't be told (`erased`). `met_since`: nothing of it
+    fails since then, and it closes at `closes` if that lasts.
 
     The defaults are for lines of closed cases that an earlier version listed."""
 
@@ -98,6 +99,8 @@ class CaseLine(Body):
     opened: str
     expires: str | None
     timezone: str = "UTC"
+    met_since: str | None = None
+    closes: str | None = None
 
 
 class CaseList(Body):
@@ -165,11 +168,13 @@ class CasePage(Body):
     replay: bool
     gap: Recorded | None
     gap_digest: str | None
+    met: Recorded | None = None
     gap_closed: Recorded | None
     confirmation: DecisionRecorded | None
     dispute: DecisionRecorded | None
     suspension: Recorded | None = None
     flips: int = 0
+    flips_since: str | None = None
     plan: Recorded | None
     withheld: Recorded | None
     ticket: Recorded | None
@@ -374,6 +379,18 @@ class Sought(Body):
 
     entity_type: str
     key: str
+
+
+class CasesSought(Body):
+    """As the parameters of GET /v1/cases, and `key` as people know it."""
+
+    key: str = Field(min_length=1, max_length=1000)
+    stage: str | None = None
+    mine: bool = False
+    desired_state: str | None = None
+    planned: bool | None = None
+    after: str = ""
+    limit: int = Field(default=200, ge=1, le=200)
 
 
 class ErasureList(Body):

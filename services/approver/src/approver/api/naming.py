@@ -1,7 +1,6 @@
 """Entities that the ledger knows by a pseudonym, by the keys that people know them by.
 
-Who is signed in may see the keys, and look entities up by them. Of an erased entity the pseudonym is told to those
-alone who deal with erasures: for all others nobody can say any more whom it was about.
+Who is signed in may see the keys, and look entities up by them (`common.entities.naming` says of which).
 """
 
 from __future__ import annotations
@@ -11,8 +10,7 @@ from collections.abc import Iterable
 from common.declarations.catalogue import Catalogue
 from common.declarations.values import Unknown
 from common.directory import Person
-from common.entities.naming import keys_behind, known_as
-from common.erasures import APPROVER, REQUESTER
+from common.entities.naming import keys_behind, told_as
 from common.sealing import Subject
 
 from approver.api.context import Context
@@ -20,9 +18,7 @@ from approver.api.context import Context
 
 async def pseudonyms(context: Context, person: Person, key: str, entity_type: str | None = None) -> list[Subject]:
     """The entities (of this type, or any) that people know by `key` and that `person` may be told of."""
-    found = await known_as(await _catalogue(context), context.subject_keys, key, entity_type)
-    told = bool({REQUESTER, APPROVER}.intersection(person.roles))
-    return [subject for subject, erased in found.items() if told or not erased]
+    return await told_as(await _catalogue(context), context.subject_keys, key, person.roles, entity_type)
 
 
 async def keys_of(context: Context, person: Person, key: str) -> tuple[str, ...]:

@@ -55,11 +55,13 @@ def page(opened: Opened, person: str, clock: RealmClock) -> CasePage:
         replay=clock.mode == "replay",
         gap=_one(case.gap),
         gap_digest=case.gap.data.digest if case.gap else None,
+        met=_one(case.met),
         gap_closed=_one(case.gap_closed),
         confirmation=_decided(case.confirmation, opened),
         dispute=_decided(case.dispute, opened),
         suspension=_one(case.suspension),
         flips=case.flips,
+        flips_since=case.flips_since or None,
         plan=_one(case.plan),
         withheld=_one(case.withheld),
         ticket=_one(case.ticket),
@@ -78,7 +80,7 @@ def page(opened: Opened, person: str, clock: RealmClock) -> CasePage:
         needs=[_need(ask, opened) for ask in asked(case, around) if ask.waits],
         actions=[action(case.id, realm, person, ask) for ask in options(case, person, around)],
         names=names,
-        simulated=[person for person in names if around.directory.people[person].simulated],
+        simulated=[person.id for person in around.directory.everybody() if person.id in names and person.simulated],
     )
 
 
@@ -145,6 +147,4 @@ def _names(opened: Opened) -> dict[str, str]:
     directory = opened.around.directory
     acting = {event.actor.removeprefix("person:") for event in opened.events if event.actor.startswith("person:")}
     eligible = {person for ask in asked(opened.case, opened.around) for person in directory.holders(ask.role)}
-    return {
-        person: directory.people[person].name for person in sorted(acting | eligible) if person in directory.people
-    }
+    return {person: name for person, name in sorted(directory.names().items()) if person in acting | eligible}

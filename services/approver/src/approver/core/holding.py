@@ -27,15 +27,16 @@ KINDS: Mapping[str, str] = {
 def holding(said: Said[Any], case: Case, directory: Directory) -> tuple[bool | None, str]:
     """Whether its person signed the decision that the event records, and in words what there is to say against it.
 
-    None where nobody can tell: the person, and with them their key, is not in the directory any more. A decision that
+    None where nobody can tell: the person, and with them their key, is not in the directory. A decision that
     holds may still be about something else by now; then there are words, too.
     """
     decision: Decision = said.data.decision
-    if decision.person not in directory.people and decision.person not in directory.agents:
-        return None, f"{decision.person} is not in the directory, so the signature can't be checked"
     try:
-        check_signature(decision, said.event.signature, directory.person(decision.person).key)
+        _, key = directory.decided(decision.person, said.event.time)
+        check_signature(decision, said.event.signature, key)
     except Refused as refusal:
+        if refusal.reason_code == "person_unknown":
+            return None, f"{decision.person} is not in the directory, so the signature can't be checked"
         return False, refusal.message
     if (decision.realm, decision.case) != (directory.realm, case.id):
         return False, f"{decision.person} signed it for {decision.case} of realm {decision.realm}"

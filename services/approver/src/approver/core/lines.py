@@ -46,7 +46,8 @@ class TaskLine:
 class CaseLine:
     """`title`: what people call the entity. `timezone`: the one of the desired state. `unheld`: the roles that the
     case waits for and that nobody in the directory holds. `yours`: by person, the kinds of decision that the case
-    waits for and that they may make."""
+    waits for and that they may make. `met_since`: nothing of it fails since then, and it `closes` then if that
+    lasts."""
 
     case: str
     stage: str
@@ -70,6 +71,8 @@ class CaseLine:
     ticket_open: bool
     tasks: tuple[TaskLine, ...]
     position: int
+    met_since: str | None = None
+    closes: str | None = None
 
 
 def _headline(rules: Sequence[FailingRule]) -> str:
@@ -111,6 +114,8 @@ def line(case: Case, opened: str, around: Surroundings, blocked: str = "") -> Ca
         ticket_open=unstarted,
         tasks=tuple(_task(case, ask, yours) for ask in asks if ask.kind == "outcome"),
         position=case.position,
+        met_since=case.met.data.since if case.met else None,
+        closes=case.met.data.until if case.met else None,
     )
 
 

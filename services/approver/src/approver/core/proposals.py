@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from common.activations import Used, check_activation, used_by
 from common.declarations.catalogue import Catalogue
 from common.declarations.checks import check
 from common.declarations.loader import Document, load, parse_spec
@@ -48,6 +49,11 @@ class Proposal:
         return self.proposed[0][1].git
 
     @property
+    def place(self) -> tuple[str, str, str] | None:
+        """The repository, branch and folder that it comes from."""
+        return None if self.git is None else (self.git.repository, self.git.branch, self.git.path)
+
+    @property
     def set_digest(self) -> str:
         return self.proposed[0][1].set_digest
 
@@ -63,9 +69,12 @@ class Declarations:
     active: dict[tuple[str, str], DeclarationActivated] = field(default_factory=dict)
     nonces: frozenset[str] = frozenset()
     previews: dict[str, tuple[Event, ChangePreviewed]] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+    used: set[Used] = field(default_factory=set)
 
-    def apply(self, event: Event) -> None:
-        """Take in one event, in ledger order. Raises `Permanent` for a declaration that can't be read."""
+    def apply(self, event: Event, directory: Directory | None = None) -> None:
+        """Take in one event, in ledger order. With `directory`, an activation that its people did not sign counts for
+        nothing (`refused`). Raises `Permanent` for a declaration that can't be read."""
         if event.type == ChangePreviewed.TYPE:
             preview = ChangePreviewed.of(event)
             self.previews[preview.proposal] = (event, preview)
@@ -79,10 +88,22 @@ class Declarations:
             )
         elif event.type == DeclarationActivated.TYPE:
             data = DeclarationActivated.of(event)
+            if directory is not None and (why := self._against(event, data.proposal, directory)) is not None:
+                self.refused.append(f"{event.subject}: {why}")
+                return
             self.catalogue = self.catalogue.apply(data)
+            self.used.add(used_by(event))
             self.active[data.kind, data.name] = data
             if data.proposal in self.proposals:
                 self.proposals[data.proposal].activated[data.kind, data.name] = (event, data)
+
+    def _against(self, event: Event, proposal: str, directory: Directory) -> Refused | None:
+        proposed = self.proposals[proposal].proposed if proposal in self.proposals else []
+        try:
+            check_activation(event, [item for item, _ in proposed], directory, self.used)
+        except Refused as refusal:
+            return refusal
+        return None
 
     def proposal(self, name: str) -> Proposal:
         """The proposal, or `Refused` (`proposal_unknown`)."""
@@ -101,19 +122,31 @@ class Declarations:
         found = self.previews.get(proposal)
         return found[1] if found is not None and found[1].active == self.catalogue.digest else None
 
+    def changes(self, proposal: Proposal) -> bool:
+        """Whether anything in it is not as it is in force."""
+        return any(self.change(data.kind, data.name, data.digest) != "unchanged" for _, data in proposal.proposed)
+
+    def from_git(self) -> dict[tuple[str, str, str], Proposal]:
+        """What was proposed last from each place in Git."""
+        return {place: proposal for proposal in self.proposals.values() if (place := proposal.place) is not None}
+
     def status(self, proposal: Proposal) -> str:
-        """proposed, superseded (the same author has proposed all of it again), active (something of it is in force),
-        or replaced (newer versions are)."""
+        """proposed, superseded (the same author has proposed all of it, or what its branch has since, again), active
+        (something of it is in force; all of what a branch went back to is), or replaced (newer versions are)."""
         if not proposal.activated:
-            return "superseded" if self.newer(proposal) is not None else "proposed"
+            if self.newer(proposal) is not None:
+                return "superseded"
+            return "proposed" if proposal.git is None or self.changes(proposal) else "active"
         standing = [self.active[key].proposal == proposal.id for key in proposal.activated]
         return "active" if any(standing) else "replaced"
 
     def newer(self, proposal: Proposal) -> Proposal | None:
-        """The latest proposal by the same author that covers every document of this one, if there is one."""
+        """The latest proposal by the same author that covers every document of this one, or comes from the same place
+        in Git, if there is one."""
         later = list(self.proposals.values())
-        later = later[later.index(proposal) + 1 :]
-        mine = [other for other in later if other.author == proposal.author and proposal.names <= other.names]
+        later = [other for other in later[later.index(proposal) + 1 :] if other.author == proposal.author]
+        place = proposal.place
+        mine = [other for other in later if proposal.names <= other.names or (place and other.place == place)]
         return mine[-1] if mine else None
 
 
@@ -137,7 +170,8 @@ class Written:
 def propose(
     written: Written, signed: Signed, declarations: Declarations, directory: Directory, when: When
 ) -> list[Numbered]:
-    """The events that record a proposal. Raises `Refused`.
+    """The events that record a proposal. Raises `Refused`. One that changes nothing is recorded where its branch has
+    gone back to what is in force: it takes the place of what the branch had, which nobody is to activate any more.
 
     Codes: `invalid_declaration`, `nothing_to_change`, `already_proposed`, `effective_later`, `role_not_held`,
     `stale_digest` and those of signatures.
@@ -153,12 +187,13 @@ def propose(
             "stale_digest", "what was signed is not where this comes from", "Sign the origin that you send."
         )
     check_signature(decision, signed.signature, directory.person(decision.person).key)
-    if all(declarations.change(item.kind, item.name, item.digest) == "unchanged" for item in documents):
+    if any(declarations.change(item.kind, item.name, item.digest) != "unchanged" for item in documents):
+        _check_effective(documents, declarations.catalogue, when)
+        _check_not_waiting(digest, declarations)
+    elif not _goes_back(written.git, declarations):
         raise Refused(
             "nothing_to_change", "all of this is in force already", "Change something, or leave it at that."
         )
-    _check_effective(documents, declarations.catalogue, when)
-    _check_not_waiting(digest, declarations)
     numbered = []
     for document in documents:
         data = DeclarationProposed(
@@ -220,6 +255,12 @@ def activate(signed: Signed, declarations: Declarations, directory: Directory, w
     if not numbered:
         raise Refused("nothing_to_change", "all of this is in force already", "Nothing needs to be done.")
     return numbered
+
+
+def _goes_back(git: GitOrigin | None, declarations: Declarations) -> bool:
+    """Whether what was proposed last from this place differs from what is in force."""
+    last = None if git is None else declarations.from_git().get((git.repository, git.branch, git.path))
+    return last is not None and declarations.changes(last)
 
 
 def _check_not_waiting(digest: str, declarations: Declarations) -> None:

@@ -92,7 +92,9 @@ def _said(gap: GapSnapshot) -> list[str]:
 
 def _open(draft: Draft, around: Surroundings) -> None:
     case = draft.case
-    if case.ticket is not None or case.plan is None or not case.confirmed or case.gap_closed is not None:
+    if case.ticket is not None or case.plan is None or not case.confirmed:
+        return
+    if case.gap_closed is not None or case.met is not None:  # nothing fails
         return
     plan = case.plan.data
     if around.catalogue.version_digest(plan.desired_state) != plan.version:

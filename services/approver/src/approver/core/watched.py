@@ -12,10 +12,7 @@ MOST_NAMED = 5
 def differences(declarations: Declarations) -> list[str]:
     """A sentence for each watched branch that has something else than what is active, and one for what is active and
     in none of them. Nothing where they are the same, or nothing was ever proposed from Git."""
-    latest: dict[tuple[str, str, str], Proposal] = {}
-    for proposal in declarations.proposals.values():
-        if (git := proposal.git) is not None:
-            latest[git.repository, git.branch, git.path] = proposal
+    latest = declarations.from_git()
     told = [said for proposal in latest.values() if (said := _ahead(proposal, declarations))]
     watched = {key for proposal in latest.values() for key in proposal.names}
     if latest and (only := sorted(declarations.active.keys() - watched)):

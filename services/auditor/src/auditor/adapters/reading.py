@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,18 +25,18 @@ class StoredReading:
         self._ledger = ledger
 
     async def cases(
-        self, stage: str | None, desired_state: str | None, key: str | None, after: str, limit: int
+        self, stage: str | None, desired_state: str | None, keys: Sequence[str] | None, after: str, limit: int
     ) -> tuple[list[CaseLine], int]:
         """At most `limit` cases after `after`, by id; and how many match in all."""
         where = (
             "($1::text IS NULL OR stage = $1) AND ($2::text IS NULL OR desired_state = $2) "
-            "AND ($3::text IS NULL OR key = $3)"
+            "AND ($3::text[] IS NULL OR key = ANY ($3))"
         )
         rows = await self._pool.fetch(
             f"SELECT * FROM auditor.cases WHERE {where} AND case_id > $4 ORDER BY case_id LIMIT $5",  # noqa: S608
             stage,
             desired_state,
-            key,
+            keys,
             after,
             limit,
         )
@@ -43,7 +44,7 @@ class StoredReading:
             f"SELECT count(*) FROM auditor.cases WHERE {where}",  # noqa: S608
             stage,
             desired_state,
-            key,
+            keys,
         )
         return [_case_line(row) for row in rows], total
 

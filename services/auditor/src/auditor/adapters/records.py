@@ -8,7 +8,7 @@ from datetime import datetime
 from common.declarations.catalogue import Catalogue
 from common.declarations.evaluation import evaluate
 from common.declarations.objectives import CompiledObjective
-from common.entities import EntityStore, Ref
+from common.entities import EntityStore, Following, Ref
 from common.errors import Permanent
 from common.events.envelope import Event
 from common.events.observer import EntityObserved
@@ -95,10 +95,10 @@ class ReadEntities:
 
     def __init__(self, store: EntityStore, ledger: Ledger) -> None:
         self._store = store
-        self._ledger = ledger
+        self._following = Following(store, ledger)
 
     async def catch_up(self, conn: Connection, catalogue: Catalogue) -> set[Ref]:
-        return set(await self._store.catch_up(conn, self._ledger, catalogue))
+        return set(await self._following.changes(conn, catalogue))
 
     async def contributions(
         self,

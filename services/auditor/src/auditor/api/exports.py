@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from common.directory import Person
+from common.http_auth import Bearer
 from fastapi import APIRouter, Depends
 from fastapi.responses import StreamingResponse
 
@@ -18,7 +18,7 @@ _REFUSED: dict[int | str, dict[str, Any]] = {
 }
 
 
-def exports_router(exports: Exports, bearer: Callable[..., Person]) -> APIRouter:
+def exports_router(exports: Exports, bearer: Bearer) -> APIRouter:
     """`/v1/exports/{case}`. `bearer` is the dependency that says who is asking."""
     routes = APIRouter(prefix="/v1", tags=["exports"], responses=_REFUSED, dependencies=[Depends(bearer)])
 

@@ -6,12 +6,11 @@ single events are for people who are signed in.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
 from common.clock import parse_instant, wall_now
-from common.directory import Person
 from common.errors import Refused
+from common.http_auth import Bearer
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -52,7 +51,7 @@ class Proofs(BaseModel):
     proofs: list[ProofLine]
 
 
-def log_router(reading: LogReading, bearer: Callable[..., Person]) -> APIRouter:
+def log_router(reading: LogReading, bearer: Bearer) -> APIRouter:
     """`/log`, `/log/checkpoint`, `/log/tile/…`, `/v1/log`, `/v1/proofs` and `/metrics`."""
     whole = APIRouter(responses=_REFUSED)
     for part in (_tiles(reading, bearer), _standing(reading), _proofs(reading, bearer)):
@@ -60,7 +59,7 @@ def log_router(reading: LogReading, bearer: Callable[..., Person]) -> APIRouter:
     return whole
 
 
-def _tiles(reading: LogReading, bearer: Callable[..., Person]) -> APIRouter:
+def _tiles(reading: LogReading, bearer: Bearer) -> APIRouter:
     routes = APIRouter(prefix="/log", tags=["log"])
 
     @routes.get("/checkpoint", response_class=Response)
@@ -136,7 +135,7 @@ def _standing(reading: LogReading) -> APIRouter:
     return routes
 
 
-def _proofs(reading: LogReading, bearer: Callable[..., Person]) -> APIRouter:
+def _proofs(reading: LogReading, bearer: Bearer) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["log"], dependencies=[Depends(bearer)])
 
     @routes.get("/proofs")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from auditor.ports import AttestationLine, CaseLine
 
@@ -23,6 +23,24 @@ class CaseList(BaseModel):
     cases: list[CaseLine]
     next: str | None
     total: int
+
+
+class CasesSought(BaseModel):
+    """As the parameters of GET /v1/cases, and `key` as people know it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: str = Field(min_length=1, max_length=1000)
+    stage: str | None = None
+    desired_state: str | None = None
+    after: str = ""
+    limit: int = Field(default=200, ge=1, le=200)
+
+
+class CasesFound(CaseList):
+    """`note` is what there is to say when nothing is found and the key might be one that the ledger does not hold."""
+
+    note: str
 
 
 class ObjectiveLine(BaseModel):
@@ -98,6 +116,7 @@ class CasePage(BaseModel):
     case: str
     stage: str
     gap: dict[str, Any] | None
+    met: dict[str, Any] | None = None
     gap_closed: dict[str, Any] | None
     confirmation: dict[str, Any] | None
     plan: dict[str, Any] | None

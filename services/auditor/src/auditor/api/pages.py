@@ -15,6 +15,7 @@ def case_page(case: Case) -> CasePage:
         case=case.id,
         stage=case.stage,
         gap=_said(case.gap),
+        met=_said(case.met),
         gap_closed=_said(case.gap_closed),
         confirmation=_said(case.confirmation),
         plan=_said(case.plan),

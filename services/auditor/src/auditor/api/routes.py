@@ -8,13 +8,14 @@ from typing import Annotated, Any
 
 from common import revealing
 from common.cases import Case
-from common.directory import Person
 from common.errors import Refused
+from common.http_auth import Bearer
 from common.ledger import Recorded
 from common.sealing import Keys, Subject
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import AwareDatetime
 
+from auditor.api.finding import KnownAs, finding, no_others
 from auditor.api.models import (
     AttestationList,
     CaseList,
@@ -49,11 +50,13 @@ async def no_keys(_: Sequence[Subject]) -> Keys:
     return {}
 
 
-def router(reading: Reading, bearer: Callable[..., Person], keys: ReadKeys = no_keys) -> APIRouter:
+def router(reading: Reading, bearer: Bearer, keys: ReadKeys = no_keys, known: KnownAs = no_others) -> APIRouter:
     """Everything under /v1. `bearer` is the dependency that says who is asking; `keys` reads subject keys, with which
-    what is sealed is shown. Bytes of events and attestations stay as they are."""
+    what is sealed is shown; `known` says what the ledger calls the entity that people know by a key. Bytes of events
+    and attestations stay as they are."""
     whole = APIRouter(prefix="/v1", responses=_REFUSED, dependencies=[Depends(bearer)])
-    for part in (_cases(reading, keys), _events(reading, keys), _attestations(reading)):
+    parts = (finding(reading, bearer, known), _cases(reading, keys), _events(reading, keys), _attestations(reading))
+    for part in parts:
         whole.include_router(part)
     return whole
 
@@ -69,8 +72,8 @@ def _cases(reading: Reading, keys: ReadKeys) -> APIRouter:
         after: str = "",
         limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
     ) -> CaseList:
-        """Cases by id, those that match all that is given."""
-        lines, total = await reading.cases(stage, desired_state, key, after, limit)
+        """Cases by id, those that match all that is given. `key`: the entity's, as the ledger has it."""
+        lines, total = await reading.cases(stage, desired_state, None if key is None else (key,), after, limit)
         return CaseList(cases=lines, next=lines[-1].case if len(lines) == limit else None, total=total)
 
     @routes.get("/counts")

@@ -160,12 +160,17 @@ def deciders(exhibits: Sequence[Exhibit]) -> set[str]:
     """The ids of everybody who decided something in these records, and of the declarations' authors."""
     people = set()
     for item in exhibits:
-        decision = item.event.data.get("decision")
-        if isinstance(decision, dict):
-            people.add(Decision.model_validate(decision).person)
+        if (decider := decided_by(item)) is not None:
+            people.add(decider)
         if isinstance(author := item.event.data.get("author"), str):
             people.add(author)
     return people
+
+
+def decided_by(item: Exhibit) -> str | None:
+    """The id of the person whose decision the record holds."""
+    decision = item.event.data.get("decision")
+    return Decision.model_validate(decision).person if isinstance(decision, dict) else None
 
 
 def parse(raw: bytes) -> Attestation:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fractions import Fraction
 
 from common.clock import parse_instant
 from common.declarations.handling import AcceptedGap
 from common.declarations.models import DesiredState
 from common.events.auditor import WatchBegun
-from common.events.differ import GapClosed
+from common.events.differ import GapClosed, GapMet
 from common.objectives.population import POPULATION
+from common.objectives.wording import amount
 
 from auditor.core import proving
 from auditor.core.evidence import Record
@@ -27,6 +29,7 @@ def checked(record: Record) -> Iterable[Sentence]:
     yield from described(record, proof.data.facts)
     if case.gap_closed is not None:
         yield says(_gap_closed(case.gap_closed.data.reason, case.gap_closed.event.asof), case.gap_closed.event.id)
+    yield from _steady(record)
     yield from _accepted(record)
     yield from _proof(record)
     yield from _newer(record)
@@ -43,6 +46,23 @@ def checked(record: Record) -> Iterable[Sentence]:
         closed.event.id,
         record.finished.event.id if record.finished else None,
     )
+
+
+def _steady(record: Record) -> Iterable[Sentence]:
+    """For how long nothing had failed when the gap was closed, and how often that had not lasted."""
+    case = record.case
+    if case.gap_closed is None or (steady := case.gap_closed.data.steady) is None:
+        return
+    lasted = parse_instant(steady.until) - parse_instant(steady.since)
+    told = f"It had been met since {moment(steady.since)}, and without a break for "
+    told += amount("mean", Fraction(int(lasted.total_seconds())))
+    before = [said for said in record.all(GapMet) if said.data.since != steady.since]
+    if before:
+        often = len({said.data.since for said in before})
+        times = "once" if often == 1 else counted(often, "time")
+        told += f"; before that it had been met {times}, and had failed again"
+    ids = [said.event.id for said in record.all(GapMet)]
+    yield says(told, case.gap_closed.event.id, *ids)
 
 
 def _accepted(record: Record) -> Iterable[Sentence]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from common.events.differ import MET_BEFORE
 from common.events.envelope import Event
 
 from auditor.core.wording import plain
@@ -17,8 +18,9 @@ _WORDS = {
     "trueup.observation.rejected.v1": "an observation of {feed} was rejected: {reason_code}",
     "trueup.gap.opened.v1": "a gap was found: {rules}",
     "trueup.gap.undecided.v1": "it can't be decided: {rules}",
-    "trueup.gap.changed.v1": "what fails has changed: {rules}",
-    "trueup.gap.closed.v1": "no rule fails any more ({reason}{by})",
+    "trueup.gap.changed.v1": "what fails has changed: {rules}{again}",
+    "trueup.gap.met.v1": "no rule fails since {since}; the gap closes at {until} if that lasts ({reason})",
+    "trueup.gap.closed.v1": "no rule fails any more ({reason}{by}{steady})",
     "trueup.gap.confirmed.v1": "{who} confirmed that the gap is real",
     "trueup.gap.disputed.v1": "{who} disputed the gap",
     "trueup.gap.suspended.v1": "the case was suspended: {says}",
@@ -69,6 +71,8 @@ def words(event: Event) -> str:
     if isinstance(rules, list):
         known["rules"] = plain(", ".join(str(rule.get("name")) for rule in rules if isinstance(rule, dict)), 160)
     known["by"] = _accepted(event.data.get("accepted"))
+    known["steady"] = _steady(event.data.get("steady"))
+    known["again"] = _again(event.data.get("changed"))
     return template.format_map(_Known(known))
 
 
@@ -77,6 +81,17 @@ def _accepted(data: Any) -> str:
     by = data.get("by", []) if isinstance(data, dict) else []
     told = (f"{one.get('name')}, version {str(one.get('version'))[:12]}" for one in by if isinstance(one, dict))
     return f" by {plain('; '.join(told), 160)}" if by else ""
+
+
+def _steady(data: Any) -> str:
+    """Since when, without a break, nothing had failed, where that was asked for."""
+    return f", without a break since {plain(str(data.get('since')), 40)}" if isinstance(data, dict) else ""
+
+
+def _again(changed: Any) -> str:
+    """That it had been met, where it fails again before the gap was closed."""
+    told = [str(words) for words in changed if str(words).startswith(MET_BEFORE)] if isinstance(changed, list) else []
+    return f" ({plain(told[0], 160)})" if told else ""
 
 
 class _Known(dict[str, str]):

@@ -72,7 +72,7 @@ class Issuer:
         if any(recorded.event.type == AttestationIssued.TYPE for recorded in history):
             return
         closed = next(recorded.event for recorded in history if recorded.event.type == CaseClosed.TYPE)
-        people = list(self.directory().people.values())
+        people = self.directory().everybody()
         records = [(recorded.position, recorded.raw) for recorded in await self._evidence(conn, history)]
         document = attestation.issue(self.realm, case_id, closed.asof, records, people, self.service_keys())
         raw = document.encode()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from common import convergence
+from common.clock import parse_instant
 from common.declarations.catalogue import Catalogue
 from common.entities.rows import Ref
 from common.errors import Permanent, Transient
@@ -22,6 +24,8 @@ from differ.ports import StaleCases
 
 APPEND_BATCH = 2_000
 PAGE = 1_000
+# With OFFSET 0: else the server may go through all positions, from the last one down, until it meets one of these.
+_DECLARED = "SELECT position FROM ledger.events WHERE stream >= 'declaration/' AND stream < 'declaration0'"
 _CASES = """
     SELECT p, event FROM unnest($1::text[]) AS u (p) CROSS JOIN LATERAL (
         SELECT position, event FROM ledger.events
@@ -86,6 +90,19 @@ class LedgerRecords:
         )
         return {row[0] for row in rows}
 
+    async def behind(self, conn: Connection, instant: datetime) -> bool:
+        relayed = await progress.relayed(conn, "observer")
+        if relayed is None:
+            return False
+        handled = await progress.handled(conn, "differ")
+        known = {at: last for at, last in (await progress.published(conn)).items() if at[0] == "state"}
+        lagging = [handled.get(at, -1) for at, last in known.items() if handled.get(at, -1) < last]
+        first = await conn.fetchval(
+            "SELECT event FROM ledger.events WHERE source = 'observer' AND position > $1 ORDER BY position LIMIT 1",
+            min([relayed, *lagging]),
+        )
+        return first is not None and parse_instant(Event.decode(first.encode()).time) <= instant
+
     async def causes(self, conn: Connection, ids: Iterable[str]) -> dict[str, Event]:
         wanted = [(source, event_id) for event_id in ids for source in ("observer", "differ")]
         found = await self._ledger.by_ids(conn, wanted)
@@ -99,8 +116,7 @@ class LedgerRecords:
 
     async def declared_at(self, conn: Connection) -> int:
         position: int | None = await conn.fetchval(
-            "SELECT max(position) FROM ledger.events WHERE stream >= 'declaration/' AND stream < 'declaration0' "
-            "AND type = $1",
+            f"SELECT max(position) FROM ({_DECLARED} AND type = $1 OFFSET 0) found",  # noqa: S608
             DeclarationActivated.TYPE,
         )
         return -1 if position is None else position
@@ -129,7 +145,7 @@ class LedgerRecords:
 
     async def proposed_until(self, conn: Connection) -> int:
         position: int | None = await conn.fetchval(
-            "SELECT max(position) FROM ledger.events WHERE stream >= 'declaration/' AND stream < 'declaration0'"
+            f"SELECT max(position) FROM ({_DECLARED} OFFSET 0) found"  # noqa: S608
         )
         return -1 if position is None else position
 

@@ -21,7 +21,7 @@ from differ.ports import Review, Reviewed
 
 _CASE = (
     "c.desired_state, c.key, c.entity_type, c.occurrence, c.condition, c.ended, c.stream_version, c.fingerprint, "
-    "c.gap, c.selector_unknown, c.exempt"
+    "c.gap, c.selector_unknown, c.exempt, c.met_since, c.closes_at"
 )
 
 
@@ -35,7 +35,7 @@ class CaseTable:
         wanted = list(keys)
         rows = await conn.fetch(
             f"SELECT {_CASE} FROM unnest($1::text[], $2::text[]) AS u (d, k) "  # noqa: S608
-            f"JOIN {self._table} c ON c.desired_state = u.d AND c.key = u.k",
+            f"CROSS JOIN LATERAL (SELECT * FROM {self._table} WHERE desired_state = u.d AND key = u.k OFFSET 0) c",
             [desired_state for desired_state, _ in wanted],
             [key for _, key in wanted],
         )
@@ -47,14 +47,17 @@ class CaseTable:
         await conn.execute(
             f"""
             INSERT INTO {self._table} AS c (desired_state, key, entity_type, occurrence, condition, ended,
-                                           stream_version, fingerprint, gap, selector_unknown, exempt)
+                                           stream_version, fingerprint, gap, selector_unknown, exempt,
+                                           met_since, closes_at)
             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::text[], $6::boolean[],
-                                 $7::int[], $8::text[], $9::text[], $10::text[], $11::text[])
+                                 $7::int[], $8::text[], $9::text[], $10::text[], $11::text[], $12::timestamptz[],
+                                 $13::timestamptz[])
             ON CONFLICT (desired_state, key) DO UPDATE SET
                 entity_type = excluded.entity_type, occurrence = excluded.occurrence,
                 condition = excluded.condition, ended = excluded.ended, stream_version = excluded.stream_version,
                 fingerprint = excluded.fingerprint, gap = excluded.gap,
-                selector_unknown = excluded.selector_unknown, exempt = excluded.exempt
+                selector_unknown = excluded.selector_unknown, exempt = excluded.exempt,
+                met_since = excluded.met_since, closes_at = excluded.closes_at
             """,  # noqa: S608
             [case.desired_state for case in cases],
             [case.ref[1] for case in cases],
@@ -67,6 +70,8 @@ class CaseTable:
             [orjson.dumps(case.gap).decode() for case in cases],
             [case.selector_unknown for case in cases],
             [case.exempt for case in cases],
+            [case.met_since for case in cases],
+            [case.closes_at for case in cases],
         )
 
     async def said(
@@ -119,6 +124,8 @@ def _case(row: Any) -> CaseState:
         gap=orjson.loads(row["gap"]),
         selector_unknown=row["selector_unknown"],
         exempt=row["exempt"],
+        met_since=row["met_since"],
+        closes_at=row["closes_at"],
     )
 
 

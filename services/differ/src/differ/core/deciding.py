@@ -6,6 +6,10 @@
     fine, gone      -                  GapClosed           GapClosed           -
     selector unknown: nothing; it is remembered and counted. Of an open case, what fails is Unknown (undecided).
 
+Where the declaration says `steady`, an open case of which nothing fails any more waits: GapMet, and GapClosed when
+that has lasted. What fails meanwhile, or can't be decided, is said (GapChanged, GapUndecided, GapOpened), and the
+time begins anew. What is withdrawn, no longer selected, accepted or ignored was not met: it closes at once, as ever.
+
 `ended` is the auditor's CaseClosed: only then does the next failure begin another occurrence.
 """
 
@@ -13,10 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
+from common.clock import instant
 from common.entities.rows import Ref
-from common.events.differ import GapChanged, GapClosed, GapOpened, GapSnapshot, GapUndecided
+from common.events.differ import GapChanged, GapClosed, GapMet, GapOpened, GapSnapshot, GapUndecided, Steady
 from common.events.model import EventData, Fact
 from common.ids import case_id
 
@@ -33,7 +39,8 @@ class CaseState:
 
     `stream_version` counts the events of its gap stream. `gap` is the data of its last gap event that lists rules,
     `fingerprint` what that event was decided from. `selector_unknown` is why the selector can't be decided,
-    `exempt` which missed rules are left alone.
+    `exempt` which missed rules are left alone. `met_since`: nothing of the open case fails since then, and it is
+    closed at `closes_at` if that lasts.
     """
 
     desired_state: str
@@ -46,6 +53,8 @@ class CaseState:
     gap: Mapping[str, Any] = field(default_factory=dict)
     selector_unknown: str | None = None
     exempt: str | None = None
+    met_since: datetime | None = None
+    closes_at: datetime | None = None
 
     @property
     def key(self) -> CaseKey:
@@ -70,8 +79,16 @@ class Decision:
     data: EventData | None = None
 
 
-def decide(case: CaseState, finding: Finding) -> Decision | None:
-    """What `finding` means for `case`; None when everything stays as it is."""
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """As of when it is decided, and for how long nothing may fail before a case closes."""
+
+    asof: datetime
+    steady: timedelta
+
+
+def decide(case: CaseState, finding: Finding, hold: Hold | None = None) -> Decision | None:
+    """What `finding` means for `case`; None when everything stays as it is. Without `hold` it closes at once."""
     unknown = finding.reason if finding.standing == "selector_unknown" else None
     beside = (unknown, finding.exempt)
     known = case
@@ -80,14 +97,15 @@ def decide(case: CaseState, finding: Finding) -> Decision | None:
     if finding.standing in ("gap", "undecided"):
         return _fails(case, known, finding)
     if finding.standing != "selector_unknown" and case.open:
-        return _closes(case, known, finding)
+        waits = hold is not None and finding.evaluation is not None and finding.evaluation.standing in _MET
+        return _met(case, known, finding, hold) if hold is not None and waits else _closes(case, known, finding)
     return Decision(case, known) if known is not case else None
 
 
 def _fails(case: CaseState, known: CaseState, finding: Finding) -> Decision | None:
     condition: Condition = "gap" if finding.standing == "gap" else "undecided"
     seen = fingerprint(finding)
-    if case.open and (case.condition, case.fingerprint) == (condition, seen):
+    if case.open and case.met_since is None and (case.condition, case.fingerprint) == (condition, seen):
         return Decision(case, known) if known is not case else None
     if case.ended or case.condition == "none":
         known = CaseState(case.desired_state, finding.ref, case.occurrence + 1, exempt=finding.exempt)
@@ -98,6 +116,8 @@ def _fails(case: CaseState, known: CaseState, finding: Finding) -> Decision | No
         stream_version=known.stream_version + 1,
         fingerprint=seen,
         ended=False,
+        met_since=None,
+        closes_at=None,
     )
     data = _snapshot(after, finding, known)
     return Decision(case, replace(after, gap=data.model_dump(mode="json", exclude_none=True)), data)
@@ -115,12 +135,45 @@ def _snapshot(after: CaseState, finding: Finding, before: CaseState) -> GapSnaps
         "rules": finding.told,
     }
     if before.condition == after.condition:
-        return GapChanged(changed=changes(before.gap, finding), **fields)
+        return GapChanged(changed=_changed(before, after, finding), **fields)
     return GapOpened(**fields) if after.condition == "gap" else GapUndecided(**fields)
 
 
-def _closes(case: CaseState, known: CaseState, finding: Finding) -> Decision:
+def _changed(before: CaseState, after: CaseState, finding: Finding) -> list[str]:
+    if before.met_since is None:
+        return changes(before.gap, finding)
+    again = f"it was met from {instant(before.met_since)} on, and is not any more"
+    return [again, *(changes(before.gap, finding) if before.fingerprint != after.fingerprint else ())]
+
+
+_MET = ("met", "on track")
+"""Nothing fails, and that is not because it is left alone, not selected or gone."""
+
+
+def _met(case: CaseState, known: CaseState, finding: Finding, hold: Hold) -> Decision | None:
+    """Nothing fails any more: it waits, or has waited long enough."""
+    since = case.met_since or hold.asof
+    until = since + hold.steady
+    if until <= hold.asof:
+        return _closes(case, known, finding, Steady(since=instant(since), until=instant(until)))
+    if case.closes_at == until:
+        return Decision(case, known) if known is not case else None
+    after = replace(known, met_since=since, closes_at=until, stream_version=case.stream_version + 1)
+    data = GapMet(
+        case=case.case,
+        desired_state=case.desired_state,
+        version=finding.version,
+        reason="met" if case.gap.get("version") == finding.version else "declaration_changed",
+        since=instant(since),
+        until=instant(until),
+        facts=_closing_facts(case, finding),
+    )
+    return Decision(case, after, data)
+
+
+def _closes(case: CaseState, known: CaseState, finding: Finding, steady: Steady | None = None) -> Decision:
     after = replace(known, condition="closed", stream_version=case.stream_version + 1, fingerprint="")
+    after = replace(after, met_since=None, closes_at=None)
     data = GapClosed(
         case=case.case,
         desired_state=case.desired_state,
@@ -128,6 +181,7 @@ def _closes(case: CaseState, known: CaseState, finding: Finding) -> Decision:
         reason=_reason(case, finding),
         facts=_closing_facts(case, finding),
         accepted=accepted(finding),
+        steady=steady,
     )
     return Decision(case, after, data)
 
@@ -157,4 +211,4 @@ def ended(case: CaseState, occurrence: int) -> CaseState:
     """The case after the auditor closed `occurrence`: nothing of it is open any more, whatever failed meanwhile."""
     if occurrence != case.occurrence:
         return case
-    return replace(case, ended=True, condition="closed", fingerprint="")
+    return replace(case, ended=True, condition="closed", fingerprint="", met_since=None, closes_at=None)

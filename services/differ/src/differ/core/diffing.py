@@ -11,7 +11,7 @@ from common.declarations.glancing import Quiet, glance
 from common.entities.rows import Ref
 from common.objectives.contributing import Contribution, contribution
 
-from differ.core.deciding import CaseKey, CaseState, Decision, decide
+from differ.core.deciding import CaseKey, CaseState, Decision, Hold, decide
 from differ.core.findings import doubted, find
 from differ.core.planning import Declared, Look
 
@@ -50,14 +50,16 @@ def diff(
             known_of = finding.evaluation
             part = None if known_of is None else contribution(objective, state, known_of)
             parts.append((look, objective.name, part))
-        if finding.look_again is not None:
-            alarms.append((look, finding.look_again))
         if case is not None and case.open and finding.standing == "selector_unknown" and look.ref in views:
-            finding = doubted(finding, state, views[look.ref], asof, case.gap["severity"])
+            met = case.met_since is not None
+            finding = doubted(finding, state, views[look.ref], asof, case.gap, met=met)
         case = case or CaseState(look.desired_state, look.ref)
-        if (decision := decide(case, finding)) is not None:
-            known[case.key] = decision.after
+        hold = None if state.spec.steady is None else Hold(asof, state.spec.steady)
+        if (decision := decide(case, finding, hold)) is not None:
+            case = known[case.key] = decision.after
             decisions.append(decision)
+        if again := [instant for instant in (finding.look_again, case.closes_at) if instant is not None]:
+            alarms.append((look, min(again)))
     return Diff(decisions, alarms, parts)
 
 

@@ -10,13 +10,13 @@ from typing import Any, Literal, TypeAlias
 
 import orjson
 from common.clock import instant
+from common.declarations.doubting import unsure
 from common.declarations.evaluation import (
     CompiledDesiredState,
     EntityView,
     Evaluation,
     RuleResult,
     evaluate,
-    unsure,
 )
 from common.declarations.evaluation import Fact as ReadFact
 from common.declarations.exempting import Exemption
@@ -116,14 +116,22 @@ def find(state: CompiledDesiredState, ref: Ref, view: EntityView | None, asof: d
 
 
 def doubted(
-    finding: Finding, state: CompiledDesiredState, view: EntityView, asof: datetime, severity: str
+    finding: Finding,
+    state: CompiledDesiredState,
+    view: EntityView,
+    asof: datetime,
+    gap: Mapping[str, Any],
+    *,
+    met: bool,
 ) -> Finding:
-    """The same, for an entity that has an open case, where it can't be told any more whether it is selected: what
-    fails is Unknown, and that is said. As it was where every rule holds all the same."""
-    rules = tuple(failing_rule(rule) for rule in unsure(state, view, asof))
+    """The same, for an entity that has an open case (`gap`), where it can't be told any more whether it is selected:
+    what fails is Unknown, and that is said. As it was where every rule holds all the same; unless that has yet to
+    last (`met`): then what failed before is Unknown."""
+    rules = unsure(state, view, asof, failed_before(gap, finding) if met else ())
     if not rules:
         return finding
-    return replace(finding, standing="undecided", evaluation=None, stated=rules, stated_severity=severity)
+    stated = tuple(failing_rule(rule) for rule in rules)
+    return replace(finding, standing="undecided", evaluation=None, stated=stated, stated_severity=gap["severity"])
 
 
 def _selector_facts(state: CompiledDesiredState, view: EntityView, asof: datetime) -> tuple[Fact, ...]:

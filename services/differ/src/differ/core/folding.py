@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from common.clock import parse_instant
 from common.entities.rows import Ref
 from common.events.auditor import CaseClosed
-from common.events.differ import GapClosed, GapOpened, GapSuspended, GapUndecided
+from common.events.differ import GapClosed, GapMet, GapOpened, GapSuspended, GapUndecided
 from common.events.envelope import Event
 
 from differ.core.deciding import CaseState, ended
@@ -33,7 +34,11 @@ def _gap(case: CaseState, occurrence: int, event: Event) -> CaseState:
     if event.type == GapSuspended.TYPE:
         return replace(case, stream_version=version)
     if event.type == GapClosed.TYPE or case.ended:
-        return replace(case, condition="closed", fingerprint="", stream_version=version)
+        case = replace(case, condition="closed", fingerprint="", stream_version=version)
+        return replace(case, met_since=None, closes_at=None)
+    if event.type == GapMet.TYPE:
+        since, until = parse_instant(event.data["since"]), parse_instant(event.data["until"])
+        return replace(case, met_since=since, closes_at=until, stream_version=version)
     condition = case.condition
     if event.type in (GapOpened.TYPE, GapUndecided.TYPE):
         condition = "gap" if event.type == GapOpened.TYPE else "undecided"
@@ -44,4 +49,6 @@ def _gap(case: CaseState, occurrence: int, event: Event) -> CaseState:
         stream_version=version,
         gap=event.data,
         fingerprint=recorded_fingerprint(event.data),
+        met_since=None,
+        closes_at=None,
     )

@@ -13,8 +13,9 @@ from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
 
-from common.declarations.evaluation import CompiledDesiredState, EntityView
+from common.declarations.evaluation import CompiledDesiredState, EntityView, Sight
 from common.declarations.objectives import CompiledObjective
+from common.declarations.values import Status
 from common.entities.rows import Ref
 from common.events.differ import FailingRule, Measured
 from common.objectives import tracing, wording
@@ -143,7 +144,7 @@ def _evidence(
     said = {
         "contributors": named(objective, entities[:MOST_NAMED], state.zone),
         "others": rest + max(0, len(entities) - MOST_NAMED),
-        "trace": tracing.trace(_paths(state, objective, entities, views), asof, _theirs(state)),
+        "trace": tracing.trace(_paths(state, objective, entities, views, asof), asof, _theirs(state)),
     }
     return rule.model_copy(update={"measured": rule.measured.model_copy(update=said)})
 
@@ -153,14 +154,20 @@ def _paths(
     objective: CompiledObjective,
     entities: Iterable[tuple[str, Against]],
     views: Mapping[Ref, EntityView],
+    asof: datetime,
 ) -> Iterable[tracing.Path]:
+    """What is done waits for nobody, though it counts against a share by having come late."""
     entity_type = state.spec.selector.entity
     for key, how in entities:
         view = views.get((entity_type, key))
         if view is not None:
-            over = objective.timespan is not None and not how.running
+            over = (objective.timespan is not None and not how.running) or _done(state, view, asof)
             slots = view.values.items()
             yield tracing.Path(tracing.moments_of(slots, state.zone), tracing.intervals_of(slots), over)
+
+
+def _done(state: CompiledDesiredState, view: EntityView, asof: datetime) -> bool:
+    return Sight(state, view, asof).decide(state.done).status is Status.MET
 
 
 def _theirs(state: CompiledDesiredState) -> set[str]:

@@ -21,7 +21,8 @@ def drifts(decision: Decision) -> bool:
         return decision.before.condition != "none"
     if not isinstance(decision.data, GapChanged):
         return False
-    before = {rule["name"] for rule in decision.before.gap.get("rules", ()) if rule["status"] == "missed"}
+    known = decision.before.gap.get("rules", ()) if decision.before.met_since is None else ()
+    before = {rule["name"] for rule in known if rule["status"] == "missed"}
     return any(rule.status == "missed" and rule.name not in before for rule in decision.data.rules)
 
 

@@ -3,6 +3,9 @@
 Looks that time asks for don't disturb each other: what is known of entities stays as it is meanwhile, and a look
 decides one case. So what all of them need is read once and what they come to is written once, and a look that must be
 repeated before the last of the instants takes its turn among them.
+
+A case that was to close before a look, when it had been met for long enough, closes as of then, if it still is met:
+whether its timer or something else came first makes no difference to that.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from typing import TypeAlias
 
 from common.declarations.evaluation import EntityView
 from common.entities.rows import Ref
+from common.events.differ import GapClosed
 from common.objectives.contributing import Contribution
 
 from differ.core.deciding import CaseKey, CaseState, Decision
@@ -48,15 +52,17 @@ def sweep(
     """
     serial = count()
     waiting = [(instant, next(serial), look) for instant, look in due]
-    heapify(waiting)
     known = dict(cases)
     found = Sweep([], [], [])
+    found.decisions.extend(_lasted(declared, waiting, views, known))
+    known.update((decision.after.key, decision.after) for _, decision in found.decisions)
+    heapify(waiting)
     while waiting:
         instant = waiting[0][0]
         looks = []
         while waiting and waiting[0][0] == instant:
             looks.append(heappop(waiting)[2])
-        keys = ((look.desired_state, look.ref[1]) for look in looks)
+        keys = map(_key, looks)
         result = diff(declared, looks, views, {key: known[key] for key in keys if key in known}, instant)
         known.update((decision.after.key, decision.after) for decision in result.decisions)
         found.decisions.extend((instant, decision) for decision in result.decisions)
@@ -66,4 +72,28 @@ def sweep(
                 heappush(waiting, (again, next(serial), look))
             else:
                 found.alarms.append((look, again))
+    found.decisions.sort(key=lambda said: said[0])
     return found
+
+
+def _lasted(
+    declared: Declared,
+    waiting: Iterable[tuple[datetime, int, Look]],
+    views: Mapping[Ref, EntityView],
+    cases: Mapping[CaseKey, CaseState],
+) -> Iterable[tuple[datetime, Decision]]:
+    """The cases that were to close before their first look and still are met as of then."""
+    first: dict[Look, datetime] = {}
+    for asof, _, look in waiting:
+        first[look] = min(asof, first.get(look, asof))
+    for look, asof in first.items():
+        case = cases.get(_key(look))
+        if case is None or case.closes_at is None or asof <= case.closes_at:
+            continue
+        for decision in diff(declared, [look], views, {case.key: case}, case.closes_at).decisions:
+            if isinstance(decision.data, GapClosed) and decision.data.steady is not None:
+                yield case.closes_at, decision
+
+
+def _key(look: Look) -> CaseKey:
+    return look.desired_state, look.ref[1]

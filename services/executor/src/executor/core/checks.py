@@ -135,8 +135,9 @@ def check_outcome(case: Case, outcome: Said[OutcomeRecorded], intended: Said[Act
     """Raise `Refused` unless a person who may has signed how this very task went, and the executor the task."""
     check_services(case, scene.service_keys)
     decision = outcome.data.decision
-    person = scene.directory.person(decision.person)
-    check_signature(decision, outcome.event.signature, person.key)
+    # The work is done: who has left since did say so.
+    person, key = scene.directory.decided(decision.person, outcome.event.time)
+    check_signature(decision, outcome.event.signature, key)
     if decision.realm != scene.directory.realm:
         raise refuse("wrong_realm")
     if decision.case != case.id:

@@ -42,6 +42,8 @@ def need(situation: Situation) -> Need:
         return Need(draft=_may_draft(situation))
     if case.started is not None:
         return _after_execution(situation, case.plan.data)
+    if case.met is not None:  # it may fail again as it did: then the plan is still the answer
+        return NOTHING
     supersede = _no_longer_stands(situation, case.plan.data)
     if supersede is None:
         return NOTHING
@@ -62,16 +64,21 @@ def cause_of(case: Case) -> Event:
 
 def _may_draft(situation: Situation) -> bool:
     case = situation.case
-    if case.gap_closed is not None or case.suspension is not None or not gate_one_stands(case):
+    if _nothing_fails(case) or case.suspension is not None or not gate_one_stands(case):
         return False
     # A new version was activated and the differ has not spoken yet: what fails under it is not known.
     return situation.gap.version == situation.state.version
 
 
+def _nothing_fails(case: Case) -> bool:
+    """The gap has closed, or is met and has yet to close."""
+    return case.gap_closed is not None or case.met is not None
+
+
 def _after_execution(situation: Situation, plan: PlanDrafted) -> Need:
     """Executed and not held: a new plan, once people have confirmed what fails now. Halted: a person returns it."""
     case = situation.case
-    if case.finished is None or case.failed_verification is None or case.gap_closed is not None:
+    if case.finished is None or case.failed_verification is None or _nothing_fails(case):
         return NOTHING
     if _may_draft(situation):
         return Need(draft=True)

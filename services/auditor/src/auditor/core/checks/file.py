@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from common.canonical import digest as digest_of
-from common.directory import Directory
+from common.directory import Directory, Person
 from common.errors import Permanent
 from common.events import MODELS, WRITER, typed
 from common.events.auditor import AttestationIssued
@@ -13,6 +13,7 @@ from common.ids import category
 from auditor.core import narrative, statement
 from auditor.core.attestation import (
     Attestation,
+    decided_by,
     deciders,
     declarations_used,
     people_used,
@@ -20,8 +21,9 @@ from auditor.core.attestation import (
     sha256,
     simulated,
 )
+from auditor.core.checks import people
 from auditor.core.checks.answer import Failed, demand
-from auditor.core.evidence import Record
+from auditor.core.evidence import Exhibit, Record
 
 
 def canonical_bytes(raw: bytes, document: Attestation) -> str:
@@ -134,11 +136,23 @@ def same_narrative(document: Attestation, record: Record) -> str:
 
 
 def directory(document: Attestation, trusted: Directory) -> str:
-    """The people are those of the verifier's own directory, with the same keys."""
+    """The people are those of the verifier's own directory, which has the same keys for when they decided."""
     demand(trusted.realm == document.head["realm"], f"your directory is of the realm {trusted.realm}")
-    for person in document.people():
-        known = trusted.people.get(person.id)
-        demand(known is not None, f"{person.id} is not in your directory")
-        demand(known is not None and known.key == person.key, f"your directory has another key for {person.id}")
-        demand(known is not None and known.name == person.name, f"your directory has another name for {person.id}")
-    return f"all {len(document.people())} people are in your directory with these keys"
+    known = {person.id: person for person in trusted.everybody()}
+    listed = {person.id: person for person in document.people()}
+    for person in listed.values():
+        demand(person.id in known, f"{person.id} is not in your directory")
+        demand(known[person.id].name == person.name, f"your directory has another name for {person.id}")
+        demand(person.key in known[person.id].keys, f"your directory has another key for {person.id}")
+    for item in document.exhibits:
+        if (decider := decided_by(item)) is not None:
+            _same_key(item, listed[decider], known[decider])
+    return f"all {len(listed)} people are in your directory, with these keys when they decided"
+
+
+def _same_key(item: Exhibit, listed: Person, known: Person) -> None:
+    """One's own directory says when somebody left and had which key, whatever the file says."""
+    own = people.key_at(known, item.event.time)
+    demand(own is not None, f"record {item.n} is of {item.event.time}; by your directory {known.id} had left by then")
+    same = own == people.key_at(listed, item.event.time)
+    demand(same, f"your directory has another key for {known.id} at {item.event.time}")

@@ -9,7 +9,7 @@ from common.clock import parse_instant
 from common.declarations.values import Status
 from common.errors import Permanent
 from common.events.auditor import ProofSeen, VerificationFailed, VerificationPassed, WatchBegun
-from common.events.differ import GapClosed, GapOpened, GapSnapshot, ObjectiveSnapshot
+from common.events.differ import GapClosed, GapMet, GapOpened, GapSnapshot, ObjectiveSnapshot
 from common.events.model import EventData, Fact
 from common.events.observer import EntityWithdrawn
 from common.events.planner import PlanDrafted
@@ -57,7 +57,7 @@ def facts(record: Record) -> str:
     read = 0
     rereading = Rereading(record)
     for said in record.said:
-        if isinstance(said.data, GapSnapshot | GapClosed | PlanDrafted | ProofSeen | VerificationPassed):
+        if isinstance(said.data, GapSnapshot | GapMet | GapClosed | PlanDrafted | ProofSeen | VerificationPassed):
             observed: dict[str, list[Fact]] = {}
             for fact in _facts(said.data):
                 read += _fact(record, said.position, fact)
@@ -139,6 +139,7 @@ def proof(record: Record) -> str:
         raise Failed("the proof, the passed verification or the closing of the gap is not among the records")
     before = record.case_before(case.proof.position)
     demand(before.gap_closed is not None, "the proof was seen before the gap had closed")
+    _lasted(record, case.gap_closed)
     for said in (case.proof, case.verification):
         _stands(record, said)
     version = record.catalogue_at(case.proof.position).version_digest(record.wrong.data.desired_state)
@@ -149,6 +150,26 @@ def proof(record: Record) -> str:
         stale = proving.unchanged_only(record)
         demand(not stale, f"{', '.join(stale)} changed, but was observed before the execution had finished")
     return "the declared proof, decided again from the observations, holds; what changed was seen after the execution"
+
+
+def _lasted(record: Record, closed: Said[GapClosed]) -> None:
+    """Where it had to last that nothing failed, it did as the declaration asks, and no failure was said since."""
+    name, steady = record.wrong.data.desired_state, closed.data.steady
+    catalogue = record.catalogue_at(closed.position)
+    # Another version may have been activated while the differ decided by this one: then only the records tell.
+    same = name in catalogue.desired_states and catalogue.version_digest(name) == closed.data.version
+    span = catalogue.desired_states[name].steady if same else None
+    if steady is None:
+        waits = span is not None and closed.data.reason == "met" and record.wrong.data.key != POPULATION
+        demand(not waits, f"the gap was closed at once; it had to be met for {span}")
+        return
+    since, until = parse_instant(steady.since), parse_instant(steady.until)
+    told = [said for said in record.said if isinstance(said.data, GapSnapshot | GapMet)]
+    last = [said for said in told if said.position < closed.position][-1].data
+    met = isinstance(last, GapMet) and last.since == steady.since
+    demand(met, "it is not recorded that it was met from then on, or something failed again since")
+    demand(not same or (span is not None and until == since + span), f"it was to be met for {span}")
+    demand(parse_instant(closed.event.asof) >= until, "it was closed before it had been met for so long")
 
 
 def _stands(record: Record, said: Said[ProofSeen] | Said[VerificationPassed]) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from common.clock import parse_instant
 from common.declarations.loader import document_digest
+from common.directory import Person
 from common.errors import Refused
+from common.events import Event
 from common.events.approver import (
     ApprovalGiven,
     ApprovalRefused,
@@ -41,30 +44,41 @@ _KINDS: dict[type[EventData], str] = {
 
 def signatures(record: Record) -> str:
     """Every decision carries the valid Ed25519 signature of the person it names, over exactly what it says."""
-    keys = [person.key for person in record.people.values()]
+    keys = [key for person in record.people.values() for key in person.keys]
     demand(len(set(keys)) == len(keys), "two people share one key")
     checked = 0
     for said in record.said:
         kind = _KINDS.get(type(said.data))
         if kind is not None:
-            _signature(record, said.event.id, said.data.decision, kind, said.event.signature)
+            _signature(record, said.event, said.data.decision, kind)
             checked += 1
             demand(said.event.actor == f"person:{said.data.decision.person}", "a decision is recorded as another's")
     demand(checked > 0, "no decision is among the records")
     return f"all {checked} decisions carry the valid signature of the person they name, over exactly what they say"
 
 
-def _signature(record: Record, event_id: str, decision: Decision, kind: str, signature: str | None) -> None:
-    where = f"record {record.numbers([event_id])[0]}"
+def _signature(record: Record, event: Event, decision: Decision, kind: str) -> None:
+    where = f"record {record.numbers([event.id])[0]}"
     person = record.people.get(decision.person)
     if person is None:
         raise Failed(f"{where}: the key of {decision.person} is not in the file")
+    key = key_at(person, event.time)
+    if key is None:
+        raise Failed(f"{where} is of {event.time}, and {decision.person} had left by {person.until}")
     try:
-        check_signature(decision, signature, person.key)
+        check_signature(decision, event.signature, key)
     except Refused as refusal:
         raise Failed(f"{where}: {refusal.message}") from refusal
     demand(decision.kind == kind, f"{where}: {decision.person} signed '{decision.kind}', it is recorded as '{kind}'")
     demand(record.realm is not None and decision.realm == record.realm.realm, f"{where} was signed for another realm")
+
+
+def key_at(person: Person, time: str) -> str | None:
+    """The key that counted for the person at an event's time. Raises `Failed` for what is no time."""
+    try:
+        return person.key_at(parse_instant(time))
+    except (TypeError, ValueError) as error:
+        raise Failed(f"{time!r} is no instant") from error
 
 
 def declarations(record: Record) -> str:

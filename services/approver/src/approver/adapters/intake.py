@@ -1,0 +1,70 @@
+"""Taking in what is observed while nobody decides, so that a decision waits only for what came just before it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+
+CHANNEL = "ledger_observer"
+GATHER_S = 5.0
+"""How long observations may gather once some have come: a transaction for many costs little more than one for one."""
+LOOK_AGAIN_S = 60.0
+"""How long it is trusted that a notification arrives. A decision catches up by itself, whoever was told what."""
+
+
+class Intake:
+    """`follow` takes in a bounded part, in a transaction of its own, and says how much lies beyond it.
+
+    At rest it waits for a notification and asks nothing. While observations gather it does not listen: of a stream
+    of them it is told once a round, however many there are.
+    """
+
+    def __init__(self, database_url: str, follow: Callable[[], Awaitable[int]]) -> None:
+        self._database_url = database_url
+        self._follow = follow
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow until told to stop; then at most one part is finished. Raises when the database fails: run it
+        again."""
+        connection = await asyncpg.connect(
+            self._database_url, server_settings={"application_name": "approver intake"}
+        )
+        woken = asyncio.Event()
+
+        def wake(*_: object) -> None:
+            woken.set()
+
+        connection.add_termination_listener(wake)
+        stopping = asyncio.create_task(_passed_on(stop, woken))
+        try:
+            while not stop.is_set():
+                await self._all(stop)
+                woken.clear()
+                await connection.add_listener(CHANNEL, wake)
+                # Once more, now that nothing is missed: what came before the listener did tells nobody.
+                if not stop.is_set() and not await self._follow():
+                    await _within(woken, LOOK_AGAIN_S)
+                await connection.remove_listener(CHANNEL, wake)
+                await _within(stop, GATHER_S)
+        finally:
+            stopping.cancel()
+            await asyncio.gather(stopping, return_exceptions=True)
+            connection.terminate()
+
+    async def _all(self, stop: asyncio.Event) -> None:
+        while not stop.is_set() and await self._follow():
+            pass
+
+
+async def _passed_on(stop: asyncio.Event, woken: asyncio.Event) -> None:
+    await stop.wait()
+    woken.set()
+
+
+async def _within(event: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
