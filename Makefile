@@ -25,9 +25,11 @@ demo: setup ## the whole loop, twice: 80 real audit findings; 30 critical vendor
 test: setup ## all tests on the embedded PostgreSQL and broker
 	TRUEUP_EXAMPLES=$${TRUEUP_EXAMPLES:-60} $(BIN)/pytest
 
+UNIT := $(BIN)/pytest tests/unit -q -m "not law" -p no:logging
+
 test-unit: setup ## the tests that need no server, but for the laws (seconds)
-	@log=$$(mktemp); $(BIN)/pytest tests/unit -q -m "not law" --half 1 >$$log 2>&1 & first=$$!; \
-	$(BIN)/pytest tests/unit -q -m "not law" --half 2; second=$$?; \
+	@log=$$(mktemp); $(UNIT) --half 1 >$$log 2>&1 & first=$$!; \
+	$(UNIT) --half 2; second=$$?; \
 	wait $$first; first=$$?; cat $$log; rm $$log; exit $$((first + second))
 
 test-laws: setup ## what must hold of everything: properties, every byte, every forgery

@@ -149,6 +149,21 @@ def test_what_is_merged_is_proposed_and_activated_by_somebody_who_wrote_none_of_
             other.activate(second_id(second))
         assert refused.value.reason_code == "author_decides"
         assert merged(author, merges).said == "waits"
+        assert any("Git (" in note for note in notes(stack))
+
+        merges.commit("Ann <ann@example.org>", {"promises.yaml": TEXT})
+        third = merged(author, merges)
+        assert third.said == "same" and third.proposal is not None
+        assert (other.proposal(second_id(second))["status"], other.proposal(second_id(third))["status"]) == (
+            "superseded", "active",
+        )  # fmt: skip
+        assert not any("Git (" in note for note in notes(stack))
+        assert merged(author, merges).proposal is None, "once"
+
+
+def notes(stack: Stack) -> list[str]:
+    """What `trueup status` says of the approver."""
+    return list(httpx.get(f"{stack.urls['approver']}/status", timeout=30).json()["notes"])
 
 
 def second_id(found: Look) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, ParamSpec, Self, TypeVar
 
 from common import signing
 from common.approvals import chain_for, confirm_roles, digest_parts
@@ -34,7 +34,7 @@ from common.events.approver import (
     RiskAssessment,
     TicketOpened,
 )
-from common.events.differ import FailingRule, GapChanged, GapClosed, GapOpened, GapSnapshot, GapUndecided
+from common.events.differ import FailingRule, GapChanged, GapClosed, GapMet, GapOpened, GapSnapshot, GapUndecided
 from common.events.observer import EntityObserved
 from common.events.planner import PlanDrafted
 from common.facts import attribute_values, entity_facts
@@ -105,7 +105,9 @@ def documents(text: str) -> tuple[Document, ...]:
     return loaded.documents
 
 
+@cache
 def catalogue_of(text: str) -> Catalogue:
+    """The catalogue of these declarations; it is immutable, and one for all tests."""
     catalogue = Catalogue(timezone="America/New_York")
     for document in documents(text):
         catalogue = catalogue.apply(Activation(document.kind, document.name, document.spec))
@@ -145,6 +147,10 @@ class Casework:
     realm: str = "demo"
     events: list[Event] = field(default_factory=list)
     reported: datetime = datetime(2023, 7, 1, tzinfo=UTC)
+
+    def copied(self) -> Self:
+        """As it is now, to go on otherwise."""
+        return replace(self, row=dict(self.row), retests=list(self.retests), events=list(self.events))
 
     @property
     def directory(self) -> Directory:
@@ -251,6 +257,19 @@ class Casework:
         if self.events and kind is None:
             known, body["changed"] = GapChanged, ["it changed"]
         return self.add(known(**body), "differ", "service:differ")
+
+    def meet_gap(self, until: datetime, since: datetime | None = None) -> Event:
+        """Nothing fails since then, or now; it closes `until`."""
+        data = GapMet(
+            case=self.id,
+            desired_state=self.desired,
+            version=self.catalogue.version_digest(self.desired),
+            reason="met",
+            since=instant(since or self.asof),
+            until=instant(until),
+            facts=[],
+        )
+        return self.add(data, "differ", "service:differ", str(len(self.events)))
 
     def close_gap(self, reason: Any = "met") -> Event:
         data = GapClosed(
@@ -378,3 +397,18 @@ class Casework:
             case=self.id, plan=self.plan.plan, step=step, intent=intent.event.id, decision=decision
         )
         return self.add(data, "approver", f"person:{person}", str(step), signature=signature)
+
+
+_P = ParamSpec("_P")
+_C = TypeVar("_C", bound=Casework)
+
+
+def once(make: Callable[_P, _C]) -> Callable[_P, _C]:
+    """A case that is the same for the same arguments is made once; each who asks has a copy to go on with."""
+    kept = cache(make)
+
+    @wraps(make)
+    def copied(*args: _P.args, **named: _P.kwargs) -> _C:
+        return kept(*args, **named).copied()  # type: ignore[arg-type]
+
+    return copied

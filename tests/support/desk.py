@@ -15,6 +15,7 @@ from common.events import Event
 from common.events.approver import Decision
 
 from support import service_keys
+from support.casework import once
 from support.walk import Walk, at, opened
 
 CONFIRM_ROLE = "head-of-compliance"
@@ -56,6 +57,7 @@ def short(events: Sequence[Event]) -> list[str]:
     return [event.type.removeprefix("trueup.").removesuffix(".v1") for event in events]
 
 
+@once
 def confirmed(**row: str) -> Walk:
     """Gate 1 has been passed and a plan is drafted; nobody has opened a ticket."""
     walk = opened("demo", None, **row)
@@ -65,6 +67,7 @@ def confirmed(**row: str) -> Walk:
     return walk
 
 
+@once
 def ticketed(**row: str) -> Walk:
     """The approver has opened the plan's ticket."""
     walk = confirmed(**row)

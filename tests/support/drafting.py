@@ -8,7 +8,7 @@ from common.events.planner import PlanDrafted, PlanWithheld
 from planner.core import playbook
 from planner.core.situation import Situation
 
-from support.casework import Casework
+from support.casework import Casework, once
 
 
 def situation(work: Casework) -> Situation:
@@ -23,6 +23,7 @@ def situation(work: Casework) -> Situation:
     )
 
 
+@once
 def confirmed(**changes: Any) -> Casework:
     """A confirmed gap of the usual finding, with `changes` in its row."""
     work = Casework()
@@ -48,7 +49,15 @@ def withheld(work: Casework) -> PlanWithheld:
 
 def authorised(work: Casework | None = None) -> Casework:
     """A case whose plan has passed both gates."""
-    work = work or Casework()
+    return through_the_gates(work) if work else _usual()
+
+
+@once
+def _usual() -> Casework:
+    return through_the_gates(Casework())
+
+
+def through_the_gates(work: Casework) -> Casework:
     work.open_gap()
     work.confirm()
     work.drafted(drafted(work))

@@ -7,10 +7,10 @@ with their proposals, positions and stream versions, the execution, and the audi
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from common import signing
 from common.cases import Case
@@ -20,7 +20,7 @@ from common.entities.rows import StoredEntity
 from common.events import Event, EventData, Fact, Origin, new_event
 from common.events.approver import Decision, DeclarationActivated, DeclarationProposed, GapConfirmed, RealmCreated
 from common.events.auditor import CaseClosed, ProofSeen, VerificationPassed
-from common.events.differ import Accepted, GapClosed
+from common.events.differ import Accepted, GapClosed, Steady
 from common.events.executor import ActionIntended, ActionSucceeded, ExecutionFinished, ExecutionStarted
 from common.events.observer import EntityObserved, EntityWithdrawn
 from common.events.planner import PlanDrafted, PlanSuperseded
@@ -30,7 +30,7 @@ from planner.core import playbook
 from planner.core.situation import Situation
 
 from support import service_keys
-from support.casework import AUTHOR, FINDINGS, Casework, documents, findings_catalogue, people
+from support.casework import AUTHOR, FINDINGS, Casework, documents, findings_catalogue, once, people
 
 ACTIVATOR = "t.brandt"
 NAMES = {
@@ -86,6 +86,9 @@ class Walk(Casework):
     asof: datetime = field(default_factory=lambda: at("2023-07-03 00:00"))
     ledger: list[Event] = field(default_factory=list)
     seen: dict[tuple[str, str], Event] = field(default_factory=dict)
+
+    def copied(self) -> Self:
+        return replace(super().copied(), ledger=list(self.ledger), seen=dict(self.seen))
 
     @property
     def directory(self) -> Directory:
@@ -253,12 +256,14 @@ class Walk(Casework):
         self,
         reason: Literal["met", "withdrawn", "not_selected", "declaration_changed", "accepted"],
         accepted: Accepted | None = None,
+        steady: Steady | None = None,
     ) -> Event:
         """The gap closes for this reason."""
         version = self.catalogue.version_digest(self.desired)
         data = GapClosed(
-            case=self.id, desired_state=self.desired, version=version, reason=reason, facts=[], accepted=accepted
-        )
+            case=self.id, desired_state=self.desired, version=version, reason=reason, facts=[], accepted=accepted,
+            steady=steady,
+        )  # fmt: skip
         return self.add(data, "differ", "service:differ")
 
     def start(self) -> Event:
@@ -343,6 +348,7 @@ class Walk(Casework):
         self.add(CaseClosed(case=self.id, how=how, verification=passed.id), "auditor", "service:auditor")
 
 
+@once
 def opened(realm: str = "demo", wall: datetime | None = None, **row: str) -> Walk:
     """The realm, the declarations and the finding as the published audit has it; its gap is found on 3 July 2023.
 
@@ -358,9 +364,31 @@ def opened(realm: str = "demo", wall: datetime | None = None, **row: str) -> Wal
     return walk
 
 
+@once
 def approved(realm: str = "demo", wall: datetime | None = None) -> Walk:
     """Both gates passed: the plan is authorised."""
-    walk = opened(realm, wall)
+    return through_the_gates(opened(realm, wall))
+
+
+@once
+def executed(realm: str = "demo", wall: datetime | None = None) -> Walk:
+    """Every step done: the first by the executor, the second by hand after its release."""
+    return carried_out(approved(realm, wall))
+
+
+@once
+def proven() -> Walk:
+    """Management reports the fix complete, an independent retest passes, the gap closes."""
+    return to_the_proof(executed())
+
+
+@once
+def closed() -> Walk:
+    """The whole walk, to CaseClosed."""
+    return to_the_end(executed())
+
+
+def through_the_gates(walk: Walk) -> Walk:
     walk.asof = at("2023-07-03 15:20")
     walk.confirm(comment="Confirmed. The procedure is in draft.")
     walk.asof = at("2023-07-03 15:21")
@@ -374,9 +402,7 @@ def approved(realm: str = "demo", wall: datetime | None = None) -> Walk:
     return walk
 
 
-def executed(realm: str = "demo", wall: datetime | None = None) -> Walk:
-    """Every step done: the first by the executor, the second by hand after its release."""
-    walk = approved(realm, wall)
+def carried_out(walk: Walk) -> Walk:
     walk.start()
     walk.intend(1)
     walk.succeed(1, recorded_at="2023-07-05T10:12:03Z", rows=1)
@@ -390,9 +416,7 @@ def executed(realm: str = "demo", wall: datetime | None = None) -> Walk:
     return walk
 
 
-def proven() -> Walk:
-    """Management reports the fix complete, an independent retest passes, the gap closes."""
-    walk = executed()
+def to_the_proof(walk: Walk) -> Walk:
     walk.asof = at("2023-08-31 12:00")
     walk.report("2023-08-31 09:00", simulated=True, corrective_action_status=COMPLETE)
     walk.open_gap()
@@ -404,9 +428,9 @@ def proven() -> Walk:
     return walk
 
 
-def closed() -> Walk:
-    """The whole walk, to CaseClosed."""
-    walk = proven()
+def to_the_end(walk: Walk) -> Walk:
+    """From execution to CaseClosed."""
+    to_the_proof(walk)
     walk.asof = at("2023-10-20 12:00")
     walk.end()
     return walk

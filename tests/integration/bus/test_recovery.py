@@ -120,13 +120,13 @@ async def test_messages_that_come_twice_and_out_of_order_are_handled_once_each_k
 ) -> None:
     put, dice = Relay._put, random.Random(7)
 
-    async def disorderly(self: Relay, topic: Any, *message: Any) -> Any:
-        async def later() -> Any:
+    async def disorderly(self: Relay, topic: Any, partition: int, messages: Sequence[Any]) -> Any:
+        async def later(message: Any) -> Any:
             await asyncio.sleep(dice.random() * 0.05)
-            await (await put(self, topic, *message))
-            return await (await put(self, topic, *message)) if dice.random() < 0.3 else None
+            await (await put(self, topic, partition, [message]))
+            return await (await put(self, topic, partition, [message])) if dice.random() < 0.3 else None
 
-        return asyncio.create_task(later())
+        return asyncio.gather(*map(later, messages))
 
     monkeypatch.setattr(Relay, "_put", disorderly)
     monkeypatch.setattr(LedgerConsumer, "_look", nothing)  # only what the messages say

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from approver.core.reactions import deadline, expire, react
@@ -17,13 +18,14 @@ from common.events.approver import ApprovalVoided, TicketOpened
 from common.events.planner import PlanDrafted, PlanSuperseded
 from common.service_keys import ServiceKey
 from support import service_keys
-from support.casework import FINDINGS, catalogue_of
+from support.casework import FINDINGS, catalogue_of, once
 from support.desk import around, confirmed, decided, draft, keep, reacted, short, signed, ticketed
 from support.walk import Walk, at
 
 TEXT = FINDINGS.read_text()
 
 
+@once
 def approved() -> Walk:
     walk = ticketed()
     decided(walk, *signed(walk, "approve", "l.hansen", "compliance-lead"))
@@ -31,6 +33,7 @@ def approved() -> Walk:
     return walk
 
 
+@once
 def half_approved() -> Walk:
     walk = ticketed()
     decided(walk, *signed(walk, "approve", "l.hansen", "compliance-lead"))
@@ -51,6 +54,18 @@ def test_a_changed_fact_voids_the_approvals_and_says_which(stage: Callable[[], W
     assert reacted(walk) == ["approval.voided"]
     assert "due was '2023-06-30' and is now '2023-06-29'" in changed(walk)
     assert walk.case.authorisation is None and walk.case.ticket is None
+
+
+def test_while_nothing_fails_no_plan_is_put_before_people_and_again_when_it_fails_as_it_did() -> None:
+    walk = half_approved()
+    walk.report("2023-07-03 16:00", completion_date="July 29, 2023")
+    walk.meet_gap(walk.asof + timedelta(hours=2))
+    assert reacted(walk) == ["approval.voided"]
+    walk.report("2023-07-03 16:10", completion_date="June 30, 2023")
+    assert reacted(walk) == [], "it is met, as far as is known"
+    walk.open_gap()
+    assert reacted(walk) == ["ticket.opened"]
+    assert walk.case.stage == "to-approve"
 
 
 def test_a_fact_that_the_plan_does_not_rely_on_voids_nothing() -> None:

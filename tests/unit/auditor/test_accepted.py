@@ -11,6 +11,7 @@ from common.declarations.loader import document_digest, load
 from common.events.approver import DeclarationActivated
 from common.events.differ import Acceptance, Accepted, GapClosed, GapOpened
 from support import walk as walks
+from support.casework import once
 from support.walk import Walk, at
 
 from .forging import altered, failures, forged, issued
@@ -27,24 +28,23 @@ spec:
   until: 2023-07-02
 """
 (DOCUMENT,) = load(ACCEPTED, "accepted.yaml").documents
-OPENED = walks.opened
 
 
-def accepted_first(*_: Any) -> Walk:
+@pytest.fixture
+def walk() -> Walk:
+    return accepted_first()
+
+
+@once
+def accepted_first() -> Walk:
     """The gap is accepted for a day, and opens again."""
-    walk = OPENED()
+    walk = walks.opened()
     walk.declare(ACCEPTED)
     by = Acceptance(name="archive-closes", version=DOCUMENT.digest, rules=["fixed"], until="2023-07-03T04:00:00Z")
     walk.closes("accepted", Accepted(by=[by]))
     walk.asof = at("2023-07-03 04:00")
     walk.open_gap(GapOpened)
-    return walk
-
-
-@pytest.fixture
-def walk(monkeypatch: pytest.MonkeyPatch) -> Walk:
-    monkeypatch.setattr(walks, "opened", accepted_first)
-    return walks.closed()
+    return walks.to_the_end(walks.carried_out(walks.through_the_gates(walk)))
 
 
 def closing(walk: Walk) -> int:

@@ -13,13 +13,13 @@ from cli.main import app
 from common.declarations.checks import check
 from common.declarations.loader import Loaded, load
 from common.declarations.models import KINDS
-from typer.testing import CliRunner
+from support import terminal
 
 FINDINGS = Path(__file__).resolve().parents[3] / "examples" / "findings"
 
 
 def run(*words: str | Path) -> Any:
-    return CliRunner().invoke(app, [str(word) for word in words])
+    return terminal.run(app, *words)
 
 
 # -- explain

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from cli.authoring import starting
 from cli.main import app
-from typer.testing import CliRunner
+from support import terminal
+from support.pages import each_page_is_read_once  # noqa: F401 - used by every test here
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 
 
 def run(*words: str | Path) -> Any:
-    return CliRunner().invoke(app, [str(word) for word in words])
+    return terminal.run(app, *words)
 
 
 @pytest.fixture

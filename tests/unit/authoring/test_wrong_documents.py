@@ -43,6 +43,8 @@ ROWS: dict[str, list[tuple[str, str]]] = {
         ("autonomy: L2                                 # a", "autonomy: full  # a"),
         ("effective: 2024-01-01", "effective: 1 January 2024"),
         ("plus: 10 business days", "plus: 2 weeks"),
+        ("  verification: ", "  steady: 2 business days\n  verification: "),
+        ("  verification: ", "  steady: 30 days\n  verification: "),
         ("timezone: America/New_York", "timezone: New York"),
         ("    medium: otherwise\n", ""),
         ("expires: 5 business days", "expires: 5 business days\n  refer: legal"),

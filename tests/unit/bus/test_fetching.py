@@ -62,24 +62,33 @@ async def test_what_comes_soon_after_belongs_to_it(monkeypatch: pytest.MonkeyPat
     assert [record.value for record in await fetched(kafka)] == [b"1", b"2"]
 
 
-async def test_while_it_is_ahead_what_comes_is_added_to_it() -> None:
-    kafka = Kafka([])
-    turns = iter([None, Record(b"1"), None, Record(b"2"), None])
+async def test_until_it_is_wanted_what_comes_is_added_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "AHEAD_S", 0.0)
+    kafka, wanted = Kafka([]), asyncio.Event()
+    found = asyncio.create_task(Fetching().fetch(kafka, 250, 1_000, wanted))
+    for value in (b"1", b"2"):
+        kafka.waiting.append(Record(value))
+        while kafka.waiting:
+            await asyncio.sleep(0)
+    assert not found.done()
+    assert {wait for wait, _ in kafka.asked} == {0}
+    wanted.set()
+    assert [record.value for record in (await found).records] == [b"1", b"2"]
 
-    def ahead() -> bool:
-        """For as many looks as there are turns; at each something comes, or nothing."""
-        for coming in turns:
-            kafka.waiting += [coming] if coming else []
-            return True
-        return False
 
-    found = await Fetching().fetch(kafka, 0, 1_000, ahead)
-    assert [record.value for record in found.records] == [b"1", b"2"]
+async def test_when_it_is_wanted_and_nothing_has_come_it_waits_as_long_as_ever() -> None:
+    kafka, wanted = Kafka([]), asyncio.Event()
+    found = asyncio.create_task(Fetching().fetch(kafka, 250, 1_000, wanted))
+    while not kafka.asked:
+        await asyncio.sleep(0)
+    wanted.set()
+    assert not await found
+    assert kafka.asked[-1] == (250, STEP)
 
 
 async def test_ahead_no_more_records_are_taken_than_asked_for_either() -> None:
     kafka = Kafka([Record(None)] * 100)
-    assert len((await Fetching().fetch(kafka, 0, STEP + 3, lambda: True)).records) == STEP + 3
+    assert len((await Fetching().fetch(kafka, 0, STEP + 3, asyncio.Event())).records) == STEP + 3
 
 
 async def test_no_more_records_are_taken_than_asked_for() -> None:

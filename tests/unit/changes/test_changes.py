@@ -241,3 +241,12 @@ spec:
         state = given_rows({"F-1": {**ROW, "reference": "F-1", **cells}})
         (case,) = compare(catalogue("same"), known, (state, state), AT).changed[0].cases
         assert case.says == [f"{says}: accepted (board)"]
+
+
+def test_what_closes_says_for_how_long_it_must_last() -> None:
+    later = EDITS["later"].replace("plus: 30 days", "plus: 90 days")
+    damped = later.replace("\n  verification:", "\n  steady: 2 hours\n  verification:", 1)
+    told = "nothing is wrong yet; a date lies ahead"
+    for text, says in ((later, told), (damped, f"{told}; closes when that has lasted 2 hours")):
+        (state,) = of_texts(TEXT, text).changed
+        assert [case.says for case in state.cases] == [[says]]

@@ -15,11 +15,10 @@ from cli.audit.commands import app
 from cli.audit.page import checks_table
 from common import signing
 from rich.console import Console
-from support import service_keys
+from support import service_keys, terminal
 from support import walk as walks
 from support.walk import directory
 from transparency import archives
-from typer.testing import CliRunner
 
 
 @cache
@@ -37,7 +36,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def run(*arguments: object) -> tuple[int, str]:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    result = terminal.run(app, *arguments)
     return result.exit_code, result.output
 
 

@@ -13,10 +13,10 @@ from cli.audit.commands import app
 from cli.audit.service import Auditor
 from common.errors import Refused
 from common.signing import new_key, public_of
+from support import terminal
 from support.bundling import AUDITOR, bundle, changed, policy_of, resigned, service_keys
 from support.service_keys import trusted
 from transparency.bundles import HTML
-from typer.testing import CliRunner
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def everybodys_keys(without: str = "", **changes: str) -> str:
 
 
 def run(*arguments: object) -> tuple[int, str]:
-    result = CliRunner().invoke(app, ["verify", *(str(argument) for argument in arguments)])
+    result = terminal.run(app, "verify", *arguments)
     return result.exit_code, result.output
 
 

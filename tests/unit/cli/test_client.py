@@ -12,8 +12,9 @@ import pytest
 import typer
 from approver.api.pages import page
 from approver.desk import Opened
-from cli.client import Client, Session, read_key, write_key
+from cli.client import Client, Session
 from cli.people.screen import EXIT_COULD_NOT, EXIT_REFUSED, answering
+from cli.private_keys import read_key, write_key
 from common.clock import RealmClock
 from common.errors import Refused
 from common.events.approver import Decision

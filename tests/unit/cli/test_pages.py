@@ -27,7 +27,7 @@ from common.clock import RealmClock
 from common.declarations.evaluation import EntityView, Origin
 from common.directory import Directory
 from common.events.approver import ApprovalGiven, DeclarationActivated, GapConfirmed, GapDisputed
-from common.events.differ import Acceptance, Accepted, FailingRule, GapUndecided
+from common.events.differ import Acceptance, Accepted, FailingRule, GapUndecided, Steady
 from common.facts import entity_facts, last_told
 from common.ledger import Recorded
 from rich.console import Console
@@ -129,6 +129,35 @@ def test_by_which_exception_a_gap_was_accepted_is_said() -> None:
     walk.closes("accepted", Accepted(by=[by]))
     text = " ".join(shown(walk).split())
     assert "Accepted fixed: by archive-closes (version 613d13d7c8fa) until 16 July 2023" in text
+
+
+def test_what_is_met_says_since_when_and_when_it_closes_and_how_often_that_did_not_last() -> None:
+    walk = opened()
+    walk.asof = at("2023-07-03 12:00")
+    walk.meet_gap(at("2023-07-03 14:00"))
+    assert "Flapping" not in shown(walk)
+    walk.asof = at("2023-07-03 13:00")
+    walk.open_gap()
+    walk.meet_gap(at("2023-07-03 16:00"), at("2023-07-03 14:00"))
+    text = " ".join(shown(walk).split())
+    assert "Met since 3 July 2023, 10:00 EDT; it closes on 3 July 2023, 12:00 EDT if that lasts" in text
+    assert "Flapping It has been met and has failed again once, first on 3 July 2023, 09:00 EDT." in text
+    assert "settling" in text and "Nothing of it fails at present." in text
+    row = listed(walk)
+    assert (row["stage"], row["met_since"], row["closes"], row["waits_for"]) == (
+        "settling",
+        "2023-07-03T14:00:00Z",
+        "2023-07-03T16:00:00Z",
+        [],
+    )
+    told = str(lists._waits(row))
+    assert told == "closes Mon 3 July 2023, 12:00 EDT if it stays met; met since Mon 3 July 2023, 10:00 EDT"
+    steady = Steady(since="2023-07-03T14:00:00Z", until="2023-07-03T16:00:00Z")
+    walk.asof = at("2023-07-03 16:00")
+    walk.closes("met", steady=steady)
+    text = " ".join(shown(walk).split())
+    assert "Closed 3 July 2023, 12:00 EDT: met, without a break since 3 July 2023, 10:00 EDT" in text
+    assert "if that lasts" not in text and listed(walk)["closes"] is None
 
 
 def test_a_forged_confirmation_is_not_shown_as_one() -> None:

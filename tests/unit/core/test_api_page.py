@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from functools import cache
 from html.parser import HTMLParser
 from types import SimpleNamespace
 from typing import cast
@@ -49,6 +50,7 @@ def get(app: FastAPI, path: str) -> httpx.Response:
     return asyncio.run(ask())
 
 
+@cache
 def whole() -> tuple[FastAPI, httpx.Response]:
     context = cast(Context, SimpleNamespace(bearer=lambda: None))
     return served(approver.SERVICE, routers(context))

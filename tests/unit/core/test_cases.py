@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from common.clock import instant
 from common.events.executor import ExecutionStarted
 from support.casework import Casework
 from support.drafting import drafted
@@ -82,3 +84,19 @@ def test_events_of_another_case_or_out_of_order_are_refused(work: Casework) -> N
     other = Casework(row={**work.row, "reference": "2022-091"})
     with pytest.raises(ValueError, match="belongs to"):
         case.apply(5, other.open_gap())
+
+
+def test_what_is_met_and_has_yet_to_last_is_the_same_gap_that_says_so(work: Casework) -> None:
+    work.confirm()
+    work.meet_gap(work.asof + timedelta(hours=2))
+    assert (work.case.stage, work.case.confirmed, work.case.flips) == ("settling", True, 0)
+    first = work.asof = work.asof + timedelta(hours=1)
+    work.open_gap()
+    assert (work.case.stage, work.case.met, work.case.confirmed) == ("to-plan", None, True)
+    work.meet_gap(work.asof + timedelta(hours=2))
+    work.asof += timedelta(hours=1)
+    work.open_gap()
+    assert (work.case.flips, work.case.flips_since) == (2, instant(first))
+    work.meet_gap(work.asof + timedelta(hours=2))
+    work.close_gap()
+    assert (work.case.stage, work.case.met, work.case.flips) == ("to-verify", None, 2)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from common.clock import instant, parse_instant
 from common.convergence import NOBODY, cycles, named, says, too_many
 from common.events.approver import CaseResumed
-from common.events.differ import GapChanged, GapClosed, GapOpened
+from common.events.differ import GapChanged, GapClosed, GapMet, GapOpened
 from common.events.envelope import Event
 from common.events.executor import ActionSucceeded
 from hypothesis import given
@@ -55,6 +56,15 @@ def test_a_fix_that_is_undone_is_a_cycle_and_names_what_undid_it() -> None:
     assert told.writer == "feed:hr-sync"
     assert says([told]) == "open: mended once and undone again (access) by feed:hr-sync"
     assert named([cycle], {})[0].writer == NOBODY
+
+
+def test_what_is_undone_before_the_gap_had_closed_is_a_cycle_all_the_same() -> None:
+    settling = replace(mended(3), type=GapMet.TYPE)
+    assert cycles([missed(1), done(2), settling, missed(4, type_=GapChanged.TYPE)]) == cycles(
+        [missed(1), done(2), mended(3), missed(4, type_=GapChanged.TYPE)]
+    )
+    assert len(cycles([missed(1), done(2), settling, missed(4, type_=GapChanged.TYPE)])) == 1
+    assert len(cycles([missed(1), done(2), settling, mended(4), missed(5)])) == 1, "met once, and closed"
 
 
 def test_of_a_population_those_are_named_who_keep_it_from_its_target() -> None:

@@ -49,6 +49,8 @@ REPLACED = [
     ("low: otherwise", "low: paid", "bad_severity", 43),
     ("low: otherwise", "lowest: otherwise", "bad_value", 45),
     ("high: amount > 1000.0", "high: amount > 1000", "type", 44),
+    ("high: amount > 1000.0", f"high: amount > 1{'0' * 400}.0", "number_too_large", 44),
+    ("high: amount > 1000.0", f"high: amount * 1{'0' * 300}.0 > 1.0", "number_too_large", 44),
     ("name: ruled", "name: done", "bad_name", 47),
     ("{status}", "{statuss}", "unknown_attribute", 47),
     ("{status}", "{status", "bad_template", 47),
@@ -109,6 +111,21 @@ def test_a_wrong_page_is_refused_at_its_line(codes: Codes, old: str, new: str, c
 
 def test_the_page_that_all_others_are_made_from_is_right(codes: Codes) -> None:
     assert codes() == []
+
+
+@pytest.mark.parametrize(
+    ("steady", "found"), [("2 hours", []), ("29 days", []), ("30 days", ["bad_steady"]), ("2 weeks", ["bad_period"])]
+)
+def test_what_must_last_longer_than_a_proof_may_take_is_refused(codes: Codes, steady: str, found: list[str]) -> None:
+    assert [code for code, _ in codes(("  verification:", f"  steady: {steady}\n  verification:"))] == found
+
+
+def test_of_objectives_alone_nothing_is_asked_to_last(page: str) -> None:
+    rules = page[page.index("  expectations:") : page.index("  verification:")]
+    alone = page.replace(rules, "  steady: 2 hours\n").replace(OWNER, goal(measure="count: paid"))
+    (problem,) = load(alone, "page.yaml").problems
+    assert problem.reason_code == "bad_steady"
+    assert str(problem).endswith("Drop steady:. An objective is damped by its window: and minimum:.")
 
 
 def test_an_objective_that_is_right_is_read(codes: Codes) -> None:

@@ -185,6 +185,27 @@ def test_what_is_gone_or_not_selected_closes_at_once(kind: str) -> None:
     assert (asof, closed.data.steady) == (NOW + 2 * HOUR, None)  # type: ignore[union-attr]
 
 
+ACCEPTED = f"""
+---
+apiVersion: trueup/v1alpha1
+kind: AcceptedGap
+metadata: {{name: archive-closes}}
+spec: {{desiredState: {STATE}, entity: {REF[1]}, rules: [fixed], reason: The archive is closed., until: 2023-08-31}}
+"""
+
+
+def test_what_fails_again_and_is_accepted_closes_as_that_at_once() -> None:
+    told = story([(0, "missed"), (1, "met")])
+    told.of = declared(text=TEXT + ACCEPTED)
+    told.see(NOW + 1.5 * HOUR, "met")
+    assert told.words == ["opened", "met"], "nothing is missed that could be accepted"
+    told.see(NOW + 2 * HOUR, "missed")
+    assert told.words == ["opened", "met", "closed"]
+    closed = told.said[-1][1].data
+    assert isinstance(closed, GapClosed)
+    assert (closed.reason, closed.steady) == ("accepted", None)
+
+
 def test_a_time_that_is_declared_anew_counts_from_when_it_was_met() -> None:
     told = story([(0, "missed"), (1, "met")])
     for steady, words, until in (("3 hours", ["met"], 4), ("1 hour", ["closed"], 2), (None, ["closed"], None)):

@@ -72,6 +72,15 @@ def test_what_is_to_be_left_alone_is_left_alone_whatever_the_differ_has_said(kin
     checked_start(work.case, scene(work, exempt={"another-rule": kind}))
 
 
+def test_what_is_met_is_not_acted_upon() -> None:
+    work = authorised()
+    checked_start(work.case, scene(work))
+    work.meet_gap(work.asof + timedelta(hours=2))
+    with pytest.raises(Refused) as caught:
+        checked_start(work.case, scene(work))
+    assert caught.value.reason_code == "gap_met"
+
+
 def test_in_a_suspended_case_nothing_starts_and_nothing_goes_on() -> None:
     work = authorised()
     work.add(

@@ -104,6 +104,25 @@ def test_lines_that_are_no_row_are_told(tmp_path: Path) -> None:
     assert [fault.split(": ")[0] for fault in told.faults] == ["a.jsonl:2", "a.jsonl:4", "a.jsonl:5"]
 
 
+@pytest.mark.parametrize("number", ["1e400", "-1e309"])
+def test_a_number_beyond_any_double_is_told_and_never_read_as_another(tmp_path: Path, number: str) -> None:
+    """Written as a number nothing holds it: its line is left out, its document refused. As a text it is that text."""
+    told_why = "a number is larger than any double; write it as a text"
+    path = tmp_path / "a.jsonl"
+    path.write_text(f'{{"id": "A", "n": {number}}}\n{{"id": "B", "n": "{number}"}}\n{{"id": "C", "n": [{number}]}}\n')
+    rows, told = read(path)
+    assert rows == [(2, {"id": "B", "n": number})]
+    assert told.faults == [f"a.jsonl:1: {told_why}", f"a.jsonl:3: {told_why}"]
+    path = tmp_path / "a.csv"
+    path.write_text(f"id,n\nA,{number}\n")
+    assert read(path)[0] == [(2, {"id": "A", "n": number})]
+    path = written(tmp_path, [{"uuid": "a"}])
+    path.write_text(path.read_text().replace('"a"', number))
+    with pytest.raises(Refused, match=told_why) as refused:
+        read(path)
+    assert refused.value.reason_code == "bad_json"
+
+
 def test_a_line_without_end_is_refused_within_bounds(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'{"a": "' + b"x" * sources.LARGEST_ROW_BYTES)
@@ -121,6 +140,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.law  # each unpacks 16 MB
 @pytest.mark.parametrize("name", ["a.csv.gz", "a.jsonl.gz"])
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
 def test_a_packed_row_without_end_is_refused_before_it_is_held(tmp_path: Path, name: str, bomb: bytes) -> None:

@@ -23,9 +23,9 @@ from common.events.approver import Decision
 from common.events.observer import ErasureDone
 from common.ids import erasure_stream
 from common.ledger import Recorded
+from observer.acting import Eraser
 from observer.core import personal
 from observer.core.moments import moment
-from observer.handlers import Eraser
 from support.casework import having_left
 
 from .fakes import NOW, FakeRecords

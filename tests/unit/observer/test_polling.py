@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from common.errors import Refused
 from common.polls import Poll
 from hypothesis import given
 from hypothesis import strategies as st
-from observer.core import polling
+from observer.core import json_data, polling
 from observer.core.polling import Kept, Position, Seen
 
 POLL = Poll("tracker", "finding", ("public", "findings"), "changed", "id")
@@ -96,3 +98,12 @@ def test_a_table_that_can_not_be_polled_so_is_refused(types: dict[str, str], cod
     with pytest.raises(Refused) as caught:
         polls.definition(POLL, types)
     assert caught.value.reason_code == code
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan"), Decimal("Infinity"), Decimal("NaN")])
+def test_what_is_no_number_in_a_database_is_a_text_that_is_no_number(value: Any) -> None:
+    """`float8` and `numeric` hold them, and read as a number they are Unknown (unit/declarations/test_reading.py)."""
+    text = polling.cell(value)
+    assert text in ("inf", "-inf", "nan", "Infinity", "NaN")
+    sent = json.dumps(polling.message(POLL, seen("A", title=text), frozenset())).encode()
+    assert json_data.parsed(sent)["data"]["row"]["title"] == text

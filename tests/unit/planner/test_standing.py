@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from common.events.approver import GapDisputed
 from common.events.auditor import VerificationFailed
 from common.events.differ import GapSuspended
@@ -171,3 +173,32 @@ def test_in_a_suspended_case_nothing_is_drafted_and_no_draft_stands() -> None:
     assert found.supersede is not None
     assert (found.supersede.reason_code, found.draft) == ("suspended", False)
     assert "by feed:audit-tracker" in found.supersede.reason
+
+
+def test_what_is_met_and_may_fail_again_is_neither_drafted_for_nor_is_its_draft_withdrawn() -> None:
+    work = confirmed()
+    work.meet_gap(work.asof + timedelta(hours=2))
+    assert needed(work) == NOTHING
+    work.open_gap()
+    assert needed(work) == Need(draft=True)
+
+    work = planned()
+    late, work.row = work.row, {**work.row, "completion_date": "July 20, 2023"}
+    work.meet_gap(work.asof + timedelta(hours=2))
+    assert needed(work) == NOTHING
+    work.row = late
+    work.open_gap()
+    assert needed(work) == NOTHING, "as it failed before: the plan stands"
+    work.meet_gap(work.asof + timedelta(hours=2))
+    work.close_gap()
+    found = needed(work)
+    assert found.supersede is not None
+    assert (found.supersede.reason_code, found.draft) == ("gap_closed", False)
+
+
+def test_a_plan_that_did_not_hold_is_not_followed_by_another_while_nothing_fails() -> None:
+    work = finished()
+    work.open_gap()
+    assert needed(work).draft
+    work.meet_gap(work.asof + timedelta(hours=2))
+    assert needed(work) == NOTHING

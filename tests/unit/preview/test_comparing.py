@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import typer
 from cli.preview.commands import diff
-from typer.testing import CliRunner
+from support import terminal
+from support.pages import each_page_is_read_once  # noqa: F401 - used by every test here
 
 FINDINGS = Path(__file__).parents[3] / "examples" / "findings"
 OLD = FINDINGS / "findings.yaml"
@@ -25,7 +26,7 @@ def new(tmp_path: Path) -> Path:
 
 
 def run(*words: str | Path) -> Any:
-    return CliRunner().invoke(app, [str(word) for word in words])
+    return terminal.run(app, *words)
 
 
 def compare(new: Path, text: str, *words: str) -> Any:

@@ -4,16 +4,14 @@ import csv
 import json
 import re
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
-from cli.preview import commands
 from cli.preview.commands import diff, validate
-from common.declarations.loader import Loaded, load
-from typer.testing import CliRunner
+from support import terminal
+from support.pages import each_page_is_read_once  # noqa: F401 - used by every test here
 
 FINDINGS = Path(__file__).parents[3] / "examples" / "findings"
 PAGE = FINDINGS / "findings.yaml"
@@ -24,18 +22,8 @@ app.command()(validate)
 app.command()(diff)
 
 
-@cache
-def read_once(data: bytes, file: str) -> Loaded:
-    return load(data, file)
-
-
-@pytest.fixture(autouse=True)
-def _each_page_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "load", read_once)
-
-
 def run(*words: str | Path) -> Any:
-    return CliRunner().invoke(app, [str(word) for word in words])
+    return terminal.run(app, *words)
 
 
 def preview(*words: str | Path, rows: Path = ROWS) -> Any:

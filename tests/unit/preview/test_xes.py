@@ -67,6 +67,18 @@ def test_a_trace_is_a_case_and_its_attributes_stand_in_its_first_event(tmp_path:
     assert text.splitlines()[int(a.line) - 1].startswith("<trace>") and int(b.line) > int(a.line)
 
 
+def test_a_number_beyond_any_double_stays_the_text_that_it_is(tmp_path: Path) -> None:
+    """Read as a number it is Unknown, with the text in the reason (tests/unit/declarations/test_reading.py)."""
+    more = '<float key="AMOUNT" value="1e400"/>'
+    (one, two), faults = read(
+        written(
+            tmp_path,
+            log(trace("7", event("A", more=more)), trace("8", event("A", more=more.replace("1e400", "INF")))),
+        )
+    )
+    assert (one.row["AMOUNT"], two.row["AMOUNT"], faults) == ("1e400", "INF", [])
+
+
 def test_what_can_not_be_placed_is_told_and_left_out(tmp_path: Path) -> None:
     nameless = '<event><date key="time:timestamp" value="2012-02-01T10:00:00Z"/></event>'
     timeless = '<event><string key="concept:name" value="A"/></event>'

@@ -13,7 +13,7 @@ from cli.stack.errors import StackError
 from cli.stack.operations import DatabaseStatus, ServerStatus, ServiceStatus, StackStatus
 from cli.stack.state import ProcessState, StackState
 from common.errors import Refused
-from typer.testing import CliRunner
+from support import terminal
 
 
 def some_state(**processes: ProcessState) -> StackState:
@@ -114,14 +114,14 @@ def test_status_says_how_to_start_what_has_ended(tmp_path: Path, monkeypatch: py
         services={"approver": part(False), "auditor": part(True)},
     )
     monkeypatch.setattr(operations, "status", lambda _folder: found)
-    result = CliRunner().invoke(app, ["status", "--data", str(tmp_path)], env={"COLUMNS": "200"})
+    result = terminal.run(app, "status", "--data", str(tmp_path), env={"COLUMNS": "200"})
     assert result.exit_code == 3
     assert f"Ended: approver. Start what has ended: trueup up --data {tmp_path}" in result.output.replace("\n", "")
 
 
 def migrating(*arguments: str) -> str:
     given = {"TRUEUP_ADMIN_DATABASE_URL": "", "TRUEUP_REALM": ""}
-    result = CliRunner().invoke(app, ["migrate", "--check", *arguments], env=given)
+    result = terminal.run(app, "migrate", "--check", *arguments, env=given)
     assert result.exit_code == 2
     return result.stderr
 
@@ -145,8 +145,6 @@ def test_migrate_needs_no_address_where_a_stack_runs(tmp_path: Path, monkeypatch
         return ()
 
     monkeypatch.setattr(realms, "migrate_database", migrate)
-    result = CliRunner().invoke(
-        app, ["migrate", "--check"], env={"TRUEUP_ADMIN_DATABASE_URL": "", "TRUEUP_REALM": ""}
-    )
+    result = terminal.run(app, "migrate", "--check", env={"TRUEUP_ADMIN_DATABASE_URL": "", "TRUEUP_REALM": ""})
     assert result.exit_code == 0, result.output
     assert asked == [("127.0.0.1:1", "r", True)]

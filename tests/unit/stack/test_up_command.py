@@ -19,7 +19,7 @@ from cli.stack.operations import StackStatus
 from cli.stack.state import ProcessState, StackState
 from common.declarations.loader import load
 from common.directory import Directory
-from typer.testing import CliRunner
+from support import terminal
 
 Start = Callable[..., StackStatus]
 
@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 def up(monkeypatch: pytest.MonkeyPatch, folder: Path, start: Start, *more: str) -> Any:
     monkeypatch.setattr(operations, "up", start)
-    return CliRunner().invoke(app, ["up", "--data", str(folder), *more], env={"COLUMNS": "200"})
+    return terminal.run(app, "up", "--data", str(folder), *more, env={"COLUMNS": "200"})
 
 
 def found(folder: Path, ready: bool) -> Start:
@@ -106,7 +106,7 @@ def test_every_example_can_be_played(monkeypatch: pytest.MonkeyPatch, folder: Pa
     author = next(person for person in directory.people.values() if f"--person {person.id} " in wanted.next)
     assert "declaration-author" in author.roles and str(file.relative_to(EXAMPLES.parent)) in wanted.next
     assert ("clock-keeper" in held) is wanted.time[0].startswith("replay:")
-    assert f" {name}" in CliRunner().invoke(app, ["up", "--help"], env={"COLUMNS": "300"}).stdout
+    assert f" {name}" in terminal.run(app, "up", "--help", env={"COLUMNS": "300"}).stdout
 
 
 class Fake:

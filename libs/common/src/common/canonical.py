@@ -89,7 +89,9 @@ def parse_strict(raw: bytes, max_bytes: int) -> Any:
             raw.decode("utf-8")
         except UnicodeDecodeError as bad:
             raise Permanent("not_utf8", f"byte {bad.start} is not valid UTF-8") from error
-        raise Permanent("malformed_json", str(error)) from error
+        beyond = "is infinity" in str(error)  # the parser's own words, which no author of 1e400 would know again
+        told = "a number is larger than any double; write it as a text" if beyond else str(error)
+        raise Permanent("malformed_json", told) from error
     # Bytes that orjson would write itself hold every key once; anything else is read again, slowly, to be sure.
     try:
         compact = orjson.dumps(value)

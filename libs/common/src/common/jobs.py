@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -178,6 +178,21 @@ class Nudge:
         except TimeoutError:
             self._look_s = min(self._look_s * 2, LONGEST_LOOK_S)
 
+    @contextlib.asynccontextmanager
+    async def at(self, event: asyncio.Event) -> AsyncIterator[None]:
+        """Meanwhile `event` is news: who waits for work keeps nobody waiting who stops the service."""
+
+        async def nudge() -> None:
+            await event.wait()
+            self()
+
+        waiting = asyncio.create_task(nudge())
+        try:
+            yield
+        finally:
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+
     async def calm(self, for_s: float, most_s: float) -> None:
         """Until there was no news for `for_s` seconds, at most for `most_s`."""
         with contextlib.suppress(TimeoutError):
@@ -219,8 +234,9 @@ async def work(
 
     `look` must end the job (`done`, `park` or `later`). What it raises ends this; the lease then runs out by itself.
     """
-    while not stop.is_set():
-        await _work_once(pool, queue, look, nudge, lease_s)
+    async with nudge.at(stop):
+        while not stop.is_set():
+            await _work_once(pool, queue, look, nudge, lease_s)
 
 
 async def _work_once(

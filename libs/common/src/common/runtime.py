@@ -69,9 +69,9 @@ class Runtime:
 class Parts:
     """What is particular to one service. `setup` is given the app before it serves (middleware, error handlers).
 
-    `gather_s`: how long messages may gather after a batch. What comes after a silence is handled at once; of a stream
-    a service that nobody waits for within the blink of an eye makes fewer and larger transactions, and leaves the
-    machine to those before it in the loop.
+    `gather_s`: how long at most messages gather after a batch (`bus.pauses`). What comes after a silence is handled
+    at once; of a stream a service that nobody waits for within the blink of an eye makes fewer and larger
+    transactions, and leaves the machine to those before it in the loop.
 
     `notes`: what an operator should know although the service is ready; /status gives them.
     """

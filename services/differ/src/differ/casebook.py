@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from common.entities.rows import Ref
 from common.events import Event, EventData, Origin, new_event
 from common.ledger import Connection, NewEvent
+from common.timers import Timer
 
 from differ.core import suspending
 from differ.core.deciding import CaseKey, CaseState, Decision
@@ -17,6 +18,8 @@ from differ.core.planning import Declared
 from differ.ports import Outside, StaleCases
 
 ACTOR = "service:differ"
+PUT_OFF = timedelta(seconds=1)
+"""After how long it is asked again whether all is taken in that a closing has to wait for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,24 @@ class Casebook:
                 found.append((asof, case_event(case, data, self._out.wall(), asof, drift)))
             history.setdefault(state.case, []).append(drift)
         return found
+
+    async def ready(
+        self, conn: Connection, declared: Declared, timers: Sequence[Timer], now: datetime
+    ) -> list[Timer]:
+        """Those that may fire now. Before a gap closes because it was met for long enough everything is taken in that
+        was observed until then, also after downtime: its timer waits for that, a little at a time."""
+        steady = {name for name, state in declared.states.items() if state.spec.steady is not None}
+        keys = {(timer.name, timer.subject.partition("/")[2]): timer for timer in timers if timer.name in steady}
+        cases = await self._out.cases.load(conn, keys) if keys else {}
+        closing = {
+            keys[key]: case.closes_at
+            for key, case in cases.items()
+            if case.closes_at is not None and case.closes_at <= keys[key].instant
+        }
+        if not closing or not await self._out.records.behind(conn, max(closing.values())):
+            return list(timers)
+        await self._out.timers.set_earlier(conn, [replace(timer, instant=now + PUT_OFF) for timer in closing])
+        return [timer for timer in timers if timer not in closing]
 
     async def append(self, conn: Connection, events: Sequence[NewEvent]) -> None:
         """Append, as the transaction's last statement. Raises `StaleCases`: these are read from the ledger next."""

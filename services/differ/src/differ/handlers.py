@@ -185,9 +185,9 @@ class Differ:
             return 0
         await self._out.entities.lock(conn)  # before any timer: whoever has the turn may be about to move one
         taken = await self._take(conn, until)
-        if taken:
+        if ready := await self._casebook.ready(conn, await self.declared(conn), taken, until):
             views = Views(self._out.entities)
-            await self._casebook.append(conn, await self._fire(conn, taken, None, Unwritten(), views))
+            await self._casebook.append(conn, await self._fire(conn, ready, None, Unwritten(), views))
         return len(taken)
 
     async def _take(self, conn: Connection, until: datetime, since: datetime | None = None) -> list[Timer]:

@@ -112,13 +112,14 @@ class _Previews:
 
     async def run_until(self, stop: asyncio.Event) -> None:
         """Until told to stop: look for a proposal, work it out, say it."""
-        while not stop.is_set():
-            try:
-                if await self._one():
-                    continue
-            except Transient as error:  # another instance said it, or there is no realm yet
-                _log.info("what a proposal would change is worked out again: %s", error)
-            await self._nudge.wait()
+        async with self._nudge.at(stop):
+            while not stop.is_set():
+                try:
+                    if await self._one():
+                        continue
+                except Transient as error:  # another instance said it, or there is no realm yet
+                    _log.info("what a proposal would change is worked out again: %s", error)
+                await self._nudge.wait()
 
     async def _one(self) -> bool:
         pool, previewer = self._runtime.pool, self._previewer
@@ -146,17 +147,18 @@ class _Duties:
         if await self._realm(stop):
             await self._transact(self._differ.plan_reviews)
         took = 0.0
-        while not stop.is_set():
-            if await self._transact(self._differ.review):
-                continue
-            # A batch rarely comes alone. Under load everything that came meanwhile is measured at once, for a tenth
-            # of the time; as soon as nothing comes any more there is nothing to wait for.
-            await self._nudge.calm(max(MEASURE_EVERY_S, took), max(MEASURE_EVERY_S, 9 * took))
-            began = time.monotonic()
-            if await self._transact(self._differ.measure):
-                took = time.monotonic() - began
-            else:
-                await self._nudge.wait()
+        async with self._nudge.at(stop):
+            while not stop.is_set():
+                if await self._transact(self._differ.review):
+                    continue
+                # A batch rarely comes alone. Under load everything that came meanwhile is measured at once, for a
+                # tenth of the time; as soon as nothing comes any more there is nothing to wait for.
+                await self._nudge.calm(max(MEASURE_EVERY_S, took), max(MEASURE_EVERY_S, 9 * took))
+                began = time.monotonic()
+                if await self._transact(self._differ.measure):
+                    took = time.monotonic() - began
+                else:
+                    await self._nudge.wait()
 
     async def deadlines(self, stop: asyncio.Event) -> None:
         """On a wall clock, fire what comes due; a replay clock's timers fire when it moves."""

@@ -145,6 +145,10 @@ class Records(Protocol):
         """Which of these case ids the auditor has closed."""
         ...
 
+    async def behind(self, conn: Connection, instant: datetime) -> bool:
+        """Whether something that was observed up to `instant` (by the wall clock) may not have been taken in yet."""
+        ...
+
     async def causes(self, conn: Connection, ids: Iterable[str]) -> dict[str, Event]:
         """The observer's and the differ's own events with these ids, by id."""
         ...

@@ -15,6 +15,7 @@ from common.ledger import Connection, Recorded
 from common.runtime import Parts, Runtime, Service, Task, run
 from common.subject_keys import subject_keys
 
+from observer.acting import Eraser
 from observer.adapters.feeds import WatchedFeeds
 from observer.adapters.judgements import PostgresJudgements
 from observer.adapters.poll_metrics import exposition
@@ -24,7 +25,7 @@ from observer.adapters.quarantine import PooledTransactions, PostgresQuarantine
 from observer.adapters.records import PostgresRecords
 from observer.adapters.upstream import upstream
 from observer.api import Context, metrics_router, router, setup
-from observer.handlers import Eraser, Recorder
+from observer.handlers import Recorder
 from observer.settings import ObserverSettings
 from observer.workers import Judge
 
@@ -59,15 +60,16 @@ async def compose(runtime: Runtime) -> Parts:
 
     async def completeness(stop: asyncio.Event) -> None:
         """Judge when there is news, and as time passes on a wall clock: what is late counts as missing then."""
-        while not stop.is_set():
-            try:
-                async with runtime.pool.acquire() as connection, connection.transaction():
-                    await recorder.refresh(connection)
-                    await judge.judge(connection)
-            except Transient as error:
-                if error.reason_code != "realm_missing":
-                    raise
-            await nudge.wait()
+        async with nudge.at(stop):
+            while not stop.is_set():
+                try:
+                    async with runtime.pool.acquire() as connection, connection.transaction():
+                        await recorder.refresh(connection)
+                        await judge.judge(connection)
+                except Transient as error:
+                    if error.reason_code != "realm_missing":
+                        raise
+                await nudge.wait()
 
     tasks: dict[str, Task] = {"completeness": completeness}
     if settings.polls is not None:

@@ -14,9 +14,9 @@ from common.in_words import in_words
 from common.signing import public_of
 from pydantic import ValidationError
 
-from cli.client import read_key, write_key
 from cli.people import doubts, sessions
 from cli.people.screen import Json, answering, cell, print_json, say, table
+from cli.private_keys import read_key, write_key
 from cli.stack.commands import Running, the_running_one
 
 app = typer.Typer(

@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 from common.errors import Refused
 
-from cli.client import Client, write_key
+from cli.client import Client
 from cli.people import sessions
 from cli.people.screen import As, Json, acting, answering, print_json, say
 from cli.people.words import moment
+from cli.private_keys import write_key
 from cli.stack import state
 
 

@@ -101,7 +101,7 @@ class Child:
             return ""
 
 
-def spawn(
+def spawn(  # noqa: PLR0913 - what a process is made of, all but the name and the command by keyword
     name: str,
     command: Sequence[str],
     *,
@@ -110,8 +110,10 @@ def spawn(
     environment: Mapping[str, str],
     die_with: signal.Signals | None,
     account: Account | None = None,
+    talking: bool = False,
 ) -> Child:
-    """Start a program whose output is appended to `log`. `die_with=None` leaves it running after us."""
+    """Start a program whose output is appended to `log`. `die_with=None` leaves it running after us. With `talking`
+    its input and output are pipes, and only its errors go to `log`."""
     launcher = [sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py"))]
     if die_with is not None:
         launcher += [f"--die-with={die_with.value}", f"--parent={os.getpid()}"]
@@ -119,18 +121,20 @@ def spawn(
         launcher += [f"--uid={account.uid}", f"--gid={account.gid}"]
         if account.capability is not None:
             launcher.append(f"--capability={account.capability}")
-    popen = _starter.submit(_popen, [*launcher, "--", *command], log, cwd, environment).result()
+    popen = _starter.submit(_popen, [*launcher, "--", *command], log, cwd, environment, talking).result()
     return Child(name, popen.pid, psutil.Process(popen.pid).create_time(), log, popen)
 
 
-def _popen(command: Sequence[str], log: Path, cwd: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _popen(
+    command: Sequence[str], log: Path, cwd: Path, environment: Mapping[str, str], talking: bool
+) -> subprocess.Popen[bytes]:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         return subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
+            stdin=subprocess.PIPE if talking else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if talking else output,
+            stderr=output,
             cwd=cwd,
             env=dict(environment),
             start_new_session=True,

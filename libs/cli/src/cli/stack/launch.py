@@ -15,6 +15,7 @@ import os
 import sys
 
 PR_SET_PDEATHSIG = 1
+PR_SET_NAME = 15
 PR_SET_SECUREBITS = 28
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
@@ -61,6 +62,22 @@ def become(libc: ctypes.CDLL, uid: int, gid: int, capability: int | None) -> Non
     _checked(raised, "raise the ambient capability")
 
 
+def die_with(number: int, parent: int) -> None:
+    """Get the signal `number` when the process `parent` dies, or end now if it has."""
+    _checked(_libc().prctl(PR_SET_PDEATHSIG, number, 0, 0, 0), "tie to the parent")
+    if os.getppid() != parent:  # it died before the line above
+        sys.exit(1)
+
+
+def be_called(name: str) -> None:
+    """Have `ps` and `top` show this name (its first 15 bytes) where they show a program's."""
+    _checked(_libc().prctl(PR_SET_NAME, name.encode(), 0, 0, 0), "take a name")
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--die-with", type=int, help="signal to get when the parent dies")
@@ -70,13 +87,10 @@ def main() -> None:
     parser.add_argument("--capability", type=int)
     parser.add_argument("command", nargs="+")
     args = parser.parse_args()
-    libc = ctypes.CDLL(None, use_errno=True)
     if args.uid is not None:
-        become(libc, args.uid, args.gid, args.capability)
+        become(_libc(), args.uid, args.gid, args.capability)
     if args.die_with is not None and sys.platform == "linux":
-        _checked(libc.prctl(PR_SET_PDEATHSIG, args.die_with, 0, 0, 0), "tie to the parent")
-        if os.getppid() != args.parent:  # it died before the line above
-            sys.exit(1)
+        die_with(args.die_with, args.parent)
     os.execv(args.command[0], args.command)  # noqa: S606 - the whole purpose
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import socket
+from pathlib import Path
 
 import psutil
 
@@ -28,6 +30,15 @@ def free_port() -> int:
         probe.bind((HOST, 0))
         chosen: int = probe.getsockname()[1]
         return chosen
+
+
+def kept(file: Path, name: str) -> int:
+    """The port that `name` had the last time, by the file, so that addresses stay; else a free one, written there."""
+    known: dict[str, int] = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    if name not in known or not is_free(known[name]):
+        known[name] = free_port()
+        file.write_text(json.dumps(known, indent=1), "utf-8")
+    return known[name]
 
 
 def is_free(port: int) -> bool:

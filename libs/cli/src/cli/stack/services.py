@@ -15,6 +15,7 @@ from cli import web
 from cli.stack import children, ports, service_keys
 from cli.stack.children import Child
 from cli.stack.errors import StackError
+from cli.stack.forking import Forks
 
 READY_TIMEOUT_S = 60.0
 STOP_PATIENCE_S = 15.0
@@ -50,14 +51,19 @@ def config_environment(service: str, config: Path) -> dict[str, str]:
     return {"TRUEUP_SUBJECT_KEYS": str(config / SUBJECT_KEYS), **given}
 
 
-def start(service: str, environment: Mapping[str, str], log: Path, *, detached: bool) -> Child:
-    """Start the process; it is not ready yet."""
+def start(
+    service: str, environment: Mapping[str, str], log: Path, *, detached: bool, forks: Forks | None = None
+) -> Child:
+    """Start the process; it is not ready yet. With `forks` it is one of them."""
+    module, given = f"{service}.main", {"PYTHONUNBUFFERED": "1", **environment}
+    if forks is not None:
+        return forks.start(service, module, given, log)
     return children.spawn(
         service,
-        [sys.executable, "-m", f"{service}.main"],
+        [sys.executable, "-m", module],
         log=log,
         cwd=log.parent,
-        environment={**children.base_environment(), "PYTHONUNBUFFERED": "1", **environment},
+        environment={**children.base_environment(), **given},
         die_with=None if detached else signal.SIGKILL,
     )
 

@@ -10,7 +10,6 @@ after an error, Ctrl-C, SIGTERM or a closed terminal, and by the kernel if this 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,11 +18,12 @@ from typing import Literal, Self
 from common.clock import wall_now
 from common.topics import SERVICES
 
-from cli.stack import ports, realm, service_keys, services, state
+from cli.stack import forking, ports, realm, service_keys, services, state
 from cli.stack.broker import Broker
 from cli.stack.children import Child
 from cli.stack.cluster import Credentials
 from cli.stack.errors import StackError
+from cli.stack.forking import Forks
 from cli.stack.kafka import Kafka
 from cli.stack.permissions import USERS
 from cli.stack.postgres import Postgres
@@ -102,6 +102,7 @@ class Stack:
         self._tell = tell
         self._prepare = prepare
         self._running: dict[str, Child] = {}
+        self._forks: Forks | None = None
         self._exit = ExitStack()
 
     @classmethod
@@ -177,7 +178,8 @@ class Stack:
         """The variables of the contract for this service; a port is chosen at the first call and then kept."""
         if service not in self._ports:
             asked = self._asked_ports.get(service)
-            self._ports[service] = ports.claim(asked, f"the {service}") if asked else self._usual_port(service)
+            file = self.folder / "ports.json"
+            self._ports[service] = ports.claim(asked, f"the {service}") if asked else ports.kept(file, service)
         login = self.kafka_credentials(service)
         return {
             "TRUEUP_REALM": self.realm,
@@ -192,15 +194,6 @@ class Stack:
             **self._environment,
         }
 
-    def _usual_port(self, service: str) -> int:
-        """The port the service had the last time in this folder, so that addresses stay; else a free one."""
-        file = self.folder / "ports.json"
-        known: dict[str, int] = json.loads(file.read_text("utf-8")) if file.exists() else {}
-        if service not in known or not ports.is_free(known[service]):
-            known[service] = ports.free_port()
-            file.write_text(json.dumps(known, indent=1), "utf-8")
-        return known[service]
-
     # -- life
 
     def start(self) -> Self:
@@ -208,10 +201,14 @@ class Stack:
         with state.exclusive(self.folder):
             self._refuse_second_start()
             try:
+                if len(self._run) > 1 and forking.possible(self._environment):
+                    self._forks = Forks(self.log("services"), detached=self._detached)  # imports meanwhile
                 self.start_servers()
                 if self._prepare is not None:
                     self._prepare(self)
                 self.start_services(self._run)
+                if self._detached:
+                    self._end_forks()
             except BaseException:
                 self._tell("Stopping what was started")
                 self._stop()
@@ -342,7 +339,8 @@ class Stack:
         environment = self.service_env(name)
         if failpoints:
             environment["TRUEUP_FAILPOINTS"] = failpoints
-        self._running[name] = services.start(name, environment, self.log(name), detached=self._detached)
+        log, detached = self.log(name), self._detached
+        self._running[name] = services.start(name, environment, log, detached=detached, forks=self._forks)
         self._save()
 
     def _child(self, name: str) -> Child:
@@ -369,11 +367,17 @@ class Stack:
         owns_postgres, owns_broker = self._owned
         services.stop_all(list(self._running.values()))
         self._running.clear()
+        self._end_forks()
         if owns_broker:
             self.broker.stop()
         if owns_postgres:
             self.postgres.stop()
         state.clear(self.folder)
+
+    def _end_forks(self) -> None:
+        if self._forks is not None:
+            self._forks.close()
+            self._forks = None
 
     def _save(self) -> None:
         owns_postgres, owns_broker = self._owned

@@ -192,7 +192,7 @@ async def _first_failure(duties: Sequence[Coroutine[Any, Any, None]]) -> None:
         await _end(tasks)
 
 
-async def _end(tasks: Sequence[asyncio.Future[None]], again_s: float = 1.0) -> None:
+async def _end(tasks: Sequence[asyncio.Future[None]], again_s: float = 0.1) -> None:
     """Return when all have ended. Asked again every `again_s`: client libraries lose a cancellation now and then."""
     pending = {task for task in tasks if not task.done()}
     while pending:

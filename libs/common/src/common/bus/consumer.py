@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,7 +22,7 @@ from common.bus.engine import Offsets, headers_of, in_halves, patiently
 from common.bus.fetching import Fetched, Fetching
 from common.bus.inbox import Announced, Inbox, Item, Stalled
 from common.bus.partitions import partition_of
-from common.bus.pauses import Metronome
+from common.bus.pauses import Metronome, gathering_s
 from common.errors import Permanent, Transient
 from common.failpoints import failpoint
 from common.ledger import progress
@@ -34,7 +35,7 @@ Handler = Callable[[Connection, Sequence[Recorded]], Awaitable[None]]
 
 LOOK_S = 1.0
 """How often a consumer looks whether something published hasn't reached it."""
-LOOK_JOINING_S = 0.25
+LOOK_JOINING_S = 0.1
 LOOK_WHEN_BUSY_S = 10.0
 """The same for one that took `MAX_RECORDS` meanwhile: what it hasn't got yet is mostly just waiting its turn."""
 MAX_RECORDS = 1_000
@@ -97,7 +98,8 @@ class LedgerConsumer:
         self._inbox = Inbox()
         self._stalled = Stalled()
         self._offsets = Offsets()
-        self._busy = False
+        self._wanted = asyncio.Event()
+        self._wanted.set()
 
     async def run(self, joining: Awaitable[Any]) -> None:
         """Consume until cancelled. `joining` gives a started aiokafka consumer, once it is in its group.
@@ -119,7 +121,8 @@ class LedgerConsumer:
                 batch = await ahead
                 count = len(batch.fetched.records)
                 taken += count
-                self._busy = True
+                began = time.monotonic()
+                self._wanted.clear()
                 if not self._gather_s:  # else more is to come before the next
                     ahead = asyncio.create_task(self._next(kafka))
                 if batch.fetched:
@@ -127,9 +130,10 @@ class LedgerConsumer:
                     await self._take(batch)
                 if commit.due():
                     await self._offsets.commit(kafka)
-                self._busy = False
+                self._wanted.set()
                 if self._gather_s:
-                    await asyncio.sleep(self._gather_s if 0 < count < MAX_RECORDS else 0)
+                    took = time.monotonic() - began
+                    await asyncio.sleep(gathering_s(took, self._gather_s) if 0 < count < MAX_RECORDS else 0)
                     ahead = asyncio.create_task(self._next(kafka))
         finally:
             ahead.cancel()
@@ -137,7 +141,7 @@ class LedgerConsumer:
 
     async def _next(self, kafka: Any) -> Batch:
         """The next batch. It changes nothing: what it read may have been handled before it is taken."""
-        fetched = await self._fetching.fetch(kafka, _POLL_MS, MAX_RECORDS, lambda: self._busy)
+        fetched = await self._fetching.fetch(kafka, _POLL_MS, MAX_RECORDS, self._wanted)
         announced = [self._announced(record) for record in fetched.records]
         new = [one.position for one in announced if one and self._inbox.is_new(one.at, one.position)]
         return Batch(fetched, announced, await self._stored(new) if new else {})

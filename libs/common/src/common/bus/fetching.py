@@ -11,7 +11,8 @@ What is fetched at once is bounded in bytes, too: a hundred kilobytes of compres
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +31,8 @@ little that was fetched ahead: taking that alone would make a batch of it, and l
 STEP = 8
 """Records taken from the client at a time: each may be as large as an unpacked batch."""
 REASON = "unreadable_record"
-_AHEAD_MS = 5
+AHEAD_S = 0.02
+"""How long what is fetched ahead of being wanted may gather on the broker: each fetch costs it a request."""
 _PAUSE_S = 0.01
 _UNREADABLE = (CorruptRecordException, UnsupportedCodecError, RecordTooLargeError)
 
@@ -67,11 +69,10 @@ class Fetching:
         self._careful_until = 0.0
 
     async def fetch(
-        self, kafka: Any, timeout_ms: int, max_records: int, ahead: Callable[[], bool] = lambda: False
+        self, kafka: Any, timeout_ms: int, max_records: int, wanted: asyncio.Event | None = None
     ) -> Fetched:
         """What has come within `timeout_ms`, and `GATHER_S` after the first; at most `max_records` (careful: one more
-        round over the partitions), and no more once it is `MAX_BYTES`. While it is `ahead` of whoever takes it, what
-        comes is added to it.
+        round over the partitions), and no more once it is `MAX_BYTES`. Until it is `wanted` what comes is added.
 
         Raises `Transient` (`unreadable_record`) when something could not be read while not careful: nothing since
         the last offsets committed may be taken as handled, begin the session again. Raises what the client raises
@@ -80,7 +81,7 @@ class Fetching:
         if asyncio.get_running_loop().time() < self._careful_until:
             return await self._one_by_one(kafka, timeout_ms / 1000, max_records)
         try:
-            return await _in_steps(kafka, timeout_ms, max_records, ahead)
+            return await _in_steps(kafka, timeout_ms, max_records, wanted or _now())
         except Exception as error:
             if not _is_unreadable(error):
                 raise
@@ -122,23 +123,39 @@ class Fetching:
         self._careful_until = asyncio.get_running_loop().time() + CAREFUL_S
 
 
-async def _in_steps(kafka: Any, timeout_ms: int, max_records: int, ahead: Callable[[], bool]) -> Fetched:
+async def _in_steps(kafka: Any, timeout_ms: int, max_records: int, wanted: asyncio.Event) -> Fetched:
     loop = asyncio.get_running_loop()
-    wait_ms = timeout_ms
+    wait_ms = timeout_ms if wanted.is_set() else 0
     until = 0.0
     found = Fetched()
     size = 0
     while len(found.records) < max_records and size < MAX_BYTES:
         step = min(STEP, max_records - len(found.records))
         got = await kafka.getmany(timeout_ms=wait_ms, max_records=step)
-        if not got and not ahead():
-            break
-        until = until or (loop.time() + GATHER_S if got else 0.0)
-        wait_ms = _AHEAD_MS if ahead() else max(0, round(1000 * (until - loop.time())))
         taken = [record for records in got.values() for record in records]
         found.records += taken
         size += _bytes(taken)
+        if taken:
+            until = until or loop.time() + GATHER_S
+        elif wanted.is_set():
+            break
+        else:
+            await _for_a_while(wanted)
+        wait_ms = max(0, round(1000 * (until - loop.time()))) if found.records else timeout_ms
+        wait_ms = wait_ms if wanted.is_set() else 0
     return found
+
+
+def _now() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
+async def _for_a_while(wanted: asyncio.Event) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(AHEAD_S):
+            await wanted.wait()
 
 
 def _bytes(records: Sequence[Any]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
 
@@ -15,7 +15,7 @@ from common.errors import Transient
 from common.failpoints import failpoint
 from common.ledger import progress
 from common.ledger.progress import Move, Partition
-from common.topics import Topic, message_key, topic_of
+from common.topics import BY_NAME, Topic, message_key, topic_of
 
 BATCH = 1_000
 POLL_S = 1.0
@@ -32,6 +32,8 @@ FROM ledger.head h LEFT JOIN ledger.relays r ON r.service = $2 LEFT JOIN LATERAL
 ORDER BY e.position
 """
 CONTENT_TYPE = ("content-type", b"application/cloudevents+json")
+Message: TypeAlias = tuple[bytes, bytes, list[tuple[str, bytes]]]
+"""Key, value, headers."""
 _log = logging.getLogger(__name__)
 
 
@@ -112,7 +114,7 @@ class Relay:
 
     async def _send(self, rows: Sequence[Any]) -> dict[Partition, int]:
         """Return when the broker has all of `rows`: the last position of each partition touched."""
-        waiting = []
+        messages: dict[Partition, list[Message]] = {}
         sent: dict[Partition, int] = {}
         for _, _, position, event, stream, case_id in rows:
             topic = topic_of(stream)
@@ -120,20 +122,29 @@ class Relay:
             at = (topic.name, partition_of(key, topic.partitions))
             previous = sent.get(at, self._published.get(at, -1))
             headers = [("position", b"%d" % position), ("previous", b"%d" % previous), CONTENT_TYPE]
-            waiting.append(await self._put(topic, at[1], key.encode(), event.encode(), headers))
+            messages.setdefault(at, []).append((key.encode(), event.encode(), headers))
             sent[at] = position
+        waiting = [await self._put(BY_NAME[name], number, its) for (name, number), its in messages.items()]
         if waiting:
             await asyncio.gather(*waiting)
         self._published |= sent
         return sent
 
-    async def _put(
-        self, topic: Topic, partition: int, key: bytes, value: bytes, headers: list[tuple[str, bytes]]
-    ) -> Any:
-        """Queue one message: a future of its acknowledgement."""
+    async def _put(self, topic: Topic, partition: int, messages: Sequence[Message]) -> Any:
+        """Queue the messages of one partition, in order: a future of their acknowledgement. As whole batches: a
+        message that is sent alone costs the client library eight times as much."""
+        waiting, batch = [], self._producer.create_batch()
+        for key, value, headers in messages:
+            if batch.append(timestamp=None, key=key, value=value, headers=headers) is None:  # it is full
+                waiting.append(await self._queue(topic, partition, batch))
+                batch = self._producer.create_batch()
+                batch.append(timestamp=None, key=key, value=value, headers=headers)
+        waiting.append(await self._queue(topic, partition, batch))
+        return asyncio.gather(*waiting)
+
+    async def _queue(self, topic: Topic, partition: int, batch: Any) -> Any:
+        batch.close()
         try:
-            return await self._producer.send(
-                self._address.topic(topic), value=value, key=key, partition=partition, headers=headers
-            )
+            return await self._producer.send_batch(batch, self._address.topic(topic), partition=partition)
         except AssertionError as error:  # how aiokafka says that the topic has no such partition
             raise Transient("topic_changed", f"the topic {topic.name} is not as it should be: {error}") from error

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import Literal, TypeAlias
 
 from common.declarations.evaluation import Evaluation
 from common.declarations.models import DesiredState
 from common.declarations.values import Status
+from common.objectives import wording
 
 Kind: TypeAlias = Literal["opens", "closes", "changes", "dates", "stays", "none"]
 """`dates`: there is no case before or after, and the next date by which something must hold moves. `stays`: the case
@@ -22,17 +24,26 @@ _AHEAD = (Status.PENDING, Status.SOON)
 @dataclass(frozen=True, slots=True)
 class Side:
     """How an entity stands on one side. `rules` are the failing ones, by name; `due` are the instants of those and of
-    the deadlines ahead, `exempt` why missed rules are left alone. Names are those of the new declaration."""
+    the deadlines ahead, `exempt` why missed rules are left alone. Names are those of the new declaration. `steady`:
+    for how long it must last that nothing fails before a gap is closed."""
 
     standing: str
     severity: str = ""
     rules: tuple[tuple[str, str], ...] = ()
     due: tuple[tuple[str, datetime], ...] = ()
     exempt: tuple[tuple[str, str], ...] = ()
+    steady: timedelta | None = None
 
     @property
     def open(self) -> bool:
         return self.standing in OPEN
+
+    @property
+    def waits(self) -> str:
+        """In words, how long a gap stays open all the same."""
+        if self.steady is None or self.standing not in ("met", "on track"):
+            return ""
+        return f"; closes when that has lasted {wording.amount('mean', Fraction(int(self.steady.total_seconds())))}"
 
 
 NOT_DECLARED = Side("not declared")
@@ -54,7 +65,7 @@ class CaseChange:
             return [f"{name}: {status}" for name, status in self.after.rules]
         if self.kind == "closes":
             left = [f"{name}: {why}" for name, why in self.after.exempt]
-            return left or [_CLOSES.get(self.after.standing, self.after.standing)]
+            return left or [_CLOSES.get(self.after.standing, self.after.standing) + self.after.waits]
         old, new = dict(self.before.rules), dict(self.after.rules)
         exempt = dict(self.after.exempt)
         words = []
@@ -89,7 +100,13 @@ def renames(spec: DesiredState) -> dict[str, str]:
     return {former: name for _, name, former in spec.renames}
 
 
-def side(evaluation: Evaluation | None, renamed: Mapping[str, str], *, in_force: bool = True) -> Side:
+def side(
+    evaluation: Evaluation | None,
+    renamed: Mapping[str, str],
+    *,
+    in_force: bool = True,
+    steady: timedelta | None = None,
+) -> Side:
     """How an entity stands; `renamed` says how its rules are called on the other side."""
     if evaluation is None:
         return NOT_DECLARED
@@ -106,7 +123,7 @@ def side(evaluation: Evaluation | None, renamed: Mapping[str, str], *, in_force:
     exempt = tuple(
         (renamed.get(rule.name, rule.name), rule.exempt.told) for rule in evaluation.exempt if rule.exempt is not None
     )
-    return Side(standing, evaluation.severity, tuple(sorted(failing)), tuple(sorted(due)), exempt)
+    return Side(standing, evaluation.severity, tuple(sorted(failing)), tuple(sorted(due)), exempt, steady)
 
 
 def compare(key: str, before: Side, after: Side) -> CaseChange:

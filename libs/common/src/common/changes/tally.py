@@ -87,7 +87,8 @@ class Tally:
         """Compare one entity, as it reads under either declaration."""
         self.total += 1
         was = side(self._before.decide(before), self._renamed, in_force=self._before.in_force)
-        now = side(self._after.decide(after), {}, in_force=self._after.in_force)
+        steady = self.after_state.spec.steady
+        now = side(self._after.decide(after), {}, in_force=self._after.in_force, steady=steady)
         change = compare(key, was, now)
         self.kinds[change.kind] += 1
         if change.kind == "opens":

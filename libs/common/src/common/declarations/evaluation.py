@@ -1,7 +1,7 @@
 """Deciding one desired state for one entity at one instant. Pure: the same input gives the same result."""
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Literal
@@ -42,7 +42,7 @@ class Evaluation:
     @property
     def failing(self) -> tuple[RuleResult, ...]:
         """The rules that are Missed, Unknown or due soon, and not exempt: what a case gathers."""
-        return tuple(rule for rule in self.rules if rule.status in _FAILING and rule.exempt is None)
+        return tuple(rule for rule in self.rules if rule.status in FAILING and rule.exempt is None)
 
     @property
     def exempt(self) -> tuple[RuleResult, ...]:
@@ -72,7 +72,8 @@ class Evaluation:
         return "on track" if Status.PENDING in statuses else "met"
 
 
-_FAILING = (Status.MISSED, Status.UNKNOWN, Status.SOON)
+FAILING = (Status.MISSED, Status.UNKNOWN, Status.SOON)
+"""The statuses of what a case gathers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,29 +145,6 @@ def evaluate(state: CompiledDesiredState, entity: EntityView, asof: datetime) ->
         sight.timers(rules),
         people_only,
         sight.slots,
-    )
-
-
-def unsure(
-    state: CompiledDesiredState, entity: EntityView, asof: datetime, also: Collection[str] = ()
-) -> tuple[RuleResult, ...]:
-    """The rules that can't be decided of an entity of which nobody knows whether it is selected: those that
-    `evaluate` would call Unknown, and those that are missed or due soon if it is. With its freshness, and with the
-    rules `also`, which hold if it is."""
-    sight = Sight(state, entity, asof)
-    selected = MET if state.where is None else sight.decide(state.where)
-    found = [*(sight.rule(rule) for rule in state.rules), sight.freshness()]
-    return tuple(
-        rule
-        if rule.status is Status.UNKNOWN
-        else replace(
-            rule,
-            status=Status.UNKNOWN,
-            reason=f"it can't be told whether it is selected: {selected.reason}",
-            sentence=rule.sentence or "Whether this is met can't be told.",
-        )
-        for rule in found
-        if rule is not None and (rule.status in _FAILING or rule.name in also)
     )
 
 

@@ -46,6 +46,8 @@ _TOKEN = re.compile(
 _KNOWN = re.compile(r"\s*known\(\s*([A-Za-z_][\w.]*)\s*\)\s*")
 _DAYS = re.compile(r"\(\s*(\d{1,5})\s*\)")
 _DEEPEST = 50
+MOST_DIGITS = 30
+"""Digits before and after the point of any number that is read, or written in a condition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +203,8 @@ class Language:
                     raise Wrong("bad_days", "days(...) takes a whole number up to 99999.", "Write: today - days(90).")
                 parts.append(f"duration('{int(count[1]) * 24}h')")
                 skip = count.end()
+            elif kind == "number":
+                parts.append(_number(token[0]))
             elif kind == "word":
                 parts.append(self._word(token[0], after, done, reads))
             elif kind == "method":
@@ -240,6 +244,14 @@ class Language:
         result = self._env.compile(f"''.matches({token[0]})").eval(self._env.Activation({}))
         if result.type() != cel.Type.BOOL:
             raise Wrong("bad_pattern", f"{token[0]} is not a regular expression.", "Check its brackets.")
+
+
+def _number(text: str) -> str:
+    """A number as it is written. One that no cell can be (`reading`) might be infinite, and decide anything."""
+    if len(text.partition(".")[0].lstrip("0")) > MOST_DIGITS:
+        told = f"{text[:20]}… has more than {MOST_DIGITS} digits, which no cell that is read as a number can have."
+        raise Wrong("number_too_large", told, "Write a smaller one.")
+    return text
 
 
 def _tokens(source: str) -> Iterator[tuple[re.Match[str], int]]:

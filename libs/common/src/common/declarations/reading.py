@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 
 from common.declarations import computing, datepatterns
 from common.declarations.computing import MAX_CASE_EVENTS, Happened, History
-from common.declarations.expressions import Language, Scope
+from common.declarations.expressions import MOST_DIGITS, Language, Scope
 from common.declarations.models import Attribute, EntityType
 from common.declarations.values import Decimal, Json, Row, Sensitive, Slot, Status, Unknown, Value
 from common.sealing import is_sealed
 
 _NUMBER = re.compile(r"[-+]?\d{1,16}", re.ASCII)
-_DECIMAL = re.compile(r"[-+]?\d{1,30}(\.\d{1,30})?", re.ASCII)
+_DECIMAL = re.compile(rf"[-+]?\d{{1,{MOST_DIGITS}}}(\.\d{{1,{MOST_DIGITS}}})?", re.ASCII)
 _LARGEST = 2**53
 MOST_KEPT = 2_048
 LONGEST_KEPT = 64

@@ -44,6 +44,13 @@ def newest(type_: str, steps: Mapping[str, Step] = STEPS) -> str:
     return type_
 
 
+def names(type_: str, steps: Mapping[str, Step] = STEPS) -> tuple[str, ...]:
+    """All names under which events are stored that are read as `type_`, the newest version: the oldest first. For
+    what asks for events by the name that they are stored under, as SQL does."""
+    older = [name for name in steps if name != type_ and newest(name, steps) == type_]
+    return (*sorted(older, key=lambda name: int(name.rpartition("v")[2])), type_)
+
+
 def upcast(type_: str, data: dict[str, Any], steps: Mapping[str, Step] = STEPS) -> tuple[str, dict[str, Any]]:
     """The newest version's name, and the data in its shape. `data` is left as it is."""
     while (step := steps.get(type_)) is not None:

@@ -27,6 +27,7 @@ CLOCK_OFF = "time_out_of_bounds"
 """The reason code of a refusal because of the appender's clock."""
 _PASSING = ("version_conflict", CLOCK_OFF)
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_APPEND_ONE = "SELECT ledger.append_one($1)"
 _APPEND = "SELECT request, positions, reason, message, stored FROM ledger.append($1::text[], $2::int[], $3)"
 
 
@@ -157,6 +158,10 @@ async def _append_encoded(
     events = [event for request in requests for event in request]
     if not events:
         return [Appended(()) for _ in requests]
+    if len(events) == 1 == len(requests):
+        position = await connection.fetchval(_APPEND_ONE, events[0])
+        if position is not None:
+            return [Appended((position,))]
     numbers = [number for number, request in enumerate(requests) for _ in request]
     rows = await connection.fetch(_APPEND, events, numbers, len(set(streams)) == len(streams))
     if rows[0]["request"] is None:

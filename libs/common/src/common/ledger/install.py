@@ -186,7 +186,7 @@ async def _fill_ledger(connection: Any, realm: str) -> None:
     grants = [
         f"GRANT USAGE ON SCHEMA ledger TO {everybody}",
         f"GRANT SELECT ON ALL TABLES IN SCHEMA ledger TO {everybody}",
-        f"GRANT EXECUTE ON FUNCTION ledger.append, ledger.session_service TO {services}",
+        f"GRANT EXECUTE ON FUNCTION ledger.append, ledger.append_one, ledger.session_service TO {services}",
         # Of one column only: who may update a table may also lock all of it, for as long as it likes.
         *(
             f"REVOKE UPDATE ON ledger.{table} FROM {services}; "

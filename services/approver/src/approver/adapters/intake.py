@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 
 CHANNEL = "ledger_observer"
-GATHER_S = 2.0
+GATHER_S = 5.0
 """How long observations may gather once some have come: a transaction for many costs little more than one for one."""
 LOOK_AGAIN_S = 60.0
 """How long it is trusted that a notification arrives. A decision catches up by itself, whoever was told what."""

@@ -58,7 +58,8 @@ def _steady(record: Record) -> Iterable[Sentence]:
     told += amount("mean", Fraction(int(lasted.total_seconds())))
     before = [said for said in record.all(GapMet) if said.data.since != steady.since]
     if before:
-        times = counted(len({said.data.since for said in before}), "time")
+        often = len({said.data.since for said in before})
+        times = "once" if often == 1 else counted(often, "time")
         told += f"; before that it had been met {times}, and had failed again"
     ids = [said.event.id for said in record.all(GapMet)]
     yield says(told, case.gap_closed.event.id, *ids)

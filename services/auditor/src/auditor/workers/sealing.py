@@ -53,7 +53,7 @@ class Sealer:
     async def run(self, stop: asyncio.Event) -> None:
         """Seal until told to stop. Raises `Permanent` when there is something that must not be signed."""
         self.head = await self.open()
-        await _first(self.looked, stop)
+        await first(self.looked, stop)
         while not stop.is_set():
             if not await self.seal():
                 await self._pause(stop)
@@ -158,7 +158,7 @@ class Sealer:
                     return
 
 
-async def _first(one: asyncio.Event, other: asyncio.Event) -> None:
+async def first(one: asyncio.Event, other: asyncio.Event) -> None:
     """Return as soon as one of the two is set."""
     waiting = [asyncio.create_task(event.wait()) for event in (one, other)]
     try:

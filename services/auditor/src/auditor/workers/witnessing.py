@@ -26,6 +26,7 @@ from transparency.tiles import TiledTree, tiles_for_consistency
 from transparency.witnessing import AddCheckpoint, Reply, read_answer
 
 from auditor.ports import Alarm, AlarmKind, AskWitness, Kept, LogBook, WitnessLine, WitnessState
+from auditor.workers.sealing import first
 
 ATTEMPTS = 3
 SHORTEST_PAUSE_S = 1.0
@@ -119,7 +120,7 @@ class Witnesses:
             self._news.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LONGEST_LOOK_S):
-                    await self._news.wait()
+                    await first(self._news, stop)
 
     async def round(self) -> None:
         """Ask all at once whose turn it is about the newest checkpoint."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from common import convergence
+from common.clock import parse_instant
 from common.declarations.catalogue import Catalogue
 from common.entities.rows import Ref
 from common.errors import Permanent, Transient
@@ -87,6 +89,19 @@ class LedgerRecords:
             CaseClosed.TYPE,
         )
         return {row[0] for row in rows}
+
+    async def behind(self, conn: Connection, instant: datetime) -> bool:
+        relayed = await progress.relayed(conn, "observer")
+        if relayed is None:
+            return False
+        handled = await progress.handled(conn, "differ")
+        known = {at: last for at, last in (await progress.published(conn)).items() if at[0] == "state"}
+        lagging = [handled.get(at, -1) for at, last in known.items() if handled.get(at, -1) < last]
+        first = await conn.fetchval(
+            "SELECT event FROM ledger.events WHERE source = 'observer' AND position > $1 ORDER BY position LIMIT 1",
+            min([relayed, *lagging]),
+        )
+        return first is not None and parse_instant(Event.decode(first.encode()).time) <= instant
 
     async def causes(self, conn: Connection, ids: Iterable[str]) -> dict[str, Event]:
         wanted = [(source, event_id) for event_id in ids for source in ("observer", "differ")]

@@ -10,13 +10,13 @@ from typing import Any, Literal, TypeAlias
 
 import orjson
 from common.clock import instant
+from common.declarations.doubting import unsure
 from common.declarations.evaluation import (
     CompiledDesiredState,
     EntityView,
     Evaluation,
     RuleResult,
     evaluate,
-    unsure,
 )
 from common.declarations.evaluation import Fact as ReadFact
 from common.declarations.exempting import Exemption

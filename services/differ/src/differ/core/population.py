@@ -13,8 +13,9 @@ from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
 
-from common.declarations.evaluation import CompiledDesiredState, EntityView, done
+from common.declarations.evaluation import CompiledDesiredState, EntityView, Sight
 from common.declarations.objectives import CompiledObjective
+from common.declarations.values import Status
 from common.entities.rows import Ref
 from common.events.differ import FailingRule, Measured
 from common.objectives import tracing, wording
@@ -160,9 +161,13 @@ def _paths(
     for key, how in entities:
         view = views.get((entity_type, key))
         if view is not None:
-            over = (objective.timespan is not None and not how.running) or done(state, view, asof)
+            over = (objective.timespan is not None and not how.running) or _done(state, view, asof)
             slots = view.values.items()
             yield tracing.Path(tracing.moments_of(slots, state.zone), tracing.intervals_of(slots), over)
+
+
+def _done(state: CompiledDesiredState, view: EntityView, asof: datetime) -> bool:
+    return Sight(state, view, asof).decide(state.done).status is Status.MET
 
 
 def _theirs(state: CompiledDesiredState) -> set[str]:
