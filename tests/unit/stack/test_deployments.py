@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from cli.stack.kafka import Kafka
 from cli.stack.permissions import USERS
-from cli.stack.prepare import PrepareSettings
+from cli.stack.prepare import PrepareSettings, to_take_away
 from common.service_keys import SIGNERS
 from common.settings import Settings
 from common.topics import SERVICES
@@ -265,3 +265,10 @@ def test_kubectl_renders_the_base() -> None:
     assert {item["metadata"].get("namespace", "trueup") for item in objects} == {"trueup"}
     assert sum(item["kind"] == "Deployment" for item in objects) == len(SERVICES)
     assert "trueup/executor:0.1.0" in rendered.stdout
+
+
+def test_what_only_a_superuser_can_take_away_is_told_by_the_prepare_job() -> None:
+    assert to_take_away([]) == ""
+    assert "REVOKE EXECUTE ON FUNCTION lo_create(oid), lo_put(oid,bigint,bytea) FROM PUBLIC;" in to_take_away(
+        ["lo_create(oid)", "lo_put(oid,bigint,bytea)"]
+    )

@@ -98,6 +98,8 @@ class Case:
     parts: dict[str, str] = field(default_factory=dict)
     """The part each person took first: confirmer, approver, releaser or implementer. It is never forgotten, also
     when what they decided no longer stands."""
+    signed: set[tuple[str, str]] = field(default_factory=set)
+    """(person, nonce) of every decision: what is written again with a signature that was good counts for nothing."""
     versions: dict[str, int] = field(default_factory=dict)
     position: int = -1
 
@@ -124,6 +126,10 @@ class Case:
         try:
             said: Said[Any] = Said(position, event, typed(event))
             kind = said.data.TYPE
+            if (decision := getattr(said.data, "decision", None)) is not None:
+                if (once := (decision.person, decision.nonce)) in self.signed:
+                    return
+                self.signed.add(once)
             fold = _FOLDS.get(kind)
             if fold is not None:
                 fold(self, said)

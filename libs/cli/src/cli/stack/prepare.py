@@ -78,11 +78,12 @@ def prepare() -> str:
     migrated = f" Migrations that ran: {', '.join(migration.title for migration in ran)}." if ran else ""
     return (
         f"Realm {settings.realm}: database {realm.database_name(settings.realm)} and topics are there.{migrated}"
-        + _to_take_away(realm.still_open(server, settings.realm))
+        + to_take_away(realm.still_open(server, settings.realm))
     )
 
 
-def _to_take_away(functions: list[str]) -> str:
+def to_take_away(functions: list[str]) -> str:
+    """What to tell of functions that every login may still call; nothing where there are none."""
     if not functions:
         return ""
     return (
