@@ -27,7 +27,7 @@ os.environ.pop("COLUMNS", None)  # what is printed is as wide as a test says, no
 
 gc.disable()  # until all is imported
 
-FIRST_HALF = {"approver", "auditor", "bus", "cli", "contract", "core", "git", "ledger", "observer", "transparency"}
+FIRST_HALF = {"approver", "auditor", "bus", "cli", "contract", "core", "git", "observer", "transparency"}
 """Folders of unit tests whose subjects serve, print or ask for the wire's types; the others take as long."""
 
 

@@ -56,6 +56,7 @@ def whole() -> tuple[FastAPI, httpx.Response]:
     return served(approver.SERVICE, routers(context))
 
 
+@pytest.mark.law
 def test_every_operation_and_every_shape_is_on_the_page() -> None:
     app, answer = whole()
     api = app.openapi()

@@ -61,10 +61,12 @@ def places(models: set[str]) -> list[str]:
     ]
 
 
+@pytest.mark.law
 def test_every_place_that_asks_for_a_type_asks_for_its_older_versions_too() -> None:
     assert places(second_versions(STEPS)) == []
 
 
+@pytest.mark.law
 def test_the_first_step_of_a_type_names_the_places_that_would_miss_what_is_stored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
