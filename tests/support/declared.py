@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ from common.clock import instant, wall_now
 from common.events import Event, Origin, new_event
 from common.events.approver import Decision, DeclarationActivated, DeclarationProposed
 from common.ids import declaration_stream
+from common.proposals import set_digest
 
 AUTHOR, ACTIVATOR = "c.adeyemi", "t.brandt"
 _KEY = signing.new_key()
@@ -42,36 +43,40 @@ class Page:
 
 
 def events(
-    documents: Iterable[Document], asof: datetime, author: str = AUTHOR, activator: str = ACTIVATOR
+    documents: Iterable[Document],
+    asof: datetime,
+    author: str = AUTHOR,
+    activator: str = ACTIVATOR,
+    realm: str = "demo",
+    keys: Mapping[str, str] | None = None,
 ) -> tuple[list[Event], list[Event]]:
-    """The proposals and the activations of `documents`. Nothing checks the signatures' keys: nobody holds them."""
+    """The proposals and the activations of `documents`. Signed with people's `keys`; without, with one that nobody
+    holds, for services that don't ask who put a declaration in force."""
     page = list(documents)
     proposal = secrets.token_hex(8)
+    whole = set_digest((item.kind, item.name, item.digest) for item in page)
+    signed: dict[str, Any] = {"realm": realm, "case": proposal, "subject": whole, "made_at": instant(wall_now())}
+    nonce = secrets.token_hex(8)
+    first = Decision(kind="propose", person=author, role="declaration-author", nonce=nonce, **signed)
+    second = Decision(kind="activate", person=activator, role="declaration-approver", nonce=nonce, **signed)
     proposed, activated = [], []
     for item in page:
         body: dict[str, Any] = {
             "proposal": proposal, "kind": item.kind, "name": item.name, "spec": item.spec, "digest": item.digest,
-            "set_digest": "s",
+            "set_digest": whole,
         }  # fmt: skip
-        one = DeclarationProposed(**body, documents=len(page), file="t.yaml", decision=_decision("propose", author))
-        two = DeclarationActivated(
-            **body, declared_version=1, author=author, decision=_decision("activate", activator)
-        )
-        proposed.append(_event(one, one.decision, item, asof))
-        activated.append(_event(two, two.decision, item, asof))
+        one = DeclarationProposed(**body, documents=len(page), file="t.yaml", decision=first)
+        two = DeclarationActivated(**body, declared_version=1, author=author, decision=second)
+        proposed.append(_event(one, item, asof, keys))
+        activated.append(_event(two, item, asof, keys))
     return proposed, activated
 
 
-def _decision(kind: Any, person: str) -> Decision:
-    role = "declaration-author" if kind == "propose" else "declaration-approver"
-    return Decision(
-        kind=kind, realm="r", case="p", person=person, role=role, subject="s", made_at=instant(wall_now()), nonce="n"
-    )
-
-
 def _event(
-    data: DeclarationProposed | DeclarationActivated, decision: Decision, item: Document, asof: datetime
+    data: DeclarationProposed | DeclarationActivated, item: Document, asof: datetime, keys: Mapping[str, str] | None
 ) -> Event:
-    origin = Origin(source="approver", actor=f"person:{decision.person}", time=wall_now(), asof=asof)
+    person = data.decision.person
+    origin = Origin(source="approver", actor=f"person:{person}", time=wall_now(), asof=asof)
     stream = declaration_stream(item.kind, item.name)
-    return new_event(data, stream, origin, secrets.token_hex(4), signature=signing.sign(decision, _KEY))
+    signature = signing.sign(data.decision, _KEY if keys is None else keys[person])
+    return new_event(data, stream, origin, secrets.token_hex(4), signature=signature)

@@ -25,7 +25,7 @@ from common.ids import REALM_STREAM
 from common.ledger import Appended, Ledger, NewEvent
 from common.ledger.progress import pending
 
-from support import declared, service_keys
+from support import declared, service_keys, walk
 from support.casework import AUTHOR, FINDINGS, Casework
 
 TICKETING = Path(__file__).parents[2] / "examples" / "findings" / "ticketing.sql"
@@ -59,7 +59,8 @@ class Ground:
 
     async def declare(self, text: str) -> None:
         """Activate every document of `text`, written by `AUTHOR`."""
-        for events in declared.events(load(text, "findings.yaml").documents, parse_instant(self.now), AUTHOR):
+        documents, asof = load(text, "findings.yaml").documents, parse_instant(self.now)
+        for events in declared.events(documents, asof, AUTHOR, realm=self.realm.name, keys=walk.keys()):
             await self.put(events)
 
     async def advance(self, now: str) -> None:

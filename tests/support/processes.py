@@ -16,8 +16,9 @@ from cli.stack.realm import Realm
 from common.service_keys import SIGNERS
 
 from support import service_keys
-from support.casework import people
 from support.ground import Ground
+from support.office import write_directory
+from support.walk import directory
 
 PATIENCE_S = 30.0
 
@@ -46,13 +47,7 @@ class ServiceProcess:
     def _environment(self) -> dict[str, str]:
         realm: Realm = self.ground.realm
         assert realm.bus is not None
-        directory, _ = people()
-        content = {
-            "realm": realm.name,
-            "people": [person.model_dump(mode="json") for person in directory.people.values()],
-            "agents": sorted(directory.agents),
-        }
-        (self.folder / "directory.json").write_text(json.dumps(content))
+        write_directory(self.folder / "directory.json", directory(realm.name))
         (self.folder / "targets.json").write_text(json.dumps({"ticketing": self.ground.target}))
         given = {
             "TRUEUP_REALM": realm.name,

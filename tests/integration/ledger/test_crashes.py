@@ -172,20 +172,22 @@ async def test_an_answer_that_is_lost_after_the_commit_is_adopted_at_the_next_tr
         before = await Ledger(pool).head(pool)
         client: Any = await asyncpg.create_pool(line.url, min_size=0, max_size=1, ssl=False)
         ledger = Ledger(client)
-        (warm,) = await ledger.append([[NewEvent(an_event())]])  # the statement is prepared from here on
-        assert warm == Appended((before + 1,))
+        warm = await ledger.append(
+            [[NewEvent(an_event())], [NewEvent(an_event())]]
+        )  # the statement is prepared from here on
+        assert warm == [Appended((before + 1,)), Appended((before + 2,))]
         line.deaf = True
         with pytest.raises(Transient) as caught:
             await ledger.append(requests)
         assert caught.value.reason_code == "ledger_unavailable"
-        assert await Ledger(pool).head(pool) == before + 21, "it was committed, and the client never heard of it"
+        assert await Ledger(pool).head(pool) == before + 22, "it was committed, and the client never heard of it"
         line.deaf = False
         answers = await ledger.append(requests)
         assert answers == [
-            Appended((before + 2 + number,), True, (request[0].event.encode(),))
+            Appended((before + 3 + number,), True, (request[0].event.encode(),))
             for number, request in enumerate(requests)
         ]
-        assert await Ledger(pool).head(pool) == before + 21
+        assert await Ledger(pool).head(pool) == before + 22
         client.terminate()
 
 
