@@ -133,7 +133,7 @@ class LedgerConsumer:
                 self._wanted.set()
                 if self._gather_s:
                     took = time.monotonic() - began
-                    await asyncio.sleep(gathering_s(took, self._gather_s) if 0 < count < MAX_RECORDS else 0)
+                    await asyncio.sleep(gathering_s(count, took, self._gather_s) if 0 < count < MAX_RECORDS else 0)
                     ahead = asyncio.create_task(self._next(kafka))
         finally:
             ahead.cancel()

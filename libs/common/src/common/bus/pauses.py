@@ -8,10 +8,14 @@ GATHER_TIMES = 4
 """For how many times as long as a batch took what comes next may gather."""
 
 
-def gathering_s(took_s: float, most_s: float) -> float:
-    """How long messages gather after a batch that took `took_s`: a stream is handled in a fifth of the time, in ever
-    larger batches up to `most_s`; the few messages that one leads to don't wait for company."""
-    return min(most_s, GATHER_TIMES * took_s)
+FEW = 8
+"""Messages that one decision leads to; of a stream there are more in a batch."""
+
+
+def gathering_s(count: int, took_s: float, most_s: float) -> float:
+    """How long messages gather after a batch of `count` that took `took_s`: after one of a stream for `most_s`, since
+    larger batches cost less; the few messages that one decision leads to don't wait so long for company."""
+    return most_s if count > FEW else min(most_s, GATHER_TIMES * took_s)
 
 
 class Metronome:

@@ -28,11 +28,11 @@ class Following:
         self._store = store
         self._ledger = ledger
 
-    async def some(self, conn: Connection, catalogue: Catalogue) -> int:
-        """Take in the next stretch; returns how many positions there are beyond it, 0 at the ledger's head."""
+    async def some(self, conn: Connection, catalogue: Catalogue, most: int | None = None) -> int:
+        """Take in the next `most` positions, or `STRETCH`; returns how many there are beyond, 0 at the head."""
         await self._store.lock(conn)
         start, head = await self._store.reached(conn), await self._ledger.head(conn)
-        until = min(head, start + STRETCH)
+        until = min(head, start + (STRETCH if most is None else most))
         if until <= start:
             return 0
         if until - start <= FEW:

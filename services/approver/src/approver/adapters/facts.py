@@ -27,6 +27,9 @@ CASES = 16
 REPORTS = 20
 """Reports of a feed that are read at once: each may name thousands of rows."""
 
+FOLLOWED_AT_ONCE = 1_000
+"""Positions: the database works for some 50 ms, and whoever decides meanwhile waits for as long."""
+
 
 class StoredFacts:
     """See `ports.Facts`. `store` lives in the approver's schema."""
@@ -42,8 +45,8 @@ class StoredFacts:
         await self._following.all(conn, catalogue)
 
     async def follow(self, conn: Connection, catalogue: Catalogue) -> int:
-        """Take in the next stretch of what was observed; returns how many positions of the ledger lie beyond it."""
-        return await self._following.some(conn, catalogue)
+        """Take in a little more of what was observed; returns how many positions of the ledger lie beyond it."""
+        return await self._following.some(conn, catalogue, FOLLOWED_AT_ONCE)
 
     async def behind(self, conn: Connection, most: int) -> int:
         """How many observations are not taken in yet; counted up to `most`."""

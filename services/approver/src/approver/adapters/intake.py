@@ -11,6 +11,8 @@ import asyncpg
 CHANNEL = "ledger_observer"
 GATHER_S = 5.0
 """How long observations may gather once some have come: a transaction for many costs little more than one for one."""
+RESTS = 3
+"""After each part, as many times as long as that took: it may wait, and what is observed meanwhile may not."""
 LOOK_AGAIN_S = 60.0
 """How long it is trusted that a notification arrives. A decision catches up by itself, whoever was told what."""
 
@@ -55,8 +57,11 @@ class Intake:
             connection.terminate()
 
     async def _all(self, stop: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         while not stop.is_set() and await self._follow():
-            pass
+            await _within(stop, RESTS * (loop.time() - began))
+            began = loop.time()
 
 
 async def _passed_on(stop: asyncio.Event, woken: asyncio.Event) -> None:
