@@ -41,6 +41,8 @@ CHATTER = re.compile(
     r"\s*([+~-] |Using |Creating |Activate |Building |Built |Resolved |Prepared |Uninstalled |Installed |Checked |$)"
 )
 """What uv says of every single package when all goes well."""
+HARDLY_READ = r"/site-packages/(alembic|mypy|mypyc|pygments|sqlalchemy)/"
+"""Half of all that is installed, and commands and tests import next to nothing of it."""
 
 
 class SetupError(Exception):
@@ -70,6 +72,7 @@ def main() -> None:
         run_uv(uv, "sync", "--frozen", "--all-packages")
     else:
         install_from(index, uv)
+    compile_modules()
     STAMP.write_text(wanted, "utf-8")
     say(f"done in {time.monotonic() - started:.0f} s; the command is .venv/bin/trueup")
 
@@ -269,6 +272,15 @@ def install_from(index: str, uv: Path) -> None:
     members = sorted([*ROOT.glob("libs/*/pyproject.toml"), *ROOT.glob("services/*/pyproject.toml")])
     editable = [part for member in members for part in ("--editable", str(member.parent))]
     run_uv(uv, "pip", "install", "--no-deps", *source, *editable)
+
+
+def compile_modules() -> None:
+    """Once, on all processors: otherwise the first commands and tests do, each process all that it imports. What
+    can't be compiled is told by whoever imports it."""
+    installed = ENVIRONMENT.glob("lib/python*/site-packages")
+    folders = [*installed, *(ROOT / own for own in ("libs", "services", "tests/support"))]
+    command = [str(ENVIRONMENT / "bin" / "python"), "-m", "compileall", "-qq", "-j", "0", "-x", HARDLY_READ]
+    subprocess.run([*command, *map(str, folders)], cwd=ROOT, check=False)  # noqa: S603
 
 
 def run_uv(uv: Path, *arguments: str) -> None:

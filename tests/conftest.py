@@ -27,8 +27,10 @@ os.environ.pop("COLUMNS", None)  # what is printed is as wide as a test says, no
 
 gc.disable()  # until all is imported
 
-FIRST_HALF = {"approver", "auditor", "bus", "cli", "contract", "core", "git", "observer", "transparency"}
-"""Folders of unit tests whose subjects serve, print or ask for the wire's types; the others take as long."""
+FIRST_HALF = {"auditor", "bus", "cli", "core", "git", "ledger", "personal", "stack"}
+"""Folders of unit tests whose subjects serve, meet others or print, and `personal`: the rest takes as long."""
+ALSO_FIRST = {"approver/test_proposals.py", "observer/test_erasing.py", "transparency/test_verifying.py"}
+"""Files that would bring all of that into the other half."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,16 +42,21 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     what takes longest to import (web servers, the broker's client, PDF) is imported by only one of them."""
     half = config.getoption("half")
     unit = config.rootpath / "tests" / "unit"
-    if half is None or collection_path.parent != unit or not collection_path.is_dir():
+    if half is None or unit not in collection_path.parents:
         return None
-    return True if (collection_path.name in FIRST_HALF) is not (half == 1) else None
+    path = collection_path.relative_to(unit)
+    if collection_path.is_dir():
+        first = path.parts[0] in FIRST_HALF
+        return True if first and half == 2 else None
+    first = path.parts[0] in FIRST_HALF or path.as_posix() in ALSO_FIRST
+    return True if first is not (half == 1) else None
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """No deadline and no complaint about slowness: a busy machine is no failure. Each run tries other examples;
     `TRUEUP_EXAMPLES=2000` tries more at once; `make test` asks for 60, .ci/run for 200."""
-    if config.getoption("numprocesses", None):
-        return  # runs no test itself
+    if config.getoption("numprocesses", None) or config.getoption("markexpr") == "not law":
+        return  # runs no law itself
     from hypothesis import HealthCheck, settings
 
     settings.register_profile(
@@ -79,6 +86,12 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)
     gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """Looked for once, by pytest, the garbage of the tests is gone; the interpreter's end need not look again."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -75,6 +75,10 @@ class AuditRoom:
     async def deliver(self) -> None:
         """Play the bus: everything new goes to the handler of its topic, in one transaction a topic."""
         recorded = await Ledger(self.pool).read_after(self.pool, self.delivered, 10_000)
+        for listener in self.parts.listeners:
+            if any(topic_of(item.event.subject).name == listener.topic for item in recorded):
+                async with self.pool.acquire() as conn, conn.transaction():
+                    await listener.handler(conn)
         for consumer in self.parts.consumers:
             batch: list[Recorded] = [
                 item for item in recorded if topic_of(item.event.subject).name in consumer.topics

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -69,6 +70,15 @@ async def connected(realm: Realm, role: str, size: int = 4) -> AsyncIterator[Any
         yield pool
     finally:
         pool.terminate()
+
+
+async def kept_waiting(source: Any, connection: Any) -> None:
+    """Returns when `connection` waits for another's lock; asks through `source`, of the same role."""
+    async with asyncio.timeout(30):
+        while not await source.fetchval(
+            "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = $1", connection.get_server_pid()
+        ):
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

@@ -9,10 +9,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import asyncpg
 import orjson
 import pytest
 from cli.stack.realm import Realm
-from common.ledger import Ledger
+from common.ledger import Ledger, role_name
 from support.ledgers import an_event, connected, name
 
 pytestmark = pytest.mark.integration
@@ -152,17 +153,22 @@ async def test_what_services_write_is_taken_alone_at_once(database: Realm, attri
 
 
 async def test_the_trigger_s_words_hold_for_each_type_that_it_checks(database: Realm) -> None:
-    async with connected(database, "observer", size=1) as pool:
-        checks = await pool.fetchval("SELECT pg_get_functiondef('ledger.check_privileged()'::regprocedure)")
-        trigger = await pool.fetchval(
+    admin = await asyncpg.connect(database.admin_url)
+    try:
+        checks = await admin.fetchval("SELECT pg_get_functiondef('ledger.check_privileged()'::regprocedure)")
+        trigger = await admin.fetchval(
             "SELECT pg_get_triggerdef(oid) FROM pg_catalog.pg_trigger "
             "WHERE tgname = 'privileged' AND tgrelid = 'ledger.events'::regclass"
         )
         [condition] = re.findall(r"WHEN \((.*)\) EXECUTE", trigger)
         types = set(re.findall(r"'(trueup\.[a-z.]+\.v1)'", checks))
         assert len(types) == 15
-        asked = condition.replace("new.type", "t.type")
-        left_out = await pool.fetch(
-            f"SELECT type FROM unnest($1::text[]) AS t (type) WHERE NOT ({asked})", list(types)
+        asked = (
+            f"SELECT type FROM unnest($1::text[]) AS t (type) WHERE NOT ({condition.replace('new.type', 't.type')})"
         )
-        assert left_out == []
+        usual = "trueup.entity.observed.v1"
+        assert await admin.fetch(asked, [*types, usual]) == [], "whoever isn't the owner meets it with any type"
+        await admin.execute(f"SET ROLE {role_name(database.name, 'owner')}")
+        assert [row["type"] for row in await admin.fetch(asked, [*types, usual])] == [usual]
+    finally:
+        await admin.close()

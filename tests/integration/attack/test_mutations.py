@@ -45,12 +45,13 @@ def own(postgres: Postgres, session_folder: Path) -> Iterator[Realm]:
 @dataclass(frozen=True)
 class Mutation:
     """`statements` are run as the ledger's owner. `pattern` is replaced in every function of the schema that has it,
-    as PostgreSQL writes the function down."""
+    as PostgreSQL writes the function down; so is `also`, where the same guard stands in other words."""
 
     oracle: Oracle
     statements: str = ""
     pattern: str = ""
     instead: str = ""
+    also: tuple[str, str] = ("", "")
 
     async def make(self, realm: Realm) -> None:
         admin = await asyncpg.connect(realm.admin_url)
@@ -58,22 +59,24 @@ class Mutation:
             await admin.execute(f"SET ROLE {role_name(realm.name, 'owner')}")
             if self.statements:
                 await admin.execute(self.statements)
-            if self.pattern:
-                assert await self._replace(admin), f"no function of the ledger has {self.pattern!r}: mutate it anew"
+            for pattern, instead in filter(all, ((self.pattern, self.instead), self.also)):
+                found = await _replace(admin, pattern, instead)
+                assert found, f"no function of the ledger has {pattern!r}: mutate it anew"
         finally:
             await admin.close()
 
-    async def _replace(self, admin: asyncpg.Connection) -> int:
-        functions = await admin.fetch(
-            "SELECT pg_get_functiondef(oid) AS text FROM pg_proc WHERE pronamespace = 'ledger'::regnamespace"
-        )
-        changed = 0
-        for row in functions:
-            text, count = re.subn(self.pattern, self.instead, row["text"])
-            if count:
-                await admin.execute(text)
-                changed += 1
-        return changed
+
+async def _replace(admin: asyncpg.Connection, pattern: str, instead: str) -> int:
+    functions = await admin.fetch(
+        "SELECT pg_get_functiondef(oid) AS text FROM pg_proc WHERE pronamespace = 'ledger'::regnamespace"
+    )
+    changed = 0
+    for row in functions:
+        text, count = re.subn(pattern, instead, row["text"])
+        if count:
+            await admin.execute(text)
+            changed += 1
+    return changed
 
 
 STREAM = r"split_part\((?P<stream>[\w.]+), '/'::text, 1\) = \((?P<rights>[\w.]+) ->> (?P<type>[\w.]+)\)"
@@ -82,8 +85,12 @@ MUTATIONS = {
     "positions without the lock": Mutation(
         nothing_is_skipped,
         "CREATE SEQUENCE ledger.naive",
-        r"UPDATE ledger\.head\b[^;]*\bRETURNING\b[^;]*\bINTO\b[^;]*\btop;",
+        r"(?<!\()UPDATE ledger\.head\b[^;]*\bRETURNING\b[^;]*\bINTO\b[^;]*\btop;",
         "top := nextval('ledger.naive') * 10000;",
+        (
+            r"\(UPDATE ledger\.head\b[^;]*?\bRETURNING h\.position\)",
+            "(SELECT nextval('ledger.naive') * 10000 AS position)",
+        ),
     ),
     "versions that nobody compares": Mutation(
         of_many_one_wins,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
@@ -13,12 +14,12 @@ from common.declarations.loader import load
 from common.events import SIGNED, Event, EventData
 from common.events.approver import ApprovalGiven, GapConfirmed, PlanAuthorised
 from common.events.executor import ActionIntended, ExecutionStarted
-from common.ledger import Appended, AppendRefused, NewEvent
+from common.ledger import Appended, AppendRefused, NewEvent, append
 from support import declared
 from support.casework import AUTHOR, FINDINGS, Casework
 from support.drafting import authorised, drafted
 from support.ground import Ground, casework, ground_of
-from support.ledgers import SIGNATURE, an_event, name
+from support.ledgers import SIGNATURE, an_event, kept_waiting, name
 
 pytestmark = pytest.mark.integration
 
@@ -97,6 +98,23 @@ async def test_nobody_approves_the_same_plan_twice(ground: Ground) -> None:
     await ground.bring(work)
     approval = last(work, ApprovalGiven)
     assert await code(ground, replace(approval, id=name())) == "already_decided"
+
+
+async def test_nobody_approves_twice_at_once(ground: Ground) -> None:
+    """The second waits for the first's transaction, and is refused for what it could not see when it began."""
+    work = to_approve("P-at-once")
+    await ground.bring(work)
+    (approval, *_) = work.approve_all()
+    pool = ground.pools["approver"]
+    async with pool.acquire() as first, pool.acquire() as second:
+        await first.execute("BEGIN")
+        (taken,) = await append(first, [[NewEvent(replace(approval, streamversion=None))]])
+        again = asyncio.create_task(append(second, [[NewEvent(replace(approval, id=name(), streamversion=None))]]))
+        await kept_waiting(pool, second)
+        await first.execute("COMMIT")
+        (answer,) = await again
+    assert isinstance(taken, Appended)
+    assert isinstance(answer, AppendRefused) and answer.reason_code == "already_decided"
 
 
 async def test_an_approver_does_not_confirm_afterwards(ground: Ground) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -15,8 +16,10 @@ from common.clock import instant, parse_instant, wall_now
 from common.events import differ
 from common.events.auditor import AttestationIssued
 from common.events.executor import ExecutionFinished
+from common.ledger import Connection, Ledger
 from common.service_keys import check_service_signature
 from support.audit_room import AuditRoom
+from support.buses import eventually
 from support.casework import having_left
 from support.ledgers import unguarded
 from support.office import write_directory
@@ -278,6 +281,39 @@ async def test_timers_that_came_due_while_the_auditor_was_down_fire_when_it_is_b
         await second.deliver()
         assert second.said() == ["proof.seen", "verification.passed", "case.closed", "attestation.issued"]
         assert second.last("verification.passed").asof == "2023-10-20T12:00:00Z"
+
+
+async def test_a_case_that_begins_to_wait_misses_nothing_that_is_observed_meanwhile(room: AuditRoom) -> None:
+    """It is told of its gap's end and of the last observation at once, in two transactions."""
+    await carried_out(room)
+    await complete(room)
+    await room.advance("2023-09-20 12:00")
+    walk, (listener,) = room.walk, room.parts.listeners
+    (cases,) = (consumer for consumer in room.parts.consumers if "gaps" in consumer.topics)
+    await room.make(walk.close_gap, deliver=False)
+    (closing,) = await Ledger(room.pool).read_after(room.pool, room.delivered, 10)
+
+    async def listen() -> None:
+        async with room.pool.acquire() as conn, conn.transaction():
+            await listener.handler(conn)
+
+    async with room.pool.acquire() as conn, conn.transaction():
+        await cases.handler(conn, [closing])
+        await room.make(lambda: walk.retest("2023-09-20 09:00"), deliver=False)
+        await room.make(lambda: walk.report("2023-09-20 09:30"), deliver=False)
+        listening = asyncio.create_task(listen())
+        await eventually(lambda: _waits(conn, listening), "it waits for its turn, or has missed it")
+    await listening
+    await room.sync()
+    assert room.said() == ["proof.seen"]
+
+
+async def _waits(conn: Connection, task: asyncio.Task[None]) -> bool:
+    waiting = (
+        "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database "
+        "WHERE d.datname = current_database() AND l.locktype = 'advisory' AND NOT l.granted"
+    )
+    return task.done() or bool(await conn.fetchval(waiting))
 
 
 async def test_everything_delivered_again_changes_nothing(room: AuditRoom) -> None:

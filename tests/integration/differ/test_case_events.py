@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 from common.clock import instant, parse_instant
 from common.declarations.catalogue import Catalogue
 from common.declarations.computing import Happened
-from common.declarations.evaluation import EntityView, Origin, evaluate
+from common.declarations.evaluation import CompiledDesiredState, EntityView, Origin, evaluate
 from common.declarations.loader import load
+from common.declarations.objectives import window
 from common.entities import EntityStore, Following
 from common.entities.rows import NO_SEQUENCE
 from common.events import typed
@@ -19,13 +21,14 @@ from common.events.differ import ObjectiveSnapshot
 from common.events.observer import EntityObserved, EntityWithdrawn
 from common.ids import entity_stream
 from common.ledger import Recorded
-from common.objectives.contributing import contribution, measured
+from common.objectives.contributing import NOBODY, Passed, begin_of, contribution, has_passed, measured
 from differ.adapters.objectives import ObjectiveTable
 from differ.main import SERVICE
 from support.differ_realm import START, DifferRealm, days
 from support.rebuilding import changed, rebuilt, table
 
 pytestmark = pytest.mark.integration
+ROLLING = "rolling 2 days"
 PAGE = """\
 apiVersion: trueup/v1alpha1
 kind: EntityType
@@ -73,6 +76,7 @@ spec:
   objectives:
     - {name: ours, mean: {from: opened, to: closed, without: waiting}, atMost: 1 day, window: rolling 5 days}
     - {name: most, p90: {from: opened, to: closed}, atMost: 2 days}
+    - {name: kept, share: met('two-days'), atLeast: 90 %}
   verification: {proof: done, soak: 1 day, within: 30 days}
   remediation: {autonomy: L1}
 ---
@@ -230,20 +234,41 @@ async def test_objectives_over_cases_are_those_of_a_full_recomputation(replay: D
         shuffled = shuffled[cut:]
     await replay.measure()
     expected = recomputed(events)
-    async with replay.pool.acquire() as conn:
-        parts = await ObjectiveTable().contributions(conn, "quick")
     state = catalogue().compiled("quick")
+    async with replay.pool.acquire() as conn:
+        parts = await ObjectiveTable().contributions(conn, state, START)
     for objective in state.objectives:
-        found = measured(objective, [one for _, one in parts.get(objective.name, ())], START, state.zone)
+        every, passed = parts[objective.name]
+        found = measured(objective, [one for _, one in every], START, state.zone, None, passed)
         value = found.measure.value
         shown = None if value is None else f"{value.numerator}/{value.denominator}"
         assert (found.measure.verdict, shown, found.measure.sample, found.population) == expected[objective.name]
+    await all_but_those_passed_are_read(replay, state)
     last = {
         data.objective: data for event in await replay.events() if isinstance(data := typed(event), ObjectiveSnapshot)
     }
     assert {name: data.standing == "met" for name, data in last.items()} == {
         name: verdict == "met" for name, (verdict, *_) in expected.items()
     }
+
+
+async def all_but_those_passed_are_read(replay: DifferRealm, state: CompiledDesiredState) -> None:
+    """Every objective with a window: what the database leaves out is what is told apart here."""
+    endless = replace(state, objectives=tuple(replace(one, window=None) for one in state.objectives))
+    windowed = replace(state, objectives=tuple(replace(one, window=window(ROLLING)) for one in state.objectives))
+    for asof in (START, START + days(3), START + days(9)):
+        async with replay.pool.acquire() as conn:
+            whole = await ObjectiveTable().contributions(conn, endless, asof)
+            some = await ObjectiveTable().contributions(conn, windowed, asof)
+        for objective in windowed.objectives:
+            (every, nobody), (kept, passed) = whole[objective.name], some[objective.name]
+            begin = begin_of(objective, asof, state.zone)
+            gone = [one for _, one in every if has_passed(objective, one, begin)]
+            assert sorted(key for key, _ in kept) == sorted(
+                key for key, one in every if not has_passed(objective, one, begin)
+            )
+            assert nobody == NOBODY
+            assert passed == Passed(sum(one.surely for one in gone), sum(not one.surely for one in gone))
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -96,9 +96,11 @@ async def test_who_wrongly_says_that_streams_are_apart_gets_the_same_answer(ledg
 
 
 async def test_too_large_an_event_is_refused_alone(ledger: Ledger) -> None:
-    answers = await ledger.append([[NewEvent(an_event(data={"x": "x" * 900_000}))], [NewEvent(an_event())]])
+    large = [NewEvent(an_event(data={"x": "x" * 900_000}))]
+    answers = await ledger.append([large, [NewEvent(an_event())]])
     assert isinstance(answers[0], AppendRefused) and answers[0].reason_code == "oversized"
     assert isinstance(answers[1], Appended)
+    assert await ledger.append([large]) == [answers[0]]
 
 
 async def test_append_belongs_to_the_callers_transaction(ledger: Ledger) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import asyncpg
 import pytest
 from cli.stack.realm import Realm
-from common.ledger import Appended, Ledger, NewEvent, append
+from common.ledger import Appended, AppendRefused, Ledger, NewEvent, append
 from support.ledger_oracles import nothing_is_skipped, of_many_one_wins, tailed
-from support.ledgers import an_event, connected
+from support.ledgers import an_event, connected, kept_waiting, name
 
 pytestmark = pytest.mark.integration
 
@@ -80,3 +81,42 @@ async def test_who_is_kept_waiting_by_an_open_transaction_is_told_and_readers_go
         [answer] = await append(waiter, [[NewEvent(an_event())]])
         assert isinstance(answer, Appended)
         await waiter.execute("RESET lock_timeout")
+
+
+@pytest.mark.parametrize("expected", [None, 2, 1])
+@pytest.mark.parametrize("together", [1, 3])
+async def test_who_waited_for_another_at_the_same_stream_comes_after_it(
+    database: Realm, expected: int | None, together: int
+) -> None:
+    """What the one who waits has read of the ledger is older than what it appends after."""
+    stream = f"entity/thing/{name()}"
+    async with connected(database, "observer") as pool, pool.acquire() as first, pool.acquire() as second:
+        await first.execute("BEGIN")
+        await append(first, [[NewEvent(an_event(stream=stream))]])
+        events = [NewEvent(an_event(stream=stream), expected), *(NewEvent(an_event()) for _ in range(together - 1))]
+        waiting = asyncio.create_task(append(second, [events]))
+        await kept_waiting(pool, second)
+        await first.execute("COMMIT")
+        [answer] = await waiting
+        ledger = Ledger(pool)
+        if expected == 1:
+            assert isinstance(answer, AppendRefused) and answer.reason_code == "version_conflict"
+        else:
+            assert isinstance(answer, Appended)
+            assert await ledger.head(pool) == answer.positions[-1]
+        rows = await pool.fetch("SELECT version FROM ledger.events WHERE stream = $1 ORDER BY position", stream)
+        assert [row["version"] for row in rows] == ([1] if expected == 1 else [1, 2])
+
+
+async def test_what_is_appended_alone_is_told_and_by_nobody_s_login_is_not_taken(database: Realm) -> None:
+    told: asyncio.Queue[str] = asyncio.Queue()
+    admin = await asyncpg.connect(database.admin_url)
+    await admin.add_listener("ledger_observer", lambda *heard: told.put_nowait(heard[2]))
+    async with connected(database, "observer") as pool:
+        head = await Ledger(pool).head(pool)
+        assert await admin.fetchval("SELECT ledger.append_one($1)", an_event().encode().decode()) is None
+        assert await Ledger(pool).head(pool) == head, "an administrator is no service: no event, and no position"
+        await append(pool, [[NewEvent(an_event())]])
+        async with asyncio.timeout(30):
+            assert await told.get() == "ledger_observer"
+    await admin.close()

@@ -78,7 +78,7 @@ def test_any_column_that_is_changed_is_noticed_with_its_position(at: int, column
     some = rows(12)
     was = getattr(some[at], column)
     now: Any = was + by if isinstance(was, int) else f"{was}{by}"
-    some[at] = replace(some[at], **{column: now})
+    some[at] = some[at]._replace(**{column: now})
     with pytest.raises(Permanent) as caught:
         seal(empty(ORIGIN), Tiles({}), some, {})
     assert caught.value.reason_code == ("row_missing" if column == "position" else "row_disagrees")
@@ -93,7 +93,7 @@ def test_bytes_that_are_changed_are_noticed_or_change_the_root(at: int, data: st
     honest = seal(empty(ORIGIN), Tiles({}), some, {}).checkpoint
     raw = bytearray(some[at].raw)
     raw[data.draw(st.integers(0, len(raw) - 1))] ^= data.draw(st.integers(1, 255))
-    some[at] = replace(some[at], raw=bytes(raw))
+    some[at] = some[at]._replace(raw=bytes(raw))
     try:
         forged = seal(empty(ORIGIN), Tiles({}), some, {}).checkpoint
     except Permanent as error:
@@ -156,11 +156,11 @@ def test_a_sealer_that_does_not_hash_the_events_again_would_be_noticed(monkeypat
 def test_a_number_that_no_reader_holds_does_not_stop_sealing(number: str) -> None:
     row = one(1)
     assert row.raw.count(b'"data":{}') == 1
-    row = replace(row, position=0, version=1, raw=row.raw.replace(b'"data":{}', b'"data":{"x":%b}' % number.encode()))
+    row = row._replace(position=0, version=1, raw=row.raw.replace(b'"data":{}', b'"data":{"x":%b}' % number.encode()))
     honest = seal(empty(ORIGIN), Tiles({}), [row], {}).checkpoint
     assert honest.root == leaf_hash(row.raw)
     with pytest.raises(Permanent, match="row_disagrees"):
-        seal(empty(ORIGIN), Tiles({}), [replace(row, id="x")], {})
+        seal(empty(ORIGIN), Tiles({}), [row._replace(id="x")], {})
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_a_number_that_no_reader_holds_does_not_stop_sealing(number: str) -> Non
 )
 def test_bytes_that_are_no_event_are_unreadable(raw: bytes) -> None:
     with pytest.raises(Permanent, match="row_unreadable: position 0, written by observer"):
-        seal(empty(ORIGIN), Tiles({}), [replace(rows(1)[0], raw=raw)], {})
+        seal(empty(ORIGIN), Tiles({}), [rows(1)[0]._replace(raw=raw)], {})
 
 
 EVIL = "<script>alert(1)</script>"

@@ -44,10 +44,12 @@ def waits(walk: Walk, _reason: str = "met") -> Event:
     return walk.closes("met", steady=Steady(since=instant(since), until=instant(walk.asof)))
 
 
-@pytest.fixture
-def walk(monkeypatch: pytest.MonkeyPatch) -> Walk:
-    monkeypatch.setattr(Walk, "close_gap", waits)
-    return walks.to_the_end(walks.carried_out(walks.through_the_gates(opened())))
+@pytest.fixture(scope="module")
+def walk() -> Walk:
+    """Walked once: every test reads it, and forges copies."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Walk, "close_gap", waits)
+        return walks.to_the_end(walks.carried_out(walks.through_the_gates(opened())))
 
 
 def test_the_narrative_says_since_when_for_how_long_and_how_often_it_had_not_lasted(walk: Walk) -> None:
@@ -69,7 +71,7 @@ def test_the_timeline_tells_it(walk: Walk) -> None:
     again = walk.ledger[first + 1]
     assert timeline.words(again) == "what fails has changed: fixed"
     words = ["it was met from 2023-07-03T00:00:00Z on, and is not any more"]
-    again.data["changed"] = words
+    again = replace(again, data={**again.data, "changed": words})
     assert timeline.words(again) == f"what fails has changed: fixed ({words[0]})"
     assert second > first
 

@@ -22,7 +22,7 @@ from cli.people import lists, screen, sessions
 from cli.people import page as pages
 from cli.people.page import case_page
 from cli.people.words import plain
-from common.cases import STAGES, Case
+from common.cases import Case
 from common.clock import RealmClock
 from common.declarations.evaluation import EntityView, Origin
 from common.directory import Directory
@@ -30,6 +30,7 @@ from common.events.approver import ApprovalGiven, DeclarationActivated, GapConfi
 from common.events.differ import Acceptance, Accepted, FailingRule, GapUndecided, Steady
 from common.facts import entity_facts, last_told
 from common.ledger import Recorded
+from common.stages import STAGES
 from rich.console import Console
 from support.desk import around, confirmed, decided, draft, signed, ticketed
 from support.walk import Walk, at, opened

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from common.activations import check_activation
@@ -15,7 +15,7 @@ from common.directory import Directory
 from common.errors import Refused
 from common.events import Event
 from common.events.approver import Decision, DeclarationActivated, DeclarationProposed
-from common.ledger import Recorded
+from common.ledger import Ledger, Recorded
 from common.signing import sign
 from support.casework import AUTHOR, FINDINGS, having_left
 from support.walk import ACTIVATOR, Walk, directory, keys
@@ -113,18 +113,21 @@ class FixedLedger:
         return [Recorded(position, event, event.encode()) for position, event in enumerate(self.events)]
 
 
+def current(events: Sequence[Event], people: Callable[[], Directory] | None = None) -> Current:
+    return Current(cast(Ledger, FixedLedger(events)), people)
+
+
 async def test_a_forged_declaration_leaves_in_force_what_people_put_there() -> None:
     _, activated = declared()
     name, spec = activated.data["name"], {**activated.data["spec"], **EVIL}
     forged = replace(altered(activated, spec=spec), id="forged")
     nonsense = [replace(activated, id="n1", data={}), replace(activated, id="n2", data={"proposal": 5})]
-    ledger = FixedLedger([*walk().ledger, forged, *nonsense])
-    current = Current(ledger, directory)  # type: ignore[arg-type]
-    honest = await Current(FixedLedger(walk().ledger)).catalogue(None)  # type: ignore[arg-type]
-    assert (await current.catalogue(None)).digest == honest.digest
-    assert "already_decided" in current.refused[0]
-    assert len(current.refused) == 3
-    believing = Current(FixedLedger([*walk().ledger, forged]))  # type: ignore[arg-type]
+    asking = current([*walk().ledger, forged, *nonsense], directory)
+    honest = await current(walk().ledger).catalogue(None)
+    assert (await asking.catalogue(None)).digest == honest.digest
+    assert "already_decided" in asking.refused[0]
+    assert len(asking.refused) == 3
+    believing = current([*walk().ledger, forged])
     assert (await believing.catalogue(None)).documents["ActionType", name].spec == spec, "without asking people"
 
 
@@ -135,17 +138,17 @@ async def test_what_was_signed_once_counts_once() -> None:
     name = next(event for event in later.ledger if event.type == DeclarationActivated.TYPE).subject
     replayed = [replace(event, id=f"again-{event.id}") for event in walk().ledger if event.subject == name]
     assert {event.type for event in replayed} == {DeclarationProposed.TYPE, DeclarationActivated.TYPE}
-    honest = await Current(FixedLedger(later.ledger), directory).catalogue(None)  # type: ignore[arg-type]
+    honest = await current(later.ledger, directory).catalogue(None)
     for forged in (replayed, replayed[1:]):
-        current = Current(FixedLedger([*later.ledger, *forged]), directory)  # type: ignore[arg-type]
-        assert (await current.catalogue(None)).digest == honest.digest
-        assert ["already_decided" in why for why in current.refused] == [True]
+        asking = current([*later.ledger, *forged], directory)
+        assert (await asking.catalogue(None)).digest == honest.digest
+        assert ["already_decided" in why for why in asking.refused] == [True]
 
 
 async def test_who_decided_is_asked_again_when_the_directory_changes() -> None:
     people = {"now": replace(directory(), people={})}
-    current = Current(FixedLedger(walk().ledger), lambda: people["now"])  # type: ignore[arg-type]
-    assert not (await current.catalogue(None)).documents
+    asking = current(walk().ledger, lambda: people["now"])
+    assert not (await asking.catalogue(None)).documents
     people["now"] = directory()
-    assert (await current.catalogue(None)).documents
-    assert current.refused == []
+    assert (await asking.catalogue(None)).documents
+    assert asking.refused == []

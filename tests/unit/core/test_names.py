@@ -54,3 +54,10 @@ def test_an_instant_reads_back(moment: datetime) -> None:
 def test_an_instant_without_a_zone_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         parse_instant(text)
+
+
+def test_who_listens_to_a_topic_gets_nothing_of_it_on_the_bus() -> None:
+    for topic in topics.TOPICS:
+        assert not set(topic.listeners) & set(topic.consumers)
+        assert set(topic.readers) <= set(topics.SERVICES)
+        assert topic.producer is not None or not topic.listeners, "what others write is not in the ledger"

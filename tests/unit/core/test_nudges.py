@@ -32,3 +32,12 @@ async def test_afterwards_it_is_no_news_any_more() -> None:
         await asyncio.sleep(0)
     assert not waiting.done()
     waiting.cancel()
+
+
+async def test_it_is_not_calm_while_somebody_is_busy() -> None:
+    nudge, looks = Nudge(), iter([True, True, False])
+    async with asyncio.timeout(5):
+        await nudge.calm(0.0, 600.0, lambda: next(looks))
+    assert list(looks) == []
+    async with asyncio.timeout(5):
+        await nudge.calm(0.0, 0.01, lambda: True)

@@ -13,7 +13,16 @@ from common.declarations.evaluation import EntityView, Origin, evaluate
 from common.declarations.loader import load
 from common.declarations.values import Slot, Unknown
 from common.objectives import wording
-from common.objectives.contributing import Contribution, Result, contribution, measured
+from common.objectives.blaming import blamed
+from common.objectives.contributing import (
+    Contribution,
+    Passed,
+    Result,
+    begin_of,
+    contribution,
+    has_passed,
+    measured,
+)
 from common.objectives.standing import Baseline
 from hypothesis import given
 from hypothesis import strategies as st
@@ -174,6 +183,35 @@ def test_the_order_of_entities_is_irrelevant(name: str, rows: list[dict[str, Slo
     shuffled = list(rows)
     order.shuffle(shuffled)
     assert result(name, *rows) == result(name, *shuffled)
+
+
+@given(NAMES, ROWS, ROWS)
+def test_what_was_asked_of_others_before_changes_nothing(
+    name: str, before: list[dict[str, Slot]], rows: list[dict[str, Slot]]
+) -> None:
+    for condition in (OBJECTIVES[name].of, OBJECTIVES[name].condition):
+        if condition is not None:
+            condition.answers.clear()
+    alone = parts(name, *rows)
+    parts(name, *before)
+    assert parts(name, *rows) == alone
+
+
+@given(NAMES, ROWS, st.integers(0, 40), st.none() | st.integers(1, 8))
+def test_who_has_passed_out_of_the_window_may_be_left_out(
+    name: str, rows: list[dict[str, Slot]], later: int, population: int | None
+) -> None:
+    objective, at = OBJECTIVES[name], NOW + timedelta(days=later)
+    every, begin = parts(name, *rows, at=at), begin_of(objective, at, STATE.zone)
+    kept = [one for one in every if not has_passed(objective, one, begin)]
+    gone = [one for one in every if has_passed(objective, one, begin)]
+    passed = Passed(sum(one.surely for one in gone), sum(not one.surely for one in gone))
+    baseline = None if population is None else Baseline(ago(10), Fraction(3), population)
+    whole = measured(objective, every, at, STATE.zone, baseline)
+    assert measured(objective, kept, at, STATE.zone, baseline, passed) == whole
+    keys = {id(one): f"A-{number}" for number, one in enumerate(every)}
+    told = blamed(objective, [(keys[id(one)], one) for one in every], at, STATE.zone, 3)
+    assert blamed(objective, [(keys[id(one)], one) for one in kept], at, STATE.zone, 3) == told
 
 
 @given(NAMES, ROWS, st.sampled_from(["opened", "closed", "promised", "reworked", "kind"]), st.integers(0, 7))

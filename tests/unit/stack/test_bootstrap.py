@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -87,10 +88,26 @@ def test_a_wheel_with_another_hash_is_refused(
     bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(bootstrap, "TOOLS", tmp_path / "tools")
+    monkeypatch.setattr(bootstrap, "locked_uv", lambda: ("1", "any/uv-1.whl", "0" * 64))
     monkeypatch.setattr(bootstrap, "fetch", lambda _url: b"not the wheel")
     with pytest.raises(bootstrap.SetupError, match="Nothing was installed"):
         bootstrap.obtain_uv(None)
     assert not (tmp_path / "tools").exists()
+
+
+def test_what_will_be_imported_is_compiled(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    installed = ".venv/lib/python3.11/site-packages"
+    for name in (f"{installed}/one/a.py", f"{installed}/mypy/b.py", "libs/c.py", "services/broken.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("(" if "broken" in name else "A = 1")
+    (tmp_path / ".venv/bin").mkdir()
+    (tmp_path / ".venv/bin/python").symlink_to(sys.executable)
+    monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
+    monkeypatch.setattr(bootstrap, "ENVIRONMENT", tmp_path / ".venv")
+    bootstrap.compile_modules()
+    assert {path.name.partition(".")[0] for path in tmp_path.rglob("*.pyc")} == {"a", "c"}
 
 
 def test_a_changed_member_changes_the_fingerprint(

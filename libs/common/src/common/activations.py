@@ -11,8 +11,10 @@ from collections.abc import Container, Iterable
 from common.approvals import refuse
 from common.declarations.loader import document_digest
 from common.directory import Directory
+from common.errors import Permanent, Refused
 from common.events import Event
 from common.events.approver import Decision, DeclarationActivated, DeclarationProposed
+from common.in_words import in_words
 from common.proposals import set_digest
 from common.signing import check_signature
 
@@ -57,6 +59,22 @@ def check_activation(
         raise refuse("stale_digest", f"{where} is not what was signed")
     if author != said.author or said.decision.person in (author, *said.authors):
         raise refuse("author_decides", f"{where}: {said.decision.person} wrote what they put in force")
+
+
+def against(
+    event: Event, before: Iterable[Event], directory: Directory, used: Container[Used] = frozenset()
+) -> str | None:
+    """What there is to say against the activation, in words for a log; None where it counts. See `check_activation`.
+
+    Raises nothing: what a hostile writer stored may be anything.
+    """
+    try:
+        check_activation(event, before, directory, used)
+    except Refused as refusal:
+        return f"{event.subject}: {refusal}"
+    except (Permanent, ValueError, KeyError, TypeError) as error:
+        return f"{event.subject}: malformed_event: {in_words(error)}"
+    return None
 
 
 def _check(decision: Decision, kind: str, event: Event, proposal: str, directory: Directory) -> None:

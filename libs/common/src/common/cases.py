@@ -23,6 +23,7 @@ from common.events.envelope import Event
 from common.events.model import EventData
 from common.events.upcasting import UnknownEventType
 from common.in_words import in_words
+from common.stages import stage_of
 
 D_co = TypeVar("D_co", bound=EventData, covariant=True)
 
@@ -161,10 +162,7 @@ class Case:
     @property
     def stage(self) -> str:
         """Where the case stands; see the module's diagram."""
-        for stage, holds in _STAGES:
-            if holds(self):
-                return stage
-        return "to-confirm"
+        return stage_of(self)
 
     def _forget_plan(self) -> None:
         self.plan = self.ticket = self.refusal = self.authorisation = self.expiry = None
@@ -367,39 +365,3 @@ _PARTS = {
     approver.ReleaseGiven.TYPE: "releaser",
     approver.OutcomeRecorded.TYPE: "implementer",
 }
-
-
-def _undecided(case: Case) -> bool:
-    return case.gap is not None and all(rule.status == "unknown" for rule in case.gap.data.rules)
-
-
-def _closed_as(case: Case, reason: str) -> bool:
-    """Nothing was executed, and what fails is to be left alone."""
-    return case.finished is None and case.gap_closed is not None and case.gap_closed.data.reason == reason
-
-
-_STAGES: tuple[tuple[str, Callable[[Case], bool]], ...] = (
-    ("attested", lambda case: case.attestation is not None),
-    ("closed", lambda case: case.closed is not None),
-    ("soaking", lambda case: case.proof is not None),
-    ("halted", lambda case: case.halted is not None),
-    ("executing", lambda case: case.executing),
-    ("suspended", lambda case: case.suspension is not None and case.gap_closed is None),
-    ("failed-verification", lambda case: case.finished is not None and case.failed_verification is not None),
-    ("inconclusive", lambda case: case.finished is not None and case.inconclusive is not None),
-    ("settling", lambda case: case.met is not None),
-    ("accepted", lambda case: _closed_as(case, "accepted")),
-    ("ignored", lambda case: _closed_as(case, "ignored")),
-    ("to-verify", lambda case: case.finished is not None or case.gap_closed is not None),
-    ("disputed", lambda case: case.dispute is not None),
-    ("refused", lambda case: case.refusal is not None),
-    ("expired", lambda case: case.expiry is not None),
-    ("authorised", lambda case: case.authorisation is not None),
-    ("undecided", lambda case: _undecided(case) and not case.confirmed),
-    ("to-confirm", lambda case: not case.confirmed),
-    ("withheld", lambda case: case.plan is None and case.withheld is not None),
-    ("to-plan", lambda case: case.plan is None),
-    ("to-approve", lambda _case: True),
-)
-STAGES = tuple(name for name, _ in _STAGES)
-"""Every stage there is."""

@@ -7,15 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from common.activations import Used, check_activation, used_by
+from common.activations import Used, against, used_by
 from common.clock import RealmClock, wall_now
 from common.declarations.catalogue import Catalogue
 from common.directory import Directory
-from common.errors import Permanent, Refused
 from common.events.approver import DeclarationActivated, DeclarationProposed
 from common.events.envelope import Event
 from common.ids import REALM_STREAM
-from common.in_words import in_words
 from common.ledger import Connection, Ledger
 from common.realm import fold_clock
 
@@ -41,24 +39,13 @@ class _Declared:
                 name = str(event.data.get("proposal"))
                 proposed = {**proposed, name: (*proposed.get(name, ()), event)}
         elif event.type == DeclarationActivated.TYPE:
-            if (why := self._against(event)) is None:
+            before = proposed.get(str(event.data.get("proposal")), ())
+            why = None if self.directory is None else against(event, before, self.directory, used)
+            if why is None:
                 catalogue, used = catalogue.apply(DeclarationActivated.of(event)), used | {used_by(event)}
             else:
                 refused = {**refused, event.id: why}
         return _Declared(catalogue, position, self.directory, proposed, refused, used)
-
-    def _against(self, event: Event) -> str | None:
-        """What there is to say against the activation; None where it counts."""
-        if self.directory is None:
-            return None
-        try:
-            before = self.proposed.get(str(event.data.get("proposal")), ())
-            check_activation(event, before, self.directory, self.used)
-        except Refused as refusal:
-            return f"{event.subject}: {refusal}"
-        except (Permanent, ValueError, KeyError, TypeError) as error:  # what a hostile writer stored may be anything
-            return f"{event.subject}: malformed_event: {in_words(error)}"
-        return None
 
 
 class Current:

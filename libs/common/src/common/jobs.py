@@ -193,8 +193,8 @@ class Nudge:
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
 
-    async def calm(self, for_s: float, most_s: float) -> None:
-        """Until there was no news for `for_s` seconds, at most for `most_s`."""
+    async def calm(self, for_s: float, most_s: float, busy: Callable[[], bool] = lambda: False) -> None:
+        """Until there was no news for `for_s` seconds and nobody is `busy`, at most for `most_s`."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(most_s):
                 while True:
@@ -203,7 +203,8 @@ class Nudge:
                         async with asyncio.timeout(for_s):
                             await self._news.wait()
                     except TimeoutError:
-                        return
+                        if not busy():
+                            return
 
 
 async def try_again(pool: Any, queue: JobQueue, job: Job, error: Exception) -> None:

@@ -62,24 +62,25 @@ class Projection(Protocol):
 
     async def begin(self, conn: Connection, slots: int) -> None:
         """The tables whose names begin with `SHADOW` are there and empty; up to `slots` stretches are staged at
-        once. What is made for that is gone after `end`, and after the next `begin` of a rebuild that was killed."""
-        ...
-
-    async def end(self, conn: Connection) -> None:
-        """Nothing more is staged."""
+        once. What is made for that is gone after `settle`; of a rebuild that was killed, after the next `begin`."""
         ...
 
     async def stage(self, conn: Connection, slot: int, after: int, until: int) -> list[Recorded]:
-        """Read the events after `after` and up to `until`. What the database can keep by itself waits in `slot`; the
-        rest is returned, in ledger order: `fold` gets both, in another connection's transaction."""
+        """Read the events after `after` and up to `until`, outside of transactions. What the database can keep by
+        itself waits in `slot`; the rest is returned, in ledger order, and folded."""
         ...
 
     async def fold(self, conn: Connection, batch: Sequence[Recorded], slot: int | None = None) -> None:
-        """Take `batch` (ledger order), and what waits in `slot`, into the tables whose names begin with `SHADOW`, in
-        the caller's transaction.
+        """Take `batch` (ledger order) into the tables whose names begin with `SHADOW`, in the caller's transaction.
+        Of what came with a `slot`, what `stage` has kept may wait until `settle`.
 
         Idempotent. The service's handlers write the live tables by the same rules.
         """
+        ...
+
+    async def settle(self, conn: Connection) -> None:
+        """All is staged, and the last of it may still be folded by another connection: from the end of both on the
+        tables hold all of it."""
         ...
 
     async def level(self, conn: Connection, position: int) -> None:
@@ -126,7 +127,8 @@ async def rebuild(
     were.
     """
     async with AsyncExitStack() as stack:
-        conn, *readers = [await _connected(url, stack) for _ in range(1 + SLOTS)]
+        conn = await _connected(url, stack)
+        readers = await asyncio.gather(*(_connected(url, stack) for _ in range(SLOTS)))
         gc.disable()  # a batch is thousands of objects without cycles: looking for some takes half of the time
         stack.callback(gc.enable)
         try:
@@ -188,7 +190,6 @@ class _Rebuild:
                 self._position = before  # what was folded since is undone with the transaction
                 await asyncio.sleep(_PAUSE_S)
         await self._drop()
-        await self._projection.end(self._conn)
         raise Refused(
             "not_at_rest",
             f"The {schema} has not handled all that is in the ledger, so its tables can't be compared with it.",
@@ -203,32 +204,41 @@ class _Rebuild:
 
     async def _drop(self) -> None:
         """Also what a rebuild that was killed has left."""
-        for table in self._projection.tables:
-            await self._conn.execute(f"DROP TABLE IF EXISTS {self._shadow(table)}")
+        shadows = ", ".join(self._shadow(table) for table in self._projection.tables)
+        await self._conn.execute(f"DROP TABLE IF EXISTS {shadows}")
 
     async def _create(self) -> None:
         await self._drop()
-        for table in self._projection.tables:
-            await self._conn.execute(f"CREATE TABLE {self._shadow(table)} (LIKE {self._live(table)} INCLUDING ALL)")
+        like = (
+            f"{self._shadow(table)} (LIKE {self._live(table)} INCLUDING ALL)" for table in self._projection.tables
+        )
+        await self._conn.execute("; ".join(f"CREATE TABLE {table}" for table in like))
         await self._projection.begin(self._conn, SLOTS)
 
     async def _fold_all(self, head: int) -> None:
-        """Fold up to `head`. While the database takes in one stretch, the next are read."""
-        starts = range(-1, head, BATCH)
+        """Fold up to `head`. While one stretch is folded, the next are staged; with the last one all is settled."""
+        starts = range(-1, max(head, 0), BATCH)
         ahead: deque[asyncio.Task[list[Recorded]]] = deque()
         try:
             for number, after in enumerate(starts):
                 for coming in range(number + len(ahead), min(number + SLOTS, len(starts))):
                     ahead.append(asyncio.create_task(self._stage(coming % SLOTS, starts[coming], head)))
                 batch = await ahead.popleft()
-                async with self._conn.transaction():
-                    await self._projection.fold(self._conn, batch, number % SLOTS)
+                await asyncio.gather(self._fold(batch, number % SLOTS), *([] if ahead else [self._settle()]))
                 self._position = min(after + BATCH, head)
                 self._tell(self._position, head)
         finally:
             for task in ahead:
                 task.cancel()
             await asyncio.gather(*ahead, return_exceptions=True)
+
+    async def _fold(self, batch: list[Recorded], slot: int) -> None:
+        async with self._conn.transaction():
+            await self._projection.fold(self._conn, batch, slot)
+
+    async def _settle(self) -> None:
+        async with self._readers[0].transaction():
+            await self._projection.settle(self._readers[0])
 
     async def _stage(self, slot: int, after: int, head: int) -> list[Recorded]:
         return _read(await self._projection.stage(self._readers[slot], slot, after, min(after + BATCH, head)))
@@ -243,7 +253,6 @@ class _Rebuild:
             self._position = batch[-1].position
         await self._expect_rest()
         await self._projection.level(self._conn, self._position)
-        await self._projection.end(self._conn)
         rows: dict[str, int] = {}
         counts: dict[str, int] = {}
         differences: list[Difference] = []
@@ -285,12 +294,13 @@ class _Rebuild:
 
     async def _compare(self, table: Table, most: int) -> tuple[int, list[Difference]]:
         same = " AND ".join(f"l.{name} = s.{name}" for name in table.key)
-        differ = (
-            f"FROM {self._live(table)} l FULL JOIN {self._shadow(table)} s ON {same} "
-            # Rows of the same bytes need no reading of what is in them.
-            "WHERE CASE WHEN l.* IS DISTINCT FROM s.* "
-            f"THEN {_row('l', table)} IS DISTINCT FROM {_row('s', table)} END"
-        )
+        both = f"FROM {self._live(table)} l FULL JOIN {self._shadow(table)} s ON {same}"
+        # Rows of the same bytes need no reading of what is in them; mostly all are.
+        columns = await self._columns(table)
+        other = " OR ".join(f"l.{name} IS DISTINCT FROM s.{name}" for name in columns)
+        if not await self._conn.fetchval(f"SELECT EXISTS (SELECT {both} WHERE {other})"):
+            return 0, []
+        differ = f"{both} WHERE CASE WHEN {other} THEN {_row('l', table)} IS DISTINCT FROM {_row('s', table)} END"
         count = await self._conn.fetchval(f"SELECT count(*) {differ}")
         if not count:
             return 0, []
@@ -300,6 +310,14 @@ class _Rebuild:
             most,
         )
         return count, [_difference(table, row) for row in found]
+
+    async def _columns(self, table: Table) -> list[str]:
+        rows = await self._conn.fetch(
+            "SELECT quote_ident(attname) FROM pg_catalog.pg_attribute "
+            "WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped",
+            self._live(table),
+        )
+        return [row[0] for row in rows]
 
     async def _swap(self, table: Table) -> None:
         """The rebuilt table takes the live one's name, its indexes and keys those of the live one's."""

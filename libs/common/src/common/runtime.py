@@ -20,14 +20,17 @@ import uvicorn
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse
 
+from common.waiting import until_set
+
 try:
     import uvloop
 except ImportError:  # not made for this platform
     uvloop = None  # type: ignore[assignment]
 
 from common import api_page, failpoints, logs, schemas
-from common.bus import Address, Bus, Consumer, RawConsumer
+from common.bus import Address, Bus, Consumer, Listener, RawConsumer
 from common.bus.errors import is_transient, reason_of
+from common.bus.listening import Listening
 from common.clock import apart, wall_now
 from common.errors import Permanent
 from common.ledger import CLOCK_OFF, Ledger
@@ -77,6 +80,7 @@ class Parts:
     """
 
     consumers: Sequence[Consumer] = ()
+    listeners: Sequence[Listener] = ()
     raw: RawConsumer | None = None
     tasks: dict[str, Task] = field(default_factory=dict)
     routers: Sequence[APIRouter] = ()
@@ -226,9 +230,7 @@ async def _until_it_works(name: str, stop: asyncio.Event, attempt: Callable[[], 
             if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError) or not is_transient(error):
                 raise
             _log.error("%s: the database does not answer, trying again in %.1f s: %s", name, pause, error)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(pause):
-                await stop.wait()
+        await until_set(stop, most_s=pause)
         pause = min(2 * pause, _LONGEST_PAUSE_S)
     return None
 
@@ -246,7 +248,8 @@ async def _run_parts(runtime: Runtime, parts: Parts, app: FastAPI) -> None:
         )
     )  # fmt: skip
     cancelled = [asyncio.create_task(runtime.bus.run())]
-    told = [asyncio.create_task(_supervise(runtime, name, task)) for name, task in parts.tasks.items()]
+    tasks = parts.tasks | {f"listening to {one.topic}": _listening(runtime, parts, one) for one in parts.listeners}
+    told = [asyncio.create_task(_supervise(runtime, name, task)) for name, task in tasks.items()]
     web = asyncio.create_task(_serve_http(server, stop))
     await stop.wait()
     _log.info("%s is stopping", runtime.service)
@@ -256,6 +259,11 @@ async def _run_parts(runtime: Runtime, parts: Parts, app: FastAPI) -> None:
         task.cancel()
     await asyncio.gather(*cancelled, return_exceptions=True)
     await _end([web])
+
+
+def _listening(runtime: Runtime, parts: Parts, listener: Listener) -> Task:
+    url = runtime.settings.database_url.get_secret_value()
+    return Listening(runtime.service, runtime.pool, url, listener, parts.gather_s).run
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
@@ -294,9 +302,7 @@ async def _supervise(runtime: Runtime, name: str, task: Task) -> None:
             settled.cancel()
         if loop.time() - began > 2 * _LONGEST_PAUSE_S:
             pause = _FIRST_PAUSE_S
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(pause):
-                await runtime.stop.wait()
+        await until_set(runtime.stop, most_s=pause)
         pause = min(2 * pause, _LONGEST_PAUSE_S)
 
 

@@ -16,13 +16,20 @@ SERVICES = ("observer", "differ", "planner", "approver", "executor", "auditor")
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """`producer` is None for a topic that others write (upstream systems; the dead letters of every service)."""
+    """`producer` is None for a topic that others write (upstream systems; the dead letters of every service).
+    `listeners` read its events in the ledger, when they need them (`bus.listening`); the bus brings them none."""
 
     name: str
     producer: str | None
     consumers: tuple[str, ...]
     partitions: int
     categories: tuple[str, ...]
+    listeners: tuple[str, ...] = ()
+
+    @property
+    def readers(self) -> tuple[str, ...]:
+        """Who must have handled its events before nothing is under way."""
+        return self.consumers + self.listeners
 
     def full_name(self, realm: str) -> str:
         return f"trueup.{realm}.{self.name}.v1"
@@ -30,7 +37,7 @@ class Topic:
 
 TOPICS = (
     Topic("observations", None, ("observer",), 8, ()),
-    Topic("state", "observer", ("differ", "auditor"), 8, ("entity", "source", "erased")),
+    Topic("state", "observer", ("differ",), 8, ("entity", "source", "erased"), listeners=("auditor",)),
     Topic("gaps", "differ", ("planner", "approver", "auditor"), 4, ("gap", "objective", "preview")),
     Topic("plans", "planner", ("approver", "auditor"), 4, ("plan",)),
     Topic(

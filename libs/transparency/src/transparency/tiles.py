@@ -31,7 +31,6 @@ WIDTH = 1 << HEIGHT
 MAX_LEVEL = 63
 MAX_CACHED_TILES = 256
 MAX_REMEMBERED_TILES = 256
-CHECKPOINT_PATH = "checkpoint"
 
 BundleKind = Literal["entries", "entries32"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from typing import Any
 
@@ -22,6 +21,7 @@ from common.runtime import Parts, Runtime, Service, run
 from common.service_keys import signing_of
 from common.subject_keys import subject_keys
 from common.timers import Timers, WallTimers
+from common.waiting import until_set
 
 from approver.adapters.book import LedgerBook
 from approver.adapters.deadlines import TimedDeadlines
@@ -43,6 +43,7 @@ from approver.settings import ApproverSettings
 
 LOOK_AT_DIRECTORY_S = 1.0
 GATHER_S = 0.1
+WORTH_TELLING, MOST_COUNTED = 4_000, 1_000_000
 _LOG = logging.getLogger(__name__)
 
 
@@ -115,9 +116,6 @@ async def catching_up(pool: Any, facts: StoredFacts) -> list[str]:
     return [f"catching up: {behind:,} observations{more} are not taken in yet; a decision waits until they are"]
 
 
-WORTH_TELLING, MOST_COUNTED = 4_000, 1_000_000
-
-
 async def suspended(pool: Any) -> list[str]:
     """That cases are suspended, and until somebody looks nothing happens in them."""
     cases = [row[0] for row in await pool.fetch(_SUSPENDED)]
@@ -172,9 +170,7 @@ class _Duties:
                 known = self._people()
                 _LOG.info("the directory has changed; looking at all open cases again")
                 await self._review_all(stop)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_AT_DIRECTORY_S):
-                    await stop.wait()
+            await until_set(stop, most_s=LOOK_AT_DIRECTORY_S)
 
     async def _review_all(self, stop: asyncio.Event) -> None:
         after = ""

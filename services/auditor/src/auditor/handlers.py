@@ -1,7 +1,8 @@
 """Straight lines: catch up with what was observed, fold each case concerned, decide, append.
 
 A message is a hint that something happened; what is decided follows from the ledger as it is then. Every method works
-in the caller's transaction and appends as its last statement.
+in the caller's transaction and appends as its last statement. All of them take the auditor's turn first: a case that
+begins to wait and an observation that ends its waiting never miss each other.
 """
 
 from __future__ import annotations
@@ -66,14 +67,16 @@ class Auditor:
     def __init__(self, outside: Outside) -> None:
         self._ = outside
 
-    async def on_state(self, conn: Connection, _batch: Sequence[Recorded]) -> None:
-        """Observations matter to cases that wait for a proof. While there is none they are left in the ledger, and
-        read there when the first case begins to wait."""
+    async def on_state(self, conn: Connection) -> None:
+        """Something was observed. That matters to cases that wait for a proof: while there is none it is left in the
+        ledger, and read there when the first case begins to wait."""
+        await self._.entities.lock(conn)
         if await self._.cases.all_watched(conn, "", 1):
             await self._look(conn, await self._caught_up(conn), await self._.current.asof(conn))
 
     async def on_cases(self, conn: Connection, batch: Sequence[Recorded]) -> None:
         """Something happened in these cases, or was measured of these populations."""
+        await self._.entities.lock(conn)
         events = [recorded.event for recorded in batch]
         hinted = {event.caseid for event in events if event.caseid is not None}
         measured = {(event.data["entity_type"], POPULATION) for event in events if event.type in MEASURES}
@@ -83,6 +86,7 @@ class Auditor:
     async def on_declarations(self, conn: Connection, batch: Sequence[Recorded]) -> None:
         """What proof is asked for may have changed: look again at everything that waits for one."""
         if batch:
+            await self._.entities.lock(conn)
             await self._look(conn, await self._every_watched(conn), await self._.current.asof(conn))
 
     async def _every_watched(self, conn: Connection) -> list[str]:
@@ -93,6 +97,7 @@ class Auditor:
 
     async def on_clock(self, conn: Connection, batch: Sequence[Recorded]) -> None:
         """A replay clock moved: what is due on the way fires, each as of its own instant, in order."""
+        await self._.entities.lock(conn)  # before any timer: whoever has the turn may be about to move one
         moves = [recorded.event for recorded in batch if recorded.event.type == ClockAdvanced.TYPE]
         said: Said = {}
 
@@ -103,8 +108,15 @@ class Auditor:
             await self._.timers.fire_all(conn, parse_instant(ClockAdvanced.of(event).now), fire)
         await self._append(conn, said)
 
-    async def fire(self, conn: Connection, instant: datetime, timers: Sequence[Timer]) -> None:
-        """In a wall realm: these timers are due, as of their own instant."""
+    async def fire_due(self, conn: Connection, until: datetime) -> int:
+        """In a wall realm: what is due fires, each as of its own instant; how many timers (0: nothing is due)."""
+        upcoming = await self._.timers.next(conn)
+        if upcoming is None or upcoming > until:  # asked often: it must not take the turn for nothing
+            return 0
+        await self._.entities.lock(conn)
+        return await self._.timers.firing(self._fire)(conn, until)
+
+    async def _fire(self, conn: Connection, instant: datetime, timers: Sequence[Timer]) -> None:
         await self._look(conn, sorted({timer.subject for timer in timers}), instant)
 
     async def _caught_up(self, conn: Connection) -> list[str]:

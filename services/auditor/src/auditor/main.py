@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.bus import Consumer
+from common.bus import Consumer, Listener
 from common.clock import wall_now
 from common.current import Current
 from common.directory import WatchedDirectory
@@ -89,11 +89,11 @@ async def compose(runtime: Runtime) -> Parts:
     reading = StoredReading(runtime.pool, runtime.ledger)
     return Parts(
         consumers=[
-            Consumer(("state",), auditor.on_state),
             Consumer(CASE_TOPICS, auditor.on_cases),
             Consumer(("declarations",), auditor.on_declarations),
             Consumer(("clock",), auditor.on_clock),
         ],
+        listeners=[Listener("state", auditor.on_state)],
         tasks={
             "issuer": duties.issue,
             "timers": duties.timers,
@@ -196,8 +196,7 @@ class _Duties:
             await stop.wait()
             return
         runtime = self._runtime
-        timers = self._outside.timers
-        wall = WallTimers(runtime.pool, timers, timers.firing(self._auditor.fire), self._outside.wall)
+        wall = WallTimers(runtime.pool, self._outside.timers, self._auditor.fire_due, self._outside.wall)
         await wall.run_until(stop)
 
     async def _mode(self, stop: asyncio.Event) -> str:

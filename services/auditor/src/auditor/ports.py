@@ -36,6 +36,10 @@ class Known:
 class Entities(Protocol):
     """The auditor's own reading of the observations."""
 
+    async def lock(self, conn: Connection) -> None:
+        """Take the auditor's turn until the transaction ends: one at a time reads, and decides by, what is new."""
+        ...
+
     async def catch_up(self, conn: Connection, catalogue: Catalogue) -> set[Ref]:
         """Read up to the ledger's head, taking this store's turn until the transaction ends; what has changed."""
         ...

@@ -6,7 +6,7 @@ store's turn first, so that two changes that concern one case never miss each ot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeAlias
 
@@ -64,9 +64,26 @@ class Differ:
         def cause(ref: Ref) -> Event | None:  # most are never asked for
             return changed[ref].event if ref in changed else None
 
-        looks = declared.looks(changed)
+        looks = await self._in_force(conn, declared, declared.looks(changed), asof)
         await self._casebook.append(conn, await self._look(conn, declared, looks, asof, cause, stored))
         return before is not None
+
+    async def _in_force(
+        self, conn: Connection, declared: Declared, looks: Sequence[Look], asof: datetime
+    ) -> Sequence[Look]:
+        """Those of `looks` that may come to something. What is not in force yet says nothing of an entity of which
+        nothing was said: nothing is read of it, and it is looked at when that is. (What it contributed before a
+        declaration was put off, the review of that declaration takes back.)"""
+        early = {look: effective for look in looks if asof < (effective := declared.effective(look.desired_state))}
+        if not early:
+            return looks
+        keys = {(look.desired_state, look.ref[1]): look.ref for look in early}
+        cases = await self._casebook.load(conn, keys, keys)
+        for case in cases.values():
+            if not case.silent:
+                early.pop(Look(case.desired_state, keys[case.key]))
+        await self._set(conn, early.items())
+        return [look for look in looks if look not in early]
 
     async def sources(self, conn: Connection) -> list[Reliability]:
         """Every feed, and why it can't be relied on now."""
@@ -122,11 +139,17 @@ class Differ:
         await self._casebook.append(conn, await self._look(conn, declared, looks, asof, causes.get, part.stored))
         return 1
 
+    async def measurable(self, conn: Connection) -> bool:
+        """Whether the population of an objective has changed; if so, with the store's turn taken."""
+        if not await self._out.objectives.marked(conn):  # asked often: it must not take a turn for nothing
+            return False
+        await self._out.entities.lock(conn)
+        return True
+
     async def measure(self, conn: Connection) -> int:
         """Measure the objectives whose populations have changed; returns of how many desired states."""
-        if not await self._out.objectives.marked(conn):
+        if not await self.measurable(conn):
             return 0
-        await self._out.entities.lock(conn)
         names = await self._out.objectives.marked(conn)
         declared = await self.declared(conn)
         await self._casebook.append(
@@ -259,13 +282,16 @@ class Differ:
         if suspended and (first := min(asof for asof, _ in suspended)) < until:
             earlier = [item for item in due if item[0] <= first]
             return await self._sweep(conn, declared, earlier, first, causes, views, unwritten)
-        alarms = [Timer("/".join(look.ref), look.desired_state, instant) for look, instant in result.alarms]
-        await self._out.timers.set_earlier(conn, alarms)
+        await self._set(conn, result.alarms)
         if result.parts:
             parts = [Part(look.desired_state, name, look.ref[1], part) for look, name, part in result.parts]
             await self._out.objectives.mark(conn, await self._out.objectives.contribute(conn, parts))
         await self._out.cases.save(conn, list(after.values()))
         return [item.event for item in said] + [event for _, event in suspended], until
+
+    async def _set(self, conn: Connection, alarms: Iterable[tuple[Look, datetime]]) -> None:
+        timers = [Timer("/".join(look.ref), look.desired_state, instant) for look, instant in alarms]
+        await self._out.timers.set_earlier(conn, timers)
 
     async def _events(
         self,

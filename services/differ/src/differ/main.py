@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -33,7 +34,10 @@ from differ.workers import Previewer
 
 NAME = "differ"
 REALM_LOOK_S = 0.5
-MEASURE_EVERY_S = 0.05
+MEASURE_EVERY_S, MEASURE_AFTER_S = 0.05, 0.03
+"""How long objectives that must be measured wait at most, and after what is handled last; both longer under load."""
+REST = 9
+"""For how many times as long as measuring took nothing is measured after it, as long as more comes."""
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
@@ -72,8 +76,9 @@ async def compose(runtime: Runtime) -> Parts:
     previews = _Previews(runtime, previewer(runtime.ledger, wall_now, keys), proposed)
 
     async def state(conn: Connection, batch: Sequence[Recorded]) -> None:
-        if await differ.on_state(conn, batch) or differ.measures:
-            nudge()
+        with duties.held_up():
+            if await differ.on_state(conn, batch) or differ.measures:
+                nudge()
 
     async def declarations(conn: Connection, batch: Sequence[Recorded]) -> None:
         await differ.on_declarations(conn, batch)
@@ -141,24 +146,44 @@ class _Duties:
         self._runtime = runtime
         self._differ = differ
         self._nudge = nudge
+        self._in_hand = 0
+
+    @contextmanager
+    def held_up(self) -> Iterator[None]:
+        """Meanwhile a batch is in hand: what is to be measured isn't all there yet."""
+        self._in_hand += 1
+        try:
+            yield
+        finally:
+            self._in_hand -= 1
 
     async def reviews(self, stop: asyncio.Event) -> None:
         """Look at whole populations, a part at a time, after a declaration changed; measure those that changed."""
         if await self._realm(stop):
             await self._transact(self._differ.plan_reviews)
-        took = 0.0
+        took, ended = 0.0, time.monotonic()
         async with self._nudge.at(stop):
             while not stop.is_set():
                 if await self._transact(self._differ.review):
                     continue
                 # A batch rarely comes alone. Under load everything that came meanwhile is measured at once, for a
                 # tenth of the time; as soon as nothing comes any more there is nothing to wait for.
-                await self._nudge.calm(max(MEASURE_EVERY_S, took), max(MEASURE_EVERY_S, 9 * took))
-                began = time.monotonic()
-                if await self._transact(self._differ.measure):
-                    took = time.monotonic() - began
-                else:
+                rested = time.monotonic() - ended >= REST * took
+                quiet_s = MEASURE_AFTER_S if rested else max(MEASURE_AFTER_S, took)
+                await self._nudge.calm(quiet_s, max(MEASURE_EVERY_S, REST * took), lambda: self._in_hand > 0)
+                if (measured := await self._measured()) is None:
                     await self._nudge.wait()
+                else:
+                    took, ended = measured, time.monotonic()
+
+    async def _measured(self) -> float | None:
+        """Measure what has changed. How many seconds that took, from when it had its turn; None: nothing had."""
+        async with self._runtime.pool.acquire() as conn, conn.transaction():
+            if not await self._differ.measurable(conn):
+                return None
+            began = time.monotonic()
+            await self._differ.measure(conn)
+        return time.monotonic() - began
 
     async def deadlines(self, stop: asyncio.Event) -> None:
         """On a wall clock, fire what comes due; a replay clock's timers fire when it moves."""

@@ -70,7 +70,7 @@ class Populations:
         unwritten: Unwritten,
     ) -> list[NewEvent]:
         """One desired state: its objectives measured, then what they come to for the case of its population."""
-        parts = await self._out.objectives.contributions(conn, state.name)
+        parts = await self._out.objectives.contributions(conn, state, asof)
         ref = population.ref_of(state)
         key = (state.name, ref[1])
         case = (await self._casebook.load(conn, [key], {key: ref})).get(key) or CaseState(state.name, ref)
@@ -80,16 +80,17 @@ class Populations:
             stream = stream_of(state.name, objective.name)
             own = unwritten.measures.get(stream) or await self._out.objectives.said(conn, stream)
             before = own or await self._said_formerly(conn, state.name, objective.spec.formerly)
-            every = parts.get(objective.name, ())
+            every, passed = parts[objective.name]
             waits = case.condition == "closed" and not case.ended
-            data = measure(state, objective, every, before, asof, daily=waits)
+            data = measure(state, objective, every, before, asof, passed=passed, daily=waits)
             if data is not None:
                 before = self._said(stream, data, asof, own.stream_version + 1 if own else 1, cause)
                 unwritten.measures[stream] = before
                 events.append(NewEvent(before.event, before.stream_version))
             if before is not None and before.data.definition in definitions(state, objective):
                 stood[objective.name] = Stood(before.data, before.event)
-        decision = await self._population(conn, declared, state, case, stood, parts, asof)
+        keyed = {name: every for name, (every, _) in parts.items()}
+        decision = await self._population(conn, declared, state, case, stood, keyed, asof)
         if decision is None:
             return events
         after = {key: decision.after}

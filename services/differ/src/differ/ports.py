@@ -9,14 +9,15 @@ from typing import Protocol
 
 from common.clock import RealmClock
 from common.declarations.catalogue import Catalogue
-from common.declarations.evaluation import EntityView
+from common.declarations.evaluation import CompiledDesiredState, EntityView
 from common.entities import EntityStore
 from common.entities.rows import Ref
 from common.entities.sources import Reliability
 from common.errors import Transient
 from common.events.envelope import Event
 from common.ledger import Connection, NewEvent
-from common.objectives.contributing import Contribution
+from common.objectives.blaming import Keyed
+from common.objectives.contributing import Contribution, Passed
 from common.timers import Timers
 
 from differ.core.deciding import CaseKey, CaseState
@@ -75,8 +76,11 @@ class Objectives(Protocol):
         """Forget what was contributed to objectives that are no longer declared."""
         ...
 
-    async def contributions(self, conn: Connection, desired_state: str) -> dict[str, list[tuple[str, Contribution]]]:
-        """By objective: what everybody contributes, by key."""
+    async def contributions(
+        self, conn: Connection, state: CompiledDesiredState, asof: datetime
+    ) -> dict[str, tuple[list[Keyed], Passed]]:
+        """By objective: what everybody contributes, by key; without those (only how many) of whom nothing counts as
+        of `asof`, because it lies before the window."""
         ...
 
     async def mark(self, conn: Connection, desired_states: Iterable[str]) -> None:

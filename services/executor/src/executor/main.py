@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from zoneinfo import ZoneInfo
 
 from common.bus import Consumer
@@ -17,6 +16,7 @@ from common.ledger import Connection, Ledger
 from common.runtime import Parts, Runtime, Service, Task, run
 from common.service_keys import signing_of
 from common.subject_keys import subject_keys
+from common.waiting import until_set
 
 from executor import workers
 from executor.adapters.actions import ActionTable
@@ -73,13 +73,13 @@ async def compose(runtime: Runtime) -> Parts:
     async def start(stop: asyncio.Event) -> None:
         """Once, as soon as there is a realm; then wake now and then what a wall clock's new day may let go on."""
         while not stop.is_set() and not await _there_is_a_realm(runtime, current):
-            await _pause(stop, REALM_S)
+            await until_set(stop, most_s=REALM_S)
         if not stop.is_set():
             async with runtime.pool.acquire() as conn, conn.transaction():
                 await resume(conn, runtime.ledger, current)
             ready.set()
         while not stop.is_set():
-            await _pause(stop, WAKE_S)
+            await until_set(stop, most_s=WAKE_S)
             async with runtime.pool.acquire() as conn, conn.transaction():
                 await QUEUE.wake(conn)
 
@@ -113,12 +113,6 @@ async def _there_is_a_realm(runtime: Runtime, current: Current) -> bool:
             raise
         return False
     return True
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stop.wait()
 
 
 SERVICE = Service(

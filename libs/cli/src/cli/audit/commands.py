@@ -28,6 +28,7 @@ from cli.audit import bundles, service
 from cli.audit.comparing import compare
 from cli.audit.page import checks_table
 from cli.people.screen import As, Json, clean, console, print_json
+from cli.refusals import refusal
 from cli.stack.state import find_url
 
 T = TypeVar("T")
@@ -160,11 +161,11 @@ def _own_copy(file: Path, read: Callable[[Path], T], name: str, kind: str) -> T:
 
 
 def _could_not(error: TrueupError, as_json: bool, what_failed: str = "Not checked") -> None:
-    what = error.what_to_do if isinstance(error, Refused) else ""
+    told = refusal(error)
     if as_json:
-        print_json({"verified": None, "error": error.reason_code, "message": error.message, "what_to_do": what})
+        print_json({"verified": None, **told})
         return
-    sys.stderr.write(f"{what_failed}: {clean(error.message)}\n{clean(what)}\n")
+    sys.stderr.write(f"{what_failed}: {clean(error.message)}\n{clean(told['what_to_do'])}\n")
 
 
 def _json(check: Check) -> dict[str, object]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from common.errors import Refused, TrueupError
+from common.errors import TrueupError
 from common.ledger import READER
 from common.ledger.checking import Finding, Trust
 from rich.console import Console
@@ -23,6 +23,7 @@ from cli.ledger.erasing import erase, erasures
 from cli.ledger.fsck import LISTED, Report, fsck
 from cli.ledger.rebuilding import rebuild_command
 from cli.people.screen import Json, cell, clean, console, print_json, table
+from cli.refusals import refusal
 from cli.stack.commands import Running, the_running_one
 from cli.stack.stack import Stack
 
@@ -82,11 +83,11 @@ def _checked(url: str, trust: Trust, silent: bool) -> Report:
 
 
 def _could_not(error: TrueupError, as_json: bool) -> None:
-    what = error.what_to_do if isinstance(error, Refused) else ""
+    told = refusal(error)
     if as_json:
-        print_json({"sound": None, "error": error.reason_code, "message": error.message, "what_to_do": what})
+        print_json({"sound": None, **told})
         return
-    sys.stderr.write(f"Not checked: {clean(error.message)} ({error.reason_code})\n{clean(what)}\n")
+    sys.stderr.write(f"Not checked: {clean(error.message)} ({error.reason_code})\n{clean(told['what_to_do'])}\n")
 
 
 def _json(report: Report, trust: Trust) -> dict[str, object]:

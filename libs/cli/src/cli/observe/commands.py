@@ -26,6 +26,7 @@ from cli.people.screen import clean, print_json, say
 from cli.preview.logs import columns_of
 from cli.preview.states import source_of
 from cli.preview.xes import is_xes
+from cli.refusals import refusal
 from cli.stack.state import find_url
 
 SHOWN = 20
@@ -190,7 +191,7 @@ def _instant(text: str) -> str:
 
 def _say_refusal(refused: Refused, as_json: bool) -> None:
     if as_json:
-        print_json({"error": refused.reason_code, "message": refused.message, "what_to_do": refused.what_to_do})
+        print_json(refusal(refused))
         return
     screen = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
     screen.print(f"{refused.reason_code}: {clean(refused.message)}", style="red")

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from common.cases import STAGES
 from common.declarations.problems import did_you_mean
 from common.errors import Refused
+from common.stages import STAGES
 from rich.table import Table
 from rich.text import Text
 

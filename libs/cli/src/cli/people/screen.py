@@ -22,6 +22,7 @@ from rich.text import Text
 
 from cli.client import Away, Client
 from cli.people import sessions
+from cli.refusals import refusal
 
 EXIT_COULD_NOT = 1
 EXIT_REFUSED = 2
@@ -59,8 +60,7 @@ def answering(as_json: bool) -> Iterator[None]:
         yield
     except Refused as refused:
         if as_json:
-            body = {"error": refused.reason_code, "message": refused.message, "what_to_do": refused.what_to_do}
-            print_json(body)
+            print_json(refusal(refused))
         else:
             _say_refusal(refused)
         could_not = isinstance(refused, Away) or refused.reason_code in _COULD_NOT

@@ -27,6 +27,7 @@ from cli.preview import changing, logs, report, states, text, unread
 from cli.preview.preview import Preview, previews
 from cli.preview.states import State
 from cli.preview.wording import BAD, GOOD, STRONG, counted, line
+from cli.refusals import refusal
 
 TEST_SUFFIX = ".test.yaml"
 _PAGE_WIDTH = 112
@@ -247,7 +248,7 @@ def _problems_json(problems: Sequence[Problem]) -> list[dict[str, object]]:
 def failed(refused: Refused, as_json: bool) -> typer.Exit:
     """Print why nothing could be done; the exit to raise."""
     if as_json:
-        print_json({"error": refused.reason_code, "message": refused.message, "what_to_do": refused.what_to_do})
+        print_json(refusal(refused))
     else:
         told = Text(f"{refused.message} {refused.what_to_do}".strip())
         Console(stderr=True, highlight=False, soft_wrap=True).print(told)

@@ -13,6 +13,7 @@ from common.errors import Refused
 from rich.console import Console
 from rich.table import Table
 
+from cli.refusals import refusal
 from cli.stack import operations, state
 from cli.stack.errors import StackError
 from cli.stack.operations import StackStatus
@@ -152,8 +153,7 @@ def the_running_one() -> Path:
 
 def _refuse(error: Refused, as_json: bool) -> NoReturn:
     if as_json:
-        body = {"error": error.reason_code, "message": error.message, "what_to_do": error.what_to_do}
-        typer.echo(json.dumps(body, indent=1))
+        typer.echo(json.dumps(refusal(error), indent=1))
         raise typer.Exit(EXIT_REFUSED)
     _notes.print(f"[bold red]{error.reason_code}[/]: ", end="")
     _notes.print(error.message, markup=False, highlight=False, soft_wrap=True)

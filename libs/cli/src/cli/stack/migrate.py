@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from cli.refusals import refusal
 from cli.stack import realm as realms
 from cli.stack import state
 from cli.stack.commands import Running, the_running_one
@@ -74,8 +75,7 @@ def _stack(folder: Path | None, realm: str) -> tuple[realms.DatabaseServer, str]
 
 def _refuse(error: StackError, as_json: bool) -> NoReturn:
     if as_json:
-        body = {"error": error.reason_code, "message": error.message, "what_to_do": error.what_to_do}
-        typer.echo(json.dumps(body))
+        typer.echo(json.dumps(refusal(error)))
     else:
         typer.echo(f"{error.reason_code}: {error.message}\n{error.what_to_do}", err=True)
     raise typer.Exit(EXIT_REFUSED)

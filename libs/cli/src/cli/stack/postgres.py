@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import shutil
 import signal
-import subprocess
 from pathlib import Path
 from typing import Self
 
@@ -26,7 +24,6 @@ from cli.stack.secretfiles import Passwords, write_private
 SUPERUSER = "postgres"
 START_TIMEOUT_S = 60.0
 PORT_ATTEMPTS = 3
-IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 # For 2 cores and a few GB; a server of one's own is configured by its owner.
 SETTINGS = """\
@@ -246,9 +243,3 @@ def _serves(pid: int, data: Path) -> bool:
         return False
     except psutil.AccessDenied:
         return True  # somebody else's: leave it to PostgreSQL, which asks the kernel
-
-
-def server_version() -> str:
-    """`postgres (PostgreSQL) 18.x`, from the program itself."""
-    command = [str(programs_folder() / "postgres"), "--version"]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -18,6 +18,7 @@ import typer
 import uvicorn
 from common.errors import Refused
 
+from cli.refusals import refusal
 from cli.stack.state import STACKS
 from cli.witness import files
 from cli.witness.app import application
@@ -124,7 +125,7 @@ async def _serve(server: _Server) -> None:
     await server.serve()
 
 
-def _tell(body: dict[str, object]) -> None:
+def _tell(body: Mapping[str, object]) -> None:
     """At once: whoever started a witness that runs waits for this line."""
     sys.stdout.write(json.dumps(body) + "\n")
     sys.stdout.flush()
@@ -132,7 +133,7 @@ def _tell(body: dict[str, object]) -> None:
 
 def _refuse(error: Refused, as_json: bool) -> NoReturn:
     if as_json:
-        _tell({"error": error.reason_code, "message": error.message, "what_to_do": error.what_to_do})
+        _tell(refusal(error))
     else:
         typer.echo(f"{error.reason_code}: {error.message}\n{error.what_to_do}", err=True)
     raise typer.Exit(EXIT_REFUSED)

@@ -3,6 +3,7 @@
 from common.bus.bus import Bus, State
 from common.bus.connection import Address
 from common.bus.consumer import Consumer, Handler
+from common.bus.listening import Listener
 from common.bus.producer import Publisher, publisher
 from common.bus.raw import RawConsumer, RawHandler, RawRecord, Rejected
 
@@ -11,6 +12,7 @@ __all__ = [
     "Bus",
     "Consumer",
     "Handler",
+    "Listener",
     "Publisher",
     "RawConsumer",
     "RawHandler",

@@ -87,8 +87,11 @@ class Cluster:
     client: Any
 
     async def identity(self) -> str:
-        """The cluster's id. Another one at the same address is another cluster: what was on the bus is gone."""
-        return str((await self.client.describe_cluster())["cluster_id"])
+        """The cluster's id. Another one at the same address is another cluster: what was on the bus is gone.
+
+        Asked every second by every service, and so without the topics, which `describe_cluster` asks for, too.
+        """
+        return str((await self.client._get_cluster_metadata([])).cluster_id)
 
     async def ensure_topics(self, address: Address) -> None:
         """Create the topics that the service uses and that don't exist.

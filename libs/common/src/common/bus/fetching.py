@@ -11,7 +11,6 @@ What is fetched at once is bounded in bytes, too: a hundred kilobytes of compres
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +19,7 @@ from aiokafka.errors import CorruptRecordException, KafkaError, RecordTooLargeEr
 
 from common.bus import unpacking
 from common.errors import Permanent, Transient
+from common.waiting import until_set
 
 CAREFUL_S = 60.0
 """How long after the last unreadable record fetching stays careful."""
@@ -140,7 +140,7 @@ async def _in_steps(kafka: Any, timeout_ms: int, max_records: int, wanted: async
         elif wanted.is_set():
             break
         else:
-            await _for_a_while(wanted)
+            await until_set(wanted, most_s=AHEAD_S)
         wait_ms = max(0, round(1000 * (until - loop.time()))) if found.records else timeout_ms
         wait_ms = wait_ms if wanted.is_set() else 0
     return found
@@ -150,12 +150,6 @@ def _now() -> asyncio.Event:
     event = asyncio.Event()
     event.set()
     return event
-
-
-async def _for_a_while(wanted: asyncio.Event) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(AHEAD_S):
-            await wanted.wait()
 
 
 def _bytes(records: Sequence[Any]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from common.ledger.client import Recorded
 from common.ledger.progress import Move, Partition
@@ -11,8 +12,7 @@ from common.ledger.progress import Move, Partition
 NOTHING = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Announced:
+class Announced(NamedTuple):
     """A message on the bus: it says that the event at `position` exists.
 
     `previous` is the position of the message before it on its partition, -1 for the first.
@@ -26,8 +26,7 @@ class Announced:
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """An event to handle, and the partition that brings it. `message` is None when it was read in the ledger."""
 
     at: Partition

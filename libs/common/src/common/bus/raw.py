@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from common.bus.connection import Address
 from common.bus.deadletters import DeadLetters, Letter
@@ -26,8 +26,7 @@ _COMMIT_S = 0.5
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class RawRecord:
+class RawRecord(NamedTuple):
     """A message as it came. `topic` is the short name; `headers` are in order, and a name may be there twice."""
 
     value: bytes

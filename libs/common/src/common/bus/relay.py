@@ -16,6 +16,7 @@ from common.failpoints import failpoint
 from common.ledger import progress
 from common.ledger.progress import Move, Partition
 from common.topics import BY_NAME, Topic, message_key, topic_of
+from common.waiting import until_set
 
 BATCH = 1_000
 POLL_S = 1.0
@@ -69,19 +70,12 @@ class Relay:
             while True:
                 self._woken.clear()
                 if not await self._send_some(connection):
-                    await self._wait()
+                    await until_set(self._woken, most_s=POLL_S)
         finally:
             connection.terminate()
 
     def _wake(self, *_: object) -> None:
         self._woken.set()
-
-    async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(POLL_S):
-                await self._woken.wait()
-        except TimeoutError:
-            return
 
     async def _become_the_one(self, connection: Any) -> None:
         said = False

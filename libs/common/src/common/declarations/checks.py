@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import product
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from common.declarations import choices, compiling, sensitivity, templates
@@ -26,6 +27,15 @@ from common.declarations.problems import Path, Problem, Wrong, did_you_mean
 from common.declarations.reading import row_scope, scope_of
 from common.declarations.values import Status
 from common.objectives.scope import SCOPE
+
+_KINDS: dict[str, tuple[Any, ...]] = {
+    "risk": RISKS,
+    "severity": SEVERITIES,
+    "system.financial": (False, True),
+    "system.production": (False, True),
+    "system.criticality": RISKS,
+}
+"""The kinds of action that a policy can tell apart: the values of each of its variables."""
 
 
 def check(documents: Iterable[Document], active: Catalogue | None = None) -> list[Problem]:
@@ -289,10 +299,12 @@ class _Checker:
             self._covered(language, conditions)
 
     def _covered(self, language: Language, conditions: tuple[Condition, ...]) -> None:
-        """Every kind of action must meet a line: otherwise nobody could approve it."""
-        kinds = product(RISKS, SEVERITIES, (False, True), (False, True), RISKS)
+        """Every kind of action must meet a line: otherwise nobody could approve it. Of what no line reads one value
+        stands for all."""
+        read = {name for when in conditions for name in when.reads}
+        kinds = product(*(values if name in read else values[:1] for name, values in _KINDS.items()))
         for risk, severity, financial, production, criticality in kinds:
-            system = System(about="-", owner="x", production=production, financial=financial, criticality=criticality)  # type: ignore[arg-type]
+            system = System(about="-", owner="x", production=production, financial=financial, criticality=criticality)
             bound = language.bind(policy_facts(risk, severity, system))
             if all(language.decide(when, bound).status is Status.MISSED for when in conditions):
                 where = f"a {'' if financial else 'non-'}financial system"

@@ -182,6 +182,16 @@ class Language:
             return MISSED
         return Outcome(Status.UNKNOWN, _why(condition, bound.slots, result))
 
+    def answer(self, condition: Condition, slots: Mapping[str, Slot]) -> Outcome:
+        """As `decide`, of one entity's values that are not bound yet: they only are where nothing was decided of the
+        same ones before."""
+        reads = condition.reads
+        key = slots[reads[0]] if len(reads) == 1 else tuple([slots[name] for name in reads])  # as `Sight.decide`
+        if (found := condition.answers.get(key)) is None:
+            found = self.decide(condition, self.bind(slots, reads))
+            condition.keep(key, found, slots)
+        return found
+
     def _require(self, name: str) -> None:
         if name not in self.scope:
             raise Wrong("unknown_attribute", f"There is no attribute {name!r}.", did_you_mean(name, self.scope))

@@ -13,6 +13,7 @@ from ruamel.yaml.events import (
     Event,
     MappingEndEvent,
     MappingStartEvent,
+    NodeEvent,
     ScalarEvent,
     SequenceEndEvent,
     SequenceStartEvent,
@@ -94,20 +95,21 @@ class _Tree:
             raise placed(1, "not_yaml", f"This is not YAML: {str(error).splitlines()[0][:200]}") from error
 
     def _bounded(self, event: Event) -> None:
-        line = event.start_mark.line + 1
-        if isinstance(event, AliasEvent) or getattr(event, "anchor", None):
-            raise placed(
-                line,
-                "alias",
-                "Anchors (&) and aliases (*) are not read: they hide what a page says.",
-                "Write it out, or put the text in quotes.",
-            )
-        if (tag := getattr(event, "tag", None)) is not None:
-            hint = "Write plain values." if str(tag).startswith(("!!", "tag:")) else _MARKED
-            raise placed(line, "tag", f"{tag} is a YAML tag, which is not read.", hint)
+        if isinstance(event, NodeEvent):  # nothing else has an anchor or a tag
+            if isinstance(event, AliasEvent) or event.anchor:
+                raise placed(
+                    event.start_mark.line + 1,
+                    "alias",
+                    "Anchors (&) and aliases (*) are not read: they hide what a page says.",
+                    "Write it out, or put the text in quotes.",
+                )
+            if (tag := getattr(event, "tag", None)) is not None:
+                hint = "Write plain values." if str(tag).startswith(("!!", "tag:")) else _MARKED
+                raise placed(event.start_mark.line + 1, "tag", f"{tag} is a YAML tag, which is not read.", hint)
         self._nodes += 1
         if self._nodes > MOST_NODES:
-            raise placed(line, "too_large", f"The file has more than {MOST_NODES} entries.", "Split it.")
+            told = f"The file has more than {MOST_NODES} entries."
+            raise placed(event.start_mark.line + 1, "too_large", told, "Split it.")
 
     def _syntax(self, error: MarkedYAMLError) -> Placed:
         mark = error.problem_mark or error.context_mark
@@ -158,9 +160,10 @@ class _Tree:
             key = str(event.value)
             if key in items:
                 raise placed(line, "duplicate_key", f"{key!r} is written twice here.", "Keep one of them.")
-            self._lines[(*path, key)] = line
-            items[key] = self._value(next(events), events, (*path, key))
-            if items[key] is None:
+            below = (*path, key)
+            self._lines[below] = line
+            items[key] = value = self._value(next(events), events, below)
+            if value is None:
                 if start.flow_style:
                     raise placed(line, "braces", f"{key!r} has no value; a comma inside braces ends a text.", _BRACES)
                 raise placed(line, "empty", f"{key!r} has no value.", "Give it one, or drop the line.")

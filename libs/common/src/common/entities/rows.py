@@ -167,17 +167,10 @@ def newest_of(item: Observation, as_of: datetime, missing: datetime | None) -> S
     )
 
 
-def entity_of(row: Sequence[object]) -> StoredEntity:
+def entity_of(row: Sequence[Any]) -> StoredEntity:
     """What is stored, as `EntityStore` reads it."""
     entity_type, key, body, feed, source_time, event_id, position, as_of, missing, withdrawn = list(row)[:10]
+    stored = {} if body is None else orjson.loads(body)
     return StoredEntity(
-        ref=(str(entity_type), str(key)),
-        row={} if body is None else orjson.loads(str(body)),
-        feed=str(feed),
-        source_time=source_time,  # type: ignore[arg-type]  # asyncpg is untyped: timestamptz is an aware datetime
-        event_id=str(event_id),
-        position=int(str(position)),
-        as_of=as_of,  # type: ignore[arg-type]
-        missing=missing,  # type: ignore[arg-type]
-        withdrawn=bool(withdrawn),
+        (entity_type, key), stored, feed, source_time, event_id, position, as_of, missing, withdrawn=withdrawn
     )

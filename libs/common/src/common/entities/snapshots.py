@@ -6,6 +6,8 @@ from typing import Any
 
 from common.entities.rows import NEVER, Ref, Report
 
+_WITHOUT_IT = "c.feed = e.feed AND c.entity_type = e.entity_type AND c.as_of > e.as_of"
+
 
 class Snapshots:
     """The tables of one store that remember snapshots. Used by `EntityStore` alone, which holds the lock."""
@@ -17,18 +19,12 @@ class Snapshots:
     @property
     def join(self) -> str:
         """Joins `c`, the complete snapshot that does not name the entity `e`, if there is one."""
-        return (
-            f"LEFT JOIN {self._tables}complete_snapshots c "
-            "ON c.feed = e.feed AND c.entity_type = e.entity_type AND c.as_of > e.as_of"
-        )
+        return f"LEFT JOIN {self._tables}complete_snapshots c ON {_WITHOUT_IT}"
 
     @property
     def missing(self) -> str:
         """The same as a subquery about the entity `e`: as of when it went missing."""
-        return (
-            f"SELECT c.as_of FROM {self._tables}complete_snapshots c "  # noqa: S608
-            "WHERE c.feed = e.feed AND c.entity_type = e.entity_type AND c.as_of > e.as_of"
-        )
+        return f"SELECT c.as_of FROM {self._tables}complete_snapshots c WHERE {_WITHOUT_IT}"  # noqa: S608
 
     async def record(self, conn: Any, report: Report) -> list[Ref]:
         """Remember one part, after its names were seen; returns the entities that have gone missing by it.

@@ -174,8 +174,9 @@ class EntityStore:
         beside the observation."""
         if not items:
             return {}
-        written = f"{staging.observe(self._tables, _GIVEN)}, e.as_of, ({self._snapshots.missing})"
-        rows = await conn.fetch(written, *zip(*map(columns_of, items), strict=True))
+        written = staging.observe(self._tables, _GIVEN)
+        said = f"{written} RETURNING e.entity_type, e.key, e.as_of, ({self._snapshots.missing})"
+        rows = await conn.fetch(said, *zip(*map(columns_of, items), strict=True))
         return {(entity_type, key): (as_of, missing) for entity_type, key, as_of, missing in rows}
 
     async def _see(self, conn: Connection, items: Sequence[tuple[Ref, str, object]]) -> list[Ref]:

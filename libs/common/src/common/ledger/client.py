@@ -21,6 +21,9 @@ Source: TypeAlias = Any
 GROUP = 64
 """Of so many callers or fewer a group takes all; of more, half: while these are written, those who were answered
 before prepare their next, instead of waiting in step with everybody else."""
+FLYING = 2
+"""Groups that are underway at once: the next waits for the lock at the server, and not for this process to have told
+those who were in the one before. It goes when it is full and no smaller than that one: there are no more commits."""
 MAX_BATCH = 2_000
 """Events that one group commit takes at most. The database's own bound for one append is 10,000."""
 CLOCK_OFF = "time_out_of_bounds"
@@ -196,13 +199,14 @@ class Ledger:
     """The ledger through a pool: reads, and appends that commit on their own.
 
     Concurrent `append`s share transactions (group commit): whatever arrives while one is being committed goes
-    into the next.
+    into the next, which doesn't wait for the one before when it is full. Those who append at once are not in order.
     """
 
     def __init__(self, pool: Any) -> None:
         self.pool = pool
         self._waiting: list[_Waiting] = []
-        self._flusher: asyncio.Task[None] | None = None
+        self._flushers: list[asyncio.Task[None]] = []
+        self._underway = 0
 
     async def append(self, requests: Sequence[Request]) -> list[Answer]:
         """Append `requests` in a transaction of the ledger's own; durable when it returns.
@@ -215,13 +219,21 @@ class Ledger:
         streams = [new.event.subject for request in requests for new in request]
         waiting = _Waiting(encoded, streams, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
-        if self._flusher is None or self._flusher.done():
-            self._flusher = asyncio.create_task(self._flush())
+        self._flushers = [task for task in self._flushers if not task.done()]
+        if self._is_due(len(self._flushers)):
+            self._flushers.append(asyncio.create_task(self._flush()))
         return await waiting.done
 
+    def _is_due(self, flying: int) -> bool:
+        """Whether what waits is to be sent while `flying` groups are underway."""
+        if flying:
+            return flying < FLYING and len(self._waiting) >= max(GROUP, self._underway)
+        return bool(self._waiting)
+
     async def _flush(self) -> None:
-        while self._waiting:
+        while self._is_due(sum(not task.done() for task in self._flushers) - 1):
             group = self._take()
+            self._underway += len(group)
             try:
                 await self._commit(group)
             except BaseException as error:
@@ -232,10 +244,12 @@ class Ledger:
                         )
                 if not isinstance(error, Exception):
                     raise
+            finally:
+                self._underway -= len(group)
 
     def _take(self) -> list[_Waiting]:
         taken = events = 0
-        most = max(GROUP, len(self._waiting) // 2)
+        most = len(self._waiting) if self._underway else max(GROUP, len(self._waiting) // 2)
         for waiting in self._waiting[:most]:
             if taken and events + len(waiting.streams) > MAX_BATCH:
                 break

@@ -12,7 +12,7 @@ import orjson
 
 from common.errors import Refused, Transient
 from common.ledger.client import Connection, Source
-from common.topics import TOPICS
+from common.topics import BY_NAME, TOPICS
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,24 @@ async def advance(connection: Connection, service: str, moves: Mapping[Partition
         moved += len(await connection.fetch(query, service, *_columns(known), [move.old for _, move in known]))
     if moved != len(moves):
         raise Transient("inbox_moved", f"another instance of {service} has handled these messages")
+
+
+async def reach(connection: Connection, service: str, topic: str, position: int) -> None:
+    """Write down, in the caller's transaction, that `service` has handled everything on `topic` up to `position`.
+
+    For who reads the ledger and not the bus: what it has read it knows by itself, and so nothing is fenced here. A
+    place that somebody else has brought further stays there.
+    """
+    await connection.execute(
+        "INSERT INTO ledger.positions AS p (service, topic, partition, position) "
+        "SELECT $1, $2, n, $4 FROM generate_series(0, $3::int - 1) AS n "
+        "ON CONFLICT (service, topic, partition) DO UPDATE SET position = excluded.position "
+        "WHERE p.position < excluded.position",
+        service,
+        topic,
+        BY_NAME[topic].partitions,
+        position,
+    )
 
 
 def _columns(moves: Iterable[tuple[Partition, Move]]) -> tuple[list[str], list[int], list[int]]:
@@ -198,7 +216,7 @@ SELECT (SELECT position FROM ledger.head) AS head,
 
 async def progress(source: Source) -> Progress:
     """How far everybody is, read in one snapshot."""
-    consumers = [(service, topic.name) for topic in TOPICS if topic.producer for service in topic.consumers]
+    consumers = [(service, topic.name) for topic in TOPICS if topic.producer for service in topic.readers]
     row = await source.fetchrow(_PROGRESS, [s for s, _ in consumers], [t for _, t in consumers])
     lag: dict[str, dict[str, int]] = {}
     for service, topic in consumers:

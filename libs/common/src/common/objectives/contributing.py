@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 from common.declarations import periods
 from common.declarations.evaluation import CompiledDesiredState, Evaluation
-from common.declarations.expressions import Bound
 from common.declarations.objectives import CLOCKS, CompiledObjective
 from common.declarations.values import Intervals, Sensitive, Slot, Status, Unknown
 from common.objectives import measures
@@ -42,6 +41,18 @@ class Contribution:
 
 
 @dataclass(frozen=True, slots=True)
+class Passed:
+    """How many there are of whom all that is known lies before the window: they belong to the population, or
+    (`maybe`) may, and nothing of them counts."""
+
+    surely: int = 0
+    maybe: int = 0
+
+
+NOBODY = Passed()
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """An objective measured at one instant over a population of `population` entities."""
 
@@ -65,15 +76,14 @@ def contribution(
     if evaluation.selected.status is Status.UNKNOWN:
         return Contribution(surely=False, dated=False, stop_unknown=True)
     slots = evaluation.slots
-    bound = state.language.bind(slots, objective.reads)
-    member = Status.MET if objective.of is None else state.language.decide(objective.of, bound).status
+    member = Status.MET if objective.of is None else state.language.answer(objective.of, slots).status
     if member is Status.MISSED:
         return None
     surely, timespan = member is Status.MET, objective.timespan
     if timespan is not None:
         found_of = _timed(surely, slots[timespan.start], slots[timespan.stop], state.zone)
         return found_of if timespan.without is None else _without(found_of, slots.get(timespan.without))
-    found = _answered(objective, state, evaluation, bound)
+    found = _answered(objective, state, evaluation)
     return None if found is None else _dated(objective, surely, *found, slots, state.zone)
 
 
@@ -96,13 +106,13 @@ def _dated(
 
 
 def _answered(
-    objective: CompiledObjective, state: CompiledDesiredState, evaluation: Evaluation, bound: Bound
+    objective: CompiledObjective, state: CompiledDesiredState, evaluation: Evaluation
 ) -> tuple[bool | None, datetime | None] | None:
     """What the entity answers (None: Unknown), and the deadline of the rule asked; None where it does not apply."""
     asked = objective.asked
     if asked is None:
         assert objective.condition is not None
-        return _yes(state.language.decide(objective.condition, bound).status), None
+        return _yes(state.language.answer(objective.condition, evaluation.slots).status), None
     word, name = asked
     rule = evaluation.done if name == "done" else next(one for one in evaluation.rules if one.name == name)
     assert rule is not None
@@ -149,8 +159,9 @@ def measured(
     asof: datetime,
     zone: ZoneInfo,
     baseline: Baseline | None = None,
+    passed: Passed = NOBODY,
 ) -> Result:
-    """Measure an objective over everybody's contributions as of `asof`."""
+    """Measure an objective over everybody's contributions as of `asof`: those of `passed` may be left out."""
     every = list(contributions)
     begin = begin_of(objective, asof, zone)
     spec, target = objective.spec, objective.target
@@ -161,11 +172,21 @@ def measured(
     else:
         ayes = _ayes(every, begin, asof)
         measure = measures.count(ayes, target) if spec.count is not None else measures.share(ayes, target)
-    population = sum(one.surely for one in every)
+    sure = sum(one.surely for one in every)
+    population, maybe = sure + passed.surely, len(every) - sure + passed.maybe
     guard = spec.guard.guard if spec.guard else None
-    measure = guarded(sampled(measure, spec.minimum), population, baseline, guard, len(every) - population)
+    measure = guarded(sampled(measure, spec.minimum), population, baseline, guard, maybe)
     where = standing(measure, target, baseline, objective.reach, asof)
     return Result(objective, measure, where, population, baseline)
+
+
+def has_passed(objective: CompiledObjective, one: Contribution, begin: datetime | None) -> bool:
+    """Whether nothing of it counts where the window begins at `begin` (`begin_of`), nor where it begins later."""
+    if begin is None:
+        return False
+    if objective.timespan is None:
+        return one.at is not None and one.at <= begin
+    return one.start is not None and one.stop is not None and one.stop <= begin
 
 
 def begin_of(objective: CompiledObjective, asof: datetime, zone: ZoneInfo) -> datetime | None:
@@ -175,24 +196,25 @@ def begin_of(objective: CompiledObjective, asof: datetime, zone: ZoneInfo) -> da
 
 @dataclass(frozen=True, slots=True)
 class Against:
-    """One contribution that keeps an objective from its target. `seconds` is its clock (None: no duration is
+    """One contribution that keeps an objective from its target. `microseconds` is its clock (None: no duration is
     measured, or when it began is Unknown), `since` when its answer began to count."""
 
     unknown: bool
-    seconds: Fraction | None = None
+    microseconds: int | None = None
     running: bool = False
     since: datetime | None = None
 
     @property
-    def order(self) -> tuple[bool, float, Fraction, bool, datetime]:
-        """The worst first: known before Unknown, the longest first, then what has counted longest. Fractions are
-        compared as floats where these differ (`measures.ranked`)."""
-        longest = measures.ranked(_NO_TIME if self.seconds is None else -self.seconds)
-        return (self.unknown, *longest, self.since is None, self.since or _ALWAYS)
+    def seconds(self) -> Fraction | None:
+        return None if self.microseconds is None else Fraction(self.microseconds, 1_000_000)
+
+    @property
+    def order(self) -> tuple[bool, int, bool, datetime]:
+        """The worst first: known before Unknown, the longest first, then what has counted longest."""
+        return (self.unknown, -(self.microseconds or 0), self.since is None, self.since or _ALWAYS)
 
 
 _ALWAYS = datetime.max.replace(tzinfo=UTC)
-_NO_TIME = Fraction(0)
 
 
 def against(
@@ -208,7 +230,7 @@ def against(
         run = _run(one, begin, asof)
         if run is None or not _past(run, objective.target.value):
             return None
-        return Against(run.unknown, None if run.microseconds is None else _seconds(run), run.running)
+        return Against(run.unknown, run.microseconds, run.running)
     if not _counts_now(one, begin, asof):
         return None
     unknown = one.answer is None or not one.surely or not one.dated
@@ -218,8 +240,9 @@ def against(
 
 def _mean(clocks: Sequence[Clock], target: Target) -> Measure:
     """The mean of clocks whose beginning is known; of the others nobody can say how much longer they make it."""
-    endless = sum(clock.seconds == ENDLESS for clock in clocks)
-    measure = measures.mean([clock for clock in clocks if clock.seconds != ENDLESS], target)
+    known = [clock for clock in clocks if clock.seconds is not ENDLESS]  # no other clock is as long
+    endless = len(clocks) - len(known)
+    measure = measures.mean(known, target)
     if endless and measure.verdict == "met":
         measure = replace(measure, verdict="undecided", why=f"when {endless:,} began is not known")
     return replace(measure, unknown=measure.unknown + endless)
@@ -264,6 +287,8 @@ def _run(one: Contribution, begin: datetime | None, asof: datetime) -> _Run | No
 def _ran(one: Contribution, start: datetime, end: datetime) -> int:
     """Microseconds from `start` to `end`, without those in which the clock stood still."""
     microseconds = (end - start) // _MICROSECOND
+    if not one.still:
+        return max(microseconds, 0)
     for since, until in zip(one.still[::2], (*one.still[1::2], end), strict=False):
         microseconds -= max((min(until, end) - max(since, start)) // _MICROSECOND, 0)
     return max(microseconds, 0)

@@ -117,12 +117,20 @@ def mean(clocks: Iterable[Clock], target: Target) -> Measure:
 
 def _worsened(over: Sequence[Fraction], late: Sequence[Fraction]) -> tuple[Fraction, int]:
     """The mean of what is over and of those of `late` that make it longer, and how many these are."""
-    total, number = sum(over, Fraction(0)), len(over)
+    total, number = _total(over), len(over)
     for seconds in sorted(late, key=ranked, reverse=True):
         if seconds * number <= total:
             break
         total, number = total + seconds, number + 1
     return total / number, number
+
+
+def _total(values: Iterable[Fraction]) -> Fraction:
+    """The sum. Those of one denominator are added as whole numbers: adding fractions takes ten times as long."""
+    parts: dict[int, int] = {}
+    for value in values:
+        parts[value.denominator] = parts.get(value.denominator, 0) + value.numerator
+    return sum((Fraction(above, below) for below, above in parts.items()), Fraction(0))
 
 
 def percentile(clocks: Iterable[Clock], percent: int, target: Target) -> Measure:

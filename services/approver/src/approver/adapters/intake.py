@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 
 import asyncpg
+from common.waiting import until_set
 
 CHANNEL = "ledger_observer"
 GATHER_S = 5.0
@@ -40,7 +40,6 @@ class Intake:
             woken.set()
 
         connection.add_termination_listener(wake)
-        stopping = asyncio.create_task(_passed_on(stop, woken))
         try:
             while not stop.is_set():
                 await self._all(stop)
@@ -48,28 +47,15 @@ class Intake:
                 await connection.add_listener(CHANNEL, wake)
                 # Once more, now that nothing is missed: what came before the listener did tells nobody.
                 if not stop.is_set() and not await self._follow():
-                    await _within(woken, LOOK_AGAIN_S)
+                    await until_set(woken, stop, most_s=LOOK_AGAIN_S)
                 await connection.remove_listener(CHANNEL, wake)
-                await _within(stop, GATHER_S)
+                await until_set(stop, most_s=GATHER_S)
         finally:
-            stopping.cancel()
-            await asyncio.gather(stopping, return_exceptions=True)
             connection.terminate()
 
     async def _all(self, stop: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         while not stop.is_set() and await self._follow():
-            await _within(stop, RESTS * (loop.time() - began))
+            await until_set(stop, most_s=RESTS * (loop.time() - began))
             began = loop.time()
-
-
-async def _passed_on(stop: asyncio.Event, woken: asyncio.Event) -> None:
-    await stop.wait()
-    woken.set()
-
-
-async def _within(event: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()

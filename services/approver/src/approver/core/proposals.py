@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from common.activations import Used, check_activation, used_by
+from common.activations import Used, against, used_by
 from common.declarations.catalogue import Catalogue
 from common.declarations.checks import check
 from common.declarations.loader import Document, load, parse_spec
@@ -88,22 +88,17 @@ class Declarations:
             )
         elif event.type == DeclarationActivated.TYPE:
             data = DeclarationActivated.of(event)
-            if directory is not None and (why := self._against(event, data.proposal, directory)) is not None:
-                self.refused.append(f"{event.subject}: {why}")
+            known = self.proposals.get(data.proposal)
+            before = [] if known is None else [item for item, _ in known.proposed]
+            why = None if directory is None else against(event, before, directory, self.used)
+            if why is not None:
+                self.refused.append(why)
                 return
             self.catalogue = self.catalogue.apply(data)
             self.used.add(used_by(event))
             self.active[data.kind, data.name] = data
-            if data.proposal in self.proposals:
-                self.proposals[data.proposal].activated[data.kind, data.name] = (event, data)
-
-    def _against(self, event: Event, proposal: str, directory: Directory) -> Refused | None:
-        proposed = self.proposals[proposal].proposed if proposal in self.proposals else []
-        try:
-            check_activation(event, [item for item, _ in proposed], directory, self.used)
-        except Refused as refusal:
-            return refusal
-        return None
+            if known is not None:
+                known.activated[data.kind, data.name] = (event, data)
 
     def proposal(self, name: str) -> Proposal:
         """The proposal, or `Refused` (`proposal_unknown`)."""

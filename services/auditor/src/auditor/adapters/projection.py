@@ -26,12 +26,11 @@ class CaseLines:
     def __init__(self, ledger: Ledger) -> None:
         self._entities = EntityTables(self.schema, ledger, behind=True)
         self._cases = CaseTable(SHADOW)
-        self.begin, self.stage, self.end = self._entities.begin, self._entities.stage, self._entities.end
+        self.begin, self.stage, self.settle = self._entities.begin, self._entities.stage, self._entities.settle
         self.level = self._entities.level
 
     async def turn(self, conn: Connection) -> None:
-        """The entity store's. Handlers of cases take none: each folds its case anew, and the tables' lock keeps them
-        out."""
+        """The entity store's, which all handlers take."""
         await self._entities.turn(conn)
 
     async def fold(self, conn: Connection, batch: Sequence[Recorded], slot: int | None = None) -> None:

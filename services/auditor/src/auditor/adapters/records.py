@@ -97,6 +97,9 @@ class ReadEntities:
         self._store = store
         self._following = Following(store, ledger)
 
+    async def lock(self, conn: Connection) -> None:
+        await self._store.lock(conn)
+
     async def catch_up(self, conn: Connection, catalogue: Catalogue) -> set[Ref]:
         return set(await self._following.changes(conn, catalogue))
 

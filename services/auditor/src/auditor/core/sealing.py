@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from json import JSONDecoder
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from common.errors import Permanent
@@ -23,8 +23,7 @@ from transparency.tiles import Tile, TiledTree, Tiles, grow
 LONGEST_SHOWN = 80
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row of the ledger, as the database has it."""
 
     position: int

@@ -9,7 +9,6 @@ ready with the reason, and is looked at again after a while.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from typing import Any
 from common.errors import Permanent, Transient
 from common.failpoints import failpoint
 from common.ledger import Connection
+from common.waiting import until_set
 from transparency.checkpoints import Checkpoint, opened
 from transparency.errors import TransparencyError
 from transparency.notes import SigningKey, sign
@@ -53,7 +53,7 @@ class Sealer:
     async def run(self, stop: asyncio.Event) -> None:
         """Seal until told to stop. Raises `Permanent` when there is something that must not be signed."""
         self.head = await self.open()
-        await first(self.looked, stop)
+        await until_set(self.looked, stop)
         while not stop.is_set():
             if not await self.seal():
                 await self._pause(stop)
@@ -152,24 +152,7 @@ class Sealer:
         loop = asyncio.get_running_loop()
         until = loop.time() + EVERY_S
         while loop.time() < until and not stop.is_set():
-            await _wait(stop, _LOOK_S)
+            await until_set(stop, most_s=_LOOK_S)
             async with self.pool.acquire() as conn:
                 if await self.rows.size(conn) - self.head.size >= BATCH:
                     return
-
-
-async def first(one: asyncio.Event, other: asyncio.Event) -> None:
-    """Return as soon as one of the two is set."""
-    waiting = [asyncio.create_task(event.wait()) for event in (one, other)]
-    try:
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()

@@ -8,7 +8,6 @@ cosigned before is an alarm: it is kept, makes the auditor not ready and stops s
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from typing import Any
 from common.clock import instant
 from common.errors import TrueupError
 from common.failpoints import failpoint
+from common.waiting import until_set
 from transparency.errors import TransparencyError, Unanswerable
 from transparency.merkle import prove_consistency
 from transparency.notes import Note, Signature
@@ -26,7 +26,6 @@ from transparency.tiles import TiledTree, tiles_for_consistency
 from transparency.witnessing import AddCheckpoint, Reply, read_answer
 
 from auditor.ports import Alarm, AlarmKind, AskWitness, Kept, LogBook, WitnessLine, WitnessState
-from auditor.workers.sealing import first
 
 ATTEMPTS = 3
 SHORTEST_PAUSE_S = 1.0
@@ -118,9 +117,7 @@ class Witnesses:
             await self.round()
             self.looked.set()
             self._news.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LONGEST_LOOK_S):
-                    await first(self._news, stop)
+            await until_set(self._news, stop, most_s=LONGEST_LOOK_S)
 
     async def round(self) -> None:
         """Ask all at once whose turn it is about the newest checkpoint."""

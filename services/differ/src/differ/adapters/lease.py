@@ -6,12 +6,12 @@ Two at once would not do harm, only work: they take turns by the entity store's 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from typing import Any
 
 import asyncpg
 from common.errors import Transient
+from common.waiting import until_set
 
 _LOCK = "SELECT pg_try_advisory_lock(hashtext('trueup lease'), hashtext($1))"
 LOOK_S = 0.25
@@ -42,9 +42,7 @@ class Lease:
             except Transient as error:
                 _log.warning("%s", error)
             looks += 1
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
-                    await stop.wait()
+            await until_set(stop, most_s=LOOK_S)
         return False
 
     async def keep(self, stop: asyncio.Event) -> None:
@@ -60,9 +58,7 @@ class Lease:
             elif asyncio.get_running_loop().time() > until:
                 _log.critical("another %s is active now; this one stops", self._name)
                 stop.set()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(CHECK_S):
-                    await stop.wait()
+            await until_set(stop, most_s=CHECK_S)
 
     async def release(self) -> None:
         """Give it up."""

@@ -6,16 +6,30 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from common.clock import instant, parse_instant
+from common.declarations.evaluation import CompiledDesiredState
 from common.events import Event, typed
 from common.events.differ import ObjectiveSnapshot
 from common.ledger import Connection
-from common.objectives.contributing import Contribution
+from common.objectives.blaming import Keyed
+from common.objectives.contributing import NOBODY, Contribution, Passed, begin_of
 
 from differ.adapters.tables import count_pending
 from differ.core.measuring import Said
 from differ.ports import Part
 
 _COLUMNS = "surely, answer, at, dated, start, stop, stop_unknown, still"
+# As `contributing.has_passed`; null where there is no window.
+_WINDOWED = """
+    FROM differ.contributions c JOIN unnest($2::text[], $3::boolean[], $4::timestamptz[]) AS w (name, timed, begins)
+    ON c.objective = w.name WHERE c.desired_state = $1
+    AND CASE WHEN w.timed THEN c.start IS NOT NULL AND c.stop IS NOT NULL AND c.stop <= w.begins
+             ELSE c.at IS NOT NULL AND c.at <= w.begins END
+"""
+_COUNTING = f"SELECT c.objective, c.key, {_COLUMNS} {_WINDOWED} IS NOT TRUE"
+_PASSED = (
+    f"SELECT c.objective, count(*) FILTER (WHERE surely), count(*) FILTER (WHERE NOT surely) {_WINDOWED} IS TRUE "
+    "GROUP BY 1"
+)
 
 
 class ObjectiveTable:
@@ -61,16 +75,22 @@ class ObjectiveTable:
             list(objectives),
         )
 
-    async def contributions(self, conn: Connection, desired_state: str) -> dict[str, list[tuple[str, Contribution]]]:
-        """By objective: what everybody contributes, by key."""
-        rows = await conn.fetch(
-            f"SELECT objective, key, {_COLUMNS} FROM differ.contributions WHERE desired_state = $1",  # noqa: S608
-            desired_state,
+    async def contributions(
+        self, conn: Connection, state: CompiledDesiredState, asof: datetime
+    ) -> dict[str, tuple[list[Keyed], Passed]]:
+        """By objective: what everybody contributes, by key; without those (only how many) of whom nothing counts as
+        of `asof`, because it lies before the window."""
+        declared = (
+            state.name,
+            [one.name for one in state.objectives],
+            [one.timespan is not None for one in state.objectives],
+            [begin_of(one, asof, state.zone) for one in state.objectives],
         )
-        found: dict[str, list[tuple[str, Contribution]]] = {}
-        for objective, key, *values, still in rows:
-            found.setdefault(objective, []).append((key, Contribution(*[*values, _instants(still)])))
-        return found
+        found: dict[str, list[Keyed]] = {one.name: [] for one in state.objectives}
+        for objective, key, *values, still in await conn.fetch(_COUNTING, *declared):
+            found[objective].append((key, Contribution(*[*values, _instants(still)])))
+        passed = {objective: Passed(*counts) for objective, *counts in await conn.fetch(_PASSED, *declared)}
+        return {name: (every, passed.get(name, NOBODY)) for name, every in found.items()}
 
     async def mark(self, conn: Connection, desired_states: Iterable[str]) -> None:
         """These must be measured again."""

@@ -39,7 +39,7 @@ class Known:
         self._records = LedgerRecords(ledger)
         self._entities = EntityTables(self.schema, ledger, behind=False)
         self._cases = CaseTable(SHADOW)
-        self.begin, self.stage, self.end = self._entities.begin, self._entities.stage, self._entities.end
+        self.begin, self.stage, self.settle = self._entities.begin, self._entities.stage, self._entities.settle
         self.turn, self.level = self._entities.turn, self._entities.level
 
     async def fold(self, conn: Connection, batch: Sequence[Recorded], slot: int | None = None) -> None:

@@ -69,6 +69,11 @@ class CaseState:
         """A rule of it fails or can't be decided."""
         return self.condition in ("gap", "undecided")
 
+    @property
+    def silent(self) -> bool:
+        """Nothing is said of it: it isn't open, its selector can be decided, nothing it misses is left alone."""
+        return not self.open and self.selector_unknown is None and self.exempt is None
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:

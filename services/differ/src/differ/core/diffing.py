@@ -45,7 +45,7 @@ def diff(
             if quiet.look_again is not None:
                 alarms.append((look, quiet.look_again))
             continue
-        finding = find(state, look.ref, views.get(look.ref), asof)
+        finding = find(state, look.ref, views.get(look.ref), asof, closes=case is not None and case.open)
         for objective in state.objectives:
             known_of = finding.evaluation
             part = None if known_of is None else contribution(objective, state, known_of)
@@ -67,7 +67,7 @@ def _quiet(
     state: CompiledDesiredState, look: Look, view: EntityView | None, case: CaseState | None, asof: datetime
 ) -> Quiet | None:
     """Where nothing was said of it, and nothing is: most entities, most of the time."""
-    said = case is not None and (case.open or case.selector_unknown is not None or case.exempt is not None)
+    said = case is not None and not case.silent
     if said or view is None or state.objectives or look.ref[0] != state.spec.selector.entity:
         return None
     return glance(state, view, asof)

@@ -94,8 +94,11 @@ _STATUS: dict[Status, Literal["missed", "unknown", "due_soon"]] = {
 }
 
 
-def find(state: CompiledDesiredState, ref: Ref, view: EntityView | None, asof: datetime) -> Finding:
-    """Decide `state` for the entity `ref` as of `asof`. Without a view it is gone: withdrawn, or never there."""
+def find(
+    state: CompiledDesiredState, ref: Ref, view: EntityView | None, asof: datetime, *, closes: bool = True
+) -> Finding:
+    """Decide `state` for the entity `ref` as of `asof`. Without a view it is gone: withdrawn, or never there.
+    `closes`: there is a case that it may close, so that it says by what."""
     if ref[0] != state.spec.selector.entity:
         return Finding(state.name, state.version, ref, "not_selected", reason="another type of entity is selected")
     if view is None:
@@ -109,7 +112,7 @@ def find(state: CompiledDesiredState, ref: Ref, view: EntityView | None, asof: d
         standing,
         evaluation,
         evaluation.selected.reason,
-        _selector_facts(state, view, asof) if standing == "not_selected" else (),
+        _selector_facts(state, view, asof) if closes and standing == "not_selected" else (),
         min(evaluation.next_timers, default=None),
         state.renamed,
     )

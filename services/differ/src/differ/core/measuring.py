@@ -23,7 +23,7 @@ from common.events.differ import (
 from common.events.envelope import Event
 from common.objectives import wording
 from common.objectives.blaming import Keyed, blamed
-from common.objectives.contributing import Result, measured
+from common.objectives.contributing import NOBODY, Passed, Result, measured
 from common.objectives.standing import Baseline
 
 MOST_KEYS = 200
@@ -75,10 +75,12 @@ def measure(
     before: Said | None,
     asof: datetime,
     *,
+    passed: Passed = NOBODY,
     daily: bool = False,
 ) -> ObjectiveSnapshot | None:
-    """What is to be said of an objective as of `asof`; None where nothing new is worth an event. `daily`: the
-    auditor waits for what is measured anew, so that it is said once a day though nothing of it changed.
+    """What is to be said of an objective as of `asof`; None where nothing new is worth an event. `passed` may be left
+    out of `contributions`. `daily`: the auditor waits for what is measured anew, so that it is said once a day though
+    nothing of it changed.
 
     The baseline is what is measured at the end of the first local day on which there is a value of a large enough
     sample: how a first import is cut into batches decides nothing. It stays until the objective itself is declared
@@ -88,10 +90,10 @@ def measure(
     baseline = baseline_of(known.baseline) if known is not None and known.baseline is not None else None
     keyed = list(contributions)
     every = [one for _, one in keyed]
-    result = measured(objective, every, asof, state.zone, baseline)
+    result = measured(objective, every, asof, state.zone, baseline, passed)
     if (baseline is None or _day(baseline.at, state) == _day(asof, state)) and not result.measure.shrunk:
         baseline = _begun(objective, result, baseline, asof)
-        result = measured(objective, every, asof, state.zone, baseline)
+        result = measured(objective, every, asof, state.zone, baseline, passed)
     data = _snapshot(state, objective, result, baseline)
     if known is None or before is None:
         return _with_keys(data, objective, keyed, asof, state.zone)

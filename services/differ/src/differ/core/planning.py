@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from common.declarations.catalogue import Catalogue
 from common.declarations.evaluation import CompiledDesiredState
@@ -32,6 +33,10 @@ class Declared:
     def versions(self) -> dict[str, str]:
         """What every desired state that can be decided is decided by (`Catalogue.decided_by`)."""
         return {name: self.catalogue.decided_by(name) for name in self.states}
+
+    def effective(self, desired_state: str) -> datetime:
+        """From when on it is in force."""
+        return self.states[desired_state].effective
 
     def entity_type(self, desired_state: str) -> str:
         return self.states[desired_state].spec.selector.entity

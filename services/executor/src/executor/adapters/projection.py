@@ -21,7 +21,7 @@ class Known:
     def __init__(self, ledger: Ledger) -> None:
         self._entities = EntityTables(self.schema, ledger, behind=True)
         self._actions = ActionTable(SHADOW)
-        self.begin, self.stage, self.end = self._entities.begin, self._entities.stage, self._entities.end
+        self.begin, self.stage, self.settle = self._entities.begin, self._entities.stage, self._entities.settle
         self.turn, self.level = self._entities.turn, self._entities.level
 
     async def fold(self, conn: Connection, batch: Sequence[Recorded], slot: int | None = None) -> None:

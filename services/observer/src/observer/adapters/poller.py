@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -15,6 +14,7 @@ from common.errors import Refused, Transient
 from common.failpoints import failpoint
 from common.ledger import Connection
 from common.polls import Poll
+from common.waiting import until_set
 
 from observer.adapters.polls import Polls, PollTable
 from observer.adapters.source_database import SourceDatabase
@@ -69,9 +69,7 @@ class Poller:
             await asyncio.gather(*(self._visit(poll, polls.addresses[poll.feed], stop) for poll in due))
             for poll in due:
                 self.states[poll.name].due = clock() + poll.every_s
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
-                    await stop.wait()
+            await until_set(stop, most_s=LOOK_S)
 
     async def notes(self) -> list[str]:
         """A line for each poll, for `trueup status`."""
