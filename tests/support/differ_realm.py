@@ -22,7 +22,8 @@ from common.events.approver import ClockAdvanced, RealmCreated
 from common.events.auditor import CaseClosed
 from common.events.observer import EntityObserved, EntityWithdrawn, SourceReported
 from common.ids import REALM_STREAM, category, entity_stream, source_stream
-from common.ledger import Appended, Ledger, NewEvent, Recorded, append
+from common.ledger import Appended, Ledger, NewEvent, Recorded, append, progress
+from common.ledger.progress import Move
 from differ.handlers import Differ
 from differ.main import assemble
 
@@ -180,6 +181,18 @@ class DifferRealm:
         }
         (category,) = {item.event.subject.partition("/")[0].replace("source", "entity") for item in batch}
         await self.transact(handlers[category], batch)
+        if category == "entity":
+            await self.came(batch[-1].position)
+
+    async def came(self, handled: int, relayed: int | None = None) -> None:
+        """How far the differ has come with what was observed, and how far the bus (where None: no further)."""
+        observer, differ = self.connections["observer"], self.connections["differ"]
+        async with observer.transaction():
+            old = await progress.relayed(observer, "observer")
+            new = max(-1 if old is None else old, handled if relayed is None else relayed)
+            await progress.set_relayed(observer, "observer", Move(old, new), {("state", 0): new})
+        async with differ.transaction():
+            await progress.reach(differ, "differ", "state", handled)
 
     async def transact(self, handler: Any, *arguments: Any) -> Any:
         for attempt in range(ATTEMPTS):

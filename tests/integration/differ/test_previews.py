@@ -77,6 +77,23 @@ async def test_what_is_previewed_is_what_happens(replay: DifferRealm, monkeypatc
     }  # fmt: skip
 
 
+async def test_a_preview_knows_no_less_than_its_author(replay: DifferRealm) -> None:
+    """The very first that was observed, too: its relay has never sent anything."""
+    await replay.begin()
+    first = await replay.observe("finding", finding("F-1", completion_date=LATE))
+    second = await replay.observe("finding", finding("F-2", completion_date=LATE))
+    await propose(replay, NARROWER)
+    assert await preview(replay) == 0, "nothing is on the bus"
+    await replay.deliver(first)
+    assert await preview(replay) == 0, "one is"
+    await replay.came(first.position, second.position)
+    assert await preview(replay) == 0, "both are, and one is not handled"
+    await replay.deliver(second)
+    assert await preview(replay) == 1
+    (data,) = await said(replay)
+    assert [case.key for case in data.states[0].cases] == ["F-1", "F-2"]
+
+
 async def test_it_is_worked_out_again_when_something_else_is_activated(replay: DifferRealm) -> None:
     await replay.begin()
     await population(replay)

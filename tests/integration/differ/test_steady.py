@@ -7,8 +7,6 @@ from datetime import datetime, timedelta
 import pytest
 from common.clock import instant
 from common.events.differ import GapClosed, GapMet
-from common.ledger import progress
-from common.ledger.progress import Move
 from common.timers import Timers
 from differ.main import SERVICE
 from support.casework import without_objectives
@@ -23,7 +21,6 @@ LATE = finding("F-1", completion_date="June 30, 2023")
 AHEAD = finding("F-1", completion_date="July 31, 2023")
 SOON = TEXT.replace("steady: 2 hours", "steady: 1 minute")
 """By the wall clock the ledger takes nothing that is not of about now."""
-AT = ("state", 0)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 
@@ -176,7 +173,7 @@ async def test_before_it_closes_all_is_taken_in_that_was_observed_until_then(
     await see(walled, ahead, begun + MINUTE)
     last = await walled.pool.fetchval("SELECT position FROM ledger.head")
     late = await walled.observe("finding", LATE if fails else {**ahead, "title": "x"}, begun + 1.5 * MINUTE)
-    await handled_until(walled, last, late.position if relayed else last)
+    await walled.came(last, late.position if relayed else last)
 
     differ, walled.wall = walled.restarted(), begun + 4 * MINUTE
     while await walled.transact(differ.fire_due, walled.wall):
@@ -202,16 +199,8 @@ async def test_what_is_observed_after_that_instant_holds_no_closing_up(walled: D
     await see(walled, {**AHEAD, "completion_date": "July 31, 2099"}, begun - 2 * MINUTE)
     last = await walled.pool.fetchval("SELECT position FROM ledger.head")
     other = await walled.observe("finding", finding("F-2"), begun)
-    await handled_until(walled, last, other.position)
+    await walled.came(last, other.position)
     while await walled.transact(walled.differ.fire_due, walled.wall + MINUTE):
         pass
     *_, closed = await walled.gap_events(CASE)
     assert (closed.type, closed.asof) == (GapClosed.TYPE, instant(begun - MINUTE))
-
-
-async def handled_until(realm: DifferRealm, handled: int, relayed: int) -> None:
-    """How far the differ has come, and how far the bus."""
-    async with realm.connections["observer"].transaction():
-        await progress.set_relayed(realm.connections["observer"], "observer", Move(None, relayed), {AT: relayed})
-    async with realm.connections["differ"].transaction():
-        await progress.advance(realm.connections["differ"], "differ", {AT: Move(None, handled)})

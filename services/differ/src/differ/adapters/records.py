@@ -91,9 +91,7 @@ class LedgerRecords:
         return {row[0] for row in rows}
 
     async def behind(self, conn: Connection, instant: datetime) -> bool:
-        relayed = await progress.relayed(conn, "observer")
-        if relayed is None:
-            return False
+        relayed = await self._relayed(conn)
         handled = await progress.handled(conn, "differ")
         known = {at: last for at, last in (await progress.published(conn)).items() if at[0] == "state"}
         lagging = [handled.get(at, -1) for at, last in known.items() if handled.get(at, -1) < last]
@@ -153,8 +151,7 @@ class LedgerRecords:
         return await self._category(conn, "declaration/")
 
     async def knows(self, conn: Connection, position: int) -> bool:
-        relayed = await progress.relayed(conn, "observer")
-        if relayed is not None and await self._observed_between(conn, relayed, position):
+        if await self._observed_between(conn, await self._relayed(conn), position):
             return False
         handled = await progress.handled(conn, "differ")
         published = await progress.published(conn)
@@ -163,6 +160,11 @@ class LedgerRecords:
             for partition, last in published.items()
             if partition[0] == "state"
         )
+
+    async def _relayed(self, conn: Connection) -> int:
+        """Up to where what was observed is on the bus: nothing is, when its relay has never sent anything."""
+        relayed = await progress.relayed(conn, "observer")
+        return -1 if relayed is None else relayed
 
     async def _observed_between(self, conn: Connection, after: int, until: int) -> bool:
         return bool(
