@@ -6,9 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Self
+from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
+from common.bus import listening as bus_listening
+from common.bus.errors import is_transient
 from common.bus.listening import Listener, Listening
 from common.errors import Permanent, Transient
 from common.ledger import Connection, Ledger, progress
@@ -18,6 +22,7 @@ from support.ledgers import connected
 
 pytestmark = pytest.mark.integration
 TOPIC = BY_NAME["state"]
+PATIENCE_S = 30.0
 
 
 class Reader:
@@ -38,9 +43,11 @@ class Reader:
 
 
 @asynccontextmanager
-async def listening(site: Site, pool: Any, reader: Reader) -> AsyncIterator[asyncio.Task[None]]:
+async def listening(
+    site: Site, pool: Any, reader: Reader, url: str | None = None
+) -> AsyncIterator[asyncio.Task[None]]:
     stop = asyncio.Event()
-    one = Listening("auditor", pool, site.realm.url("auditor"), Listener("state", reader), 0.01)
+    one = Listening("auditor", pool, url or site.realm.url("auditor"), Listener("state", reader), 0.01)
     task = asyncio.create_task(one.run(stop))
     yield task
     stop.set()
@@ -111,9 +118,63 @@ async def test_who_is_no_longer_told_says_so(site: Site) -> None:
             "WHERE usename = current_user AND application_name = 'listening'"
         )
         await eventually(lambda: _ends(pool, ended), "its connection is cut")
-        with pytest.raises(Transient) as caught:
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)) as caught:
             await task
-        assert caught.value.reason_code == "database_unavailable"
+        assert is_transient(caught.value)
+
+
+async def test_a_connection_that_died_without_a_word_is_noticed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bus_listening, "LOOK_AGAIN_S", 0.05)
+    monkeypatch.setattr(bus_listening, "ANSWER_S", 1.0)
+    reader = Reader()
+    async with Passage() as passage, connected(site.realm, "auditor") as pool:
+        url = passage.instead_of(site.realm.url("auditor"))
+        async with listening(site, pool, reader, url) as task:
+            await eventually(lambda: reader.calls > 0, "listens")
+            await asyncio.sleep(0.2)
+            assert not task.done(), "asked, and answered"
+            passage.open.clear()
+            assert await asyncio.wait([task], timeout=PATIENCE_S) == ({task}, set())
+            assert isinstance(task.exception(), TimeoutError)
+
+
+class Passage:
+    """On the way to a server. While it is not `open` nothing goes through, and nobody is told."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.open.set()
+        self._to = ("", 0)
+        self._going: set[asyncio.Task[None]] = set()
+
+    def instead_of(self, url: str) -> str:
+        """The address of this, for the server at `url`."""
+        parts = urlsplit(url)
+        self._to = (parts.hostname or "", parts.port or 0)
+        return url.replace(f"{parts.hostname}:{parts.port}", f"127.0.0.1:{self._port}")
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._pass, "127.0.0.1", 0)
+        self._port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        for task in self._going:
+            task.cancel()
+        await asyncio.gather(*self._going, return_exceptions=True)
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(*self._to)
+        for source, sink in ((reader, far_writer), (far_reader, writer)):
+            self._going.add(asyncio.create_task(self._carry(source, sink)))
+
+    async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while part := await source.read(65_536):
+            await self.open.wait()
+            sink.write(part)
+            await sink.drain()
+        sink.close()
 
 
 async def test_a_place_never_goes_back(site: Site) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 from common.clock import instant, parse_instant
 from common.entities import EntityStore
+from common.events import Event
+from common.events.differ import ObjectiveMissed
+from differ import handlers
 from support.differ_realm import FINDINGS, START, DifferRealm, days, finding
 
 pytestmark = pytest.mark.integration
@@ -95,5 +98,23 @@ async def test_its_objectives_are_measured_as_soon_as_it_is_in_force(replay: Dif
     assert [event for event in await replay.events() if event.subject.startswith("objective/")] == []
     assert START < IN_FORCE
     await replay.deliver(await replay.clock_to(IN_FORCE + days(0.5)))
-    measured = [event for event in await replay.events() if event.subject.startswith("objective/")]
+    measured = await measures(replay)
     assert measured and {event.asof for event in measured} == {instant(IN_FORCE)}
+
+
+async def measures(realm: DifferRealm) -> list[Event]:
+    return [event for event in await realm.events() if event.subject.startswith("objective/")]
+
+
+async def test_they_are_measured_when_all_is_decided_that_comes_at_that_instant(
+    replay: DifferRealm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever order the database finds equal instants in, and though not all of them fire at once."""
+    monkeypatch.setattr(handlers, "FIRED_AT_ONCE", 2)
+    await replay.begin(PUT_OFF)
+    assert await replay.pool.fetchval("SELECT count(*) FROM differ.timers WHERE subject = '*'") == 1, "set first"
+    keys = [f"F-{number}" for number in range(5)]
+    await replay.deliver(*[await replay.observe("finding", finding(key, **LATE)) for key in keys])
+    await replay.deliver(await replay.clock_to(IN_FORCE))
+    (first, *_) = await measures(replay)
+    assert first.type == ObjectiveMissed.TYPE and first.data["value"] == f"{len(keys)}/1"

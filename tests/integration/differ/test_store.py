@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 from common.declarations.catalogue import Catalogue
 from common.declarations.known import Counted
@@ -253,3 +254,19 @@ async def test_a_change_on_either_side_concerns_whom_it_names_and_nobody_else(se
     assert await changed(await seeded.observe("retest", elsewhere, START + timedelta(minutes=2))) == {
         "R-1", "F-1", "F-2", "F-9",
     }  # fmt: skip
+
+
+async def test_the_turn_may_take_longer_than_any_statement(seeded: DifferRealm) -> None:
+    """Whoever has it may be taking in a long history; who waits for it must not give up meanwhile."""
+    store, url = EntityStore("differ"), seeded.realm.url("differ")
+    waiter = await asyncpg.connect(url, command_timeout=0.2)
+    try:
+        async with seeded.pool.acquire() as holder:
+            async with holder.transaction():
+                await store.lock(holder)
+                waiting = asyncio.create_task(store.lock(waiter))
+                await asyncio.sleep(0.6)
+                assert not waiting.done()
+            await waiting
+    finally:
+        await waiter.close()

@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
 from cli.stack import cluster, permissions
 from cli.stack.broker import Broker
-from cli.stack.cluster import Credentials, sasl
+from cli.stack.cluster import Credentials, Permission, sasl
 from cli.stack.realm import Bus, Realm, prepare_bus
 from cli.stack.stack import AnyBroker, BrokerKind, make_broker
 
@@ -111,6 +111,25 @@ async def test_kafka_refuses_a_foreign_reader_and_a_foreign_group(strict_realm: 
         await receive(strict_realm, "observer", f"trueup.{realm.name}.plans.v1", f"trueup.{realm.name}.observer")
     with pytest.raises(GroupAuthorizationFailedError):
         await receive(strict_realm, "planner", f"trueup.{realm.name}.gaps.v1", f"trueup.{realm.name}.auditor")
+
+
+async def test_kafka_withdraws_what_a_former_version_allowed(
+    strict_realm: Bus, realm: Realm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic, group = f"trueup.{realm.name}.state.v1", f"trueup.{realm.name}.auditor"
+    now = permissions.of_realm
+    more = Permission("auditor", "read", "topic", topic)
+    prepare_bus(strict_realm, "neighbour")
+    with monkeypatch.context() as former:
+        former.setattr(permissions, "of_realm", lambda name: [*now(name), more])
+        prepare_bus(strict_realm, realm.name)
+    await send(strict_realm, "observer", topic)
+    assert await receive(strict_realm, "auditor", topic, group) == b"value"
+    prepare_bus(strict_realm, realm.name)
+    with pytest.raises(TopicAuthorizationFailedError):
+        await receive(strict_realm, "auditor", topic, group)
+    await send(strict_realm, "observer", topic)
+    await send(strict_realm, "observer", "trueup.neighbour.state.v1")
 
 
 def test_kafka_refuses_a_wrong_password_and_a_stranger(strict_realm: Bus) -> None:

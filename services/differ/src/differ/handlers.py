@@ -214,10 +214,16 @@ class Differ:
         return len(taken)
 
     async def _take(self, conn: Connection, until: datetime, since: datetime | None = None) -> list[Timer]:
-        """The earliest timers that are due. A population is measured when all before it is decided: it comes last."""
+        """The earliest timers that are due. A population is measured when all before it is decided: it comes last,
+        and waits while others of its instant may be left."""
         measured = await self._out.timers.next_of(conn, POPULATION)
         end = until if measured is None else min(until, measured)
-        return await self._out.timers.take(conn, end, FIRED_AT_ONCE, since)
+        taken = await self._out.timers.take(conn, end, FIRED_AT_ONCE, since)
+        others = [timer for timer in taken if timer.subject != POPULATION]
+        if len(taken) < FIRED_AT_ONCE or not others:
+            return taken
+        await self._out.timers.set(conn, [timer for timer in taken if timer.subject == POPULATION])
+        return others
 
     async def _fire(
         self, conn: Connection, taken: Sequence[Timer], cause: Event | None, unwritten: Unwritten, views: Views

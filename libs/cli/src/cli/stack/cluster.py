@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
-from aiokafka.protocol.admin import CreateAclsRequest, CreateAclsRequest_v1, DescribeAclsRequest
+from aiokafka.protocol.admin import (
+    CreateAclsRequest,
+    CreateAclsRequest_v1,
+    DeleteAclsRequest,
+    DeleteAclsRequest_v1,
+    DescribeAclsRequest,
+)
 
 from cli.stack.errors import StackError
 
@@ -90,9 +96,10 @@ def create_topics(address: str, credentials: Credentials | None, partitions: Map
     run(_create_topics(address, credentials, partitions))
 
 
-def allow(address: str, credentials: Credentials, permissions: Sequence[Permission]) -> None:
-    """Add access rules and return when the broker applies them; adding one that exists changes nothing."""
-    run(_allow(address, credentials, permissions))
+def allow(address: str, credentials: Credentials, permissions: Sequence[Permission], prefix: str) -> None:
+    """Return when the broker applies these access rules, and no others of their users to what is named `prefix`...:
+    those of a former version are withdrawn. Repeatable."""
+    run(_allow(address, credentials, permissions, prefix))
 
 
 @asynccontextmanager
@@ -154,46 +161,72 @@ async def _until(holds: Callable[[], Awaitable[bool]], what: str) -> None:
     )
 
 
+Rule: TypeAlias = tuple[int, str, int, str, int]
+"""Resource, its name, pattern, principal and operation, in Kafka's numbers."""
+
+
 class _CreateAcls(CreateAclsRequest):  # type: ignore[misc] # aiokafka has no types
     """aiokafka's request carries one rule; the protocol's carries many, and a realm has dozens."""
 
-    def __init__(self, permissions: Sequence[Permission]) -> None:
-        self._permissions = permissions
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = rules
 
     def build(self, request_struct_class: type[CreateAclsRequest_v1]) -> CreateAclsRequest_v1:
-        rules = []
-        for permission in self._permissions:
-            *resource, principal, operation = _numbers(permission)
-            rules.append((*resource, principal, "*", operation, ALLOW))
-        return request_struct_class(rules)
+        return request_struct_class([(*resource, who, "*", what, ALLOW) for *resource, who, what in self._rules])
 
 
-async def _allow(address: str, credentials: Credentials, permissions: Sequence[Permission]) -> None:
+class _DeleteAcls(DeleteAclsRequest):  # type: ignore[misc]
+    """As `_CreateAcls`."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = rules
+
+    def build(self, request_struct_class: type[DeleteAclsRequest_v1]) -> DeleteAclsRequest_v1:
+        return request_struct_class([(*resource, who, "*", what, ALLOW) for *resource, who, what in self._rules])
+
+
+async def _allow(address: str, credentials: Credentials, permissions: Sequence[Permission], prefix: str) -> None:
+    wanted = [_numbers(permission) for permission in permissions]
+    users = {who for *_, who, _ in wanted}
+
+    async def too_many() -> list[Rule]:
+        stored = await _rules(client)
+        return sorted(rule for rule in stored.difference(wanted) if rule[1].startswith(prefix) and rule[3] in users)
+
+    async def applied() -> bool:
+        return not set(wanted) - await _rules(client) and not await too_many()
+
     async with _admin(address, credentials) as client:
-        response = await client._send_request(_CreateAcls(permissions))
-        answers = zip(permissions, response.creation_responses, strict=True)
-        for permission, (code, message) in answers:
-            if code != 0:
-                raise StackError(
-                    "permission_not_granted",
-                    f"Kafka refused the rule {permission}: error {code}, {message}.",
-                    "Look at Kafka's log; the number is Kafka's own.",
-                )
-        await _until(lambda: _applied(client, permissions), "access rules are applied by the broker")
+        created = await client._send_request(_CreateAcls(wanted))
+        _refused(zip(permissions, created.creation_responses, strict=True))
+        if former := await too_many():
+            deleted = await client._send_request(_DeleteAcls(former))
+            _refused(zip(former, (answer[:2] for answer in deleted.filter_responses), strict=True))
+        await _until(applied, "access rules are applied by the broker")
 
 
-async def _applied(client: Any, permissions: Sequence[Permission]) -> bool:
-    everything = DescribeAclsRequest(ANY, None, ANY, None, None, ANY, ANY)
-    response = await client._send_request(everything)
-    stored = {
+def _refused(answers: Iterable[tuple[object, tuple[int, str | None]]]) -> None:
+    for rule, (code, message) in answers:
+        if code != 0:
+            raise StackError(
+                "permission_not_granted",
+                f"Kafka refused to add or withdraw the rule {rule}: error {code}, {message}.",
+                "Look at Kafka's log; the number is Kafka's own.",
+            )
+
+
+async def _rules(client: Any) -> set[Rule]:
+    """All that is allowed."""
+    response = await client._send_request(DescribeAclsRequest(ANY, None, ANY, None, None, ANY, ANY))
+    return {
         (resource, name, pattern, principal, operation)
         for resource, name, pattern, rules in response.resources
-        for principal, _host, operation, _permission in rules
+        for principal, host, operation, permission in rules
+        if (host, permission) == ("*", ALLOW)
     }
-    return all(_numbers(permission) in stored for permission in permissions)
 
 
-def _numbers(permission: Permission) -> tuple[int, str, int, str, int]:
+def _numbers(permission: Permission) -> Rule:
     return (
         RESOURCES[permission.resource],
         permission.name,

@@ -12,9 +12,14 @@ UPSTREAM = "upstream"
 USERS = (*topics.SERVICES, UPSTREAM)
 
 
+def prefix(realm: str) -> str:
+    """The names of all the realm's topics and consumer groups start with this."""
+    return f"trueup.{realm}."
+
+
 def group_prefix(realm: str, service: str) -> str:
     """Consumer groups of a service start with this name."""
-    return f"trueup.{realm}.{service}"
+    return prefix(realm) + service
 
 
 def partitions(realm: str) -> dict[str, int]:
@@ -35,7 +40,7 @@ def of_realm(realm: str) -> list[Permission]:
         granted += [Permission(user, "read", "topic", name) for user in topic.consumers]
     for service in topics.SERVICES:
         # each checks at its start that all the realm's topics are there, with the right partition counts
-        granted.append(Permission(service, "describe", "topic", f"trueup.{realm}.", "prefixed"))
+        granted.append(Permission(service, "describe", "topic", prefix(realm), "prefixed"))
         granted.append(Permission(service, "read", "group", group_prefix(realm, service), "prefixed"))
     # aiokafka's idempotent producer asks for this right on the cluster itself
     granted += [Permission(user, "idempotent_write", "cluster", "kafka-cluster") for user in USERS]

@@ -148,7 +148,7 @@ def prepare_bus(bus: Bus, realm: str) -> None:
     admin = bus.credentials("admin")
     cluster.create_topics(bus.address, admin, permissions.partitions(realm))
     if admin is not None:
-        cluster.allow(bus.address, admin, permissions.of_realm(realm))
+        cluster.allow(bus.address, admin, permissions.of_realm(realm), permissions.prefix(realm))
 
 
 async def _create_database(admin_url: str, name: str) -> None:

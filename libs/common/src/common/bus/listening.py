@@ -14,15 +14,17 @@ from typing import Any
 import asyncpg
 
 from common.bus.engine import patiently
-from common.errors import Transient
 from common.failpoints import failpoint
 from common.ledger import progress
 from common.ledger.client import Connection
 from common.topics import BY_NAME
 from common.waiting import until_set
 
-LOOK_AGAIN_S = 60.0
-"""How long it is trusted that a notification arrives."""
+LOOK_AGAIN_S = 2.0
+"""How long it is trusted that a notification arrives. Then the server is asked whether it is still there: a
+connection that was cut somewhere on the way says nothing, for ever."""
+ANSWER_S = 5.0
+"""How long it may take to answer that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,9 @@ class Listening:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Listen until told to stop. Raises when the database fails or the handler fails for good: run it again."""
-        connection = await asyncpg.connect(self._database_url, server_settings={"application_name": "listening"})
+        connection = await asyncpg.connect(
+            self._database_url, command_timeout=ANSWER_S, server_settings={"application_name": "listening"}
+        )
         woken = asyncio.Event()
 
         def wake(*_: object) -> None:
@@ -63,9 +67,9 @@ class Listening:
                 woken.clear()
                 await patiently(self._service, self._handle)
                 await until_set(stop, most_s=self._gather_s)
-                await until_set(woken, stop, most_s=LOOK_AGAIN_S)
-                if connection.is_closed():
-                    raise Transient("database_unavailable", "the connection that told of new events is gone")
+                while not woken.is_set() and not stop.is_set():
+                    await until_set(woken, stop, most_s=LOOK_AGAIN_S)
+                    await connection.execute("SELECT 1")
         finally:
             connection.terminate()
 

@@ -38,6 +38,9 @@ from common.ledger import Connection, Recorded
 from common.subject_keys import SubjectKeys
 
 READ_LIMIT = 2_000
+TURN_S = 240.0
+"""How long to wait for the turn: whoever has it may be taking in all that was observed since the beginning, and the
+bus gives up on who takes nothing for five minutes."""
 Seen: TypeAlias = tuple[datetime, datetime | None]
 """`as_of` and `missing` of a `StoredEntity`."""
 Link: TypeAlias = tuple[str, str, str]
@@ -75,7 +78,7 @@ class EntityStore:
     async def lock(self, conn: Connection) -> None:
         """Take this store's turn until the transaction ends. `apply` does so itself; so must whoever decides from
         the store without applying anything (a timer), if decisions may not miss each other."""
-        await conn.execute("SELECT pg_advisory_xact_lock($1)", self._lock)
+        await conn.execute("SELECT pg_advisory_xact_lock($1)", self._lock, timeout=TURN_S)
 
     async def begin(self, conn: Connection) -> None:
         """Make tables that are new those of an empty store, to be filled; a store that is begun stays as it is."""
