@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import permutations
 
 import pytest
-from common.clock import parse_instant
+from common.clock import instant, parse_instant
+from common.events.auditor import ProofSeen
 from support.differ_realm import START, DifferRealm, days, finding, retest
 
 pytestmark = pytest.mark.integration
@@ -183,7 +184,13 @@ async def test_only_the_auditors_word_ends_an_occurrence(replay: DifferRealm) ->
     await replay.deliver(await replay.observe("finding", late))
     await replay.deliver(await replay.observe("retest", retest("R-1", "F-1")))
     await replay.deliver(await replay.observe("finding", done, START + days(0.1)))
-    await replay.deliver(await replay.close_case(CASE))
+    seen = ProofSeen(case=CASE, version="1", facts=[], soak_until=instant(START))
+    proof = await replay.append("auditor", f"attestation/{CASE}", seen, case=CASE)
+    closed = await replay.close_case(CASE)
+    assert await replay.transact(replay.differ.on_attestations, [proof]) is False, (
+        "nothing is to be measured for that"
+    )
+    assert await replay.transact(replay.differ.on_attestations, [proof, closed]) is True
     assert await replay.said() == ["opened", "closed"]
     await replay.deliver(await replay.observe("finding", late, START + days(0.2)))
     last = (await replay.gap_events())[-1]

@@ -157,11 +157,11 @@ class Differ:
         )
         return len(names)
 
-    async def on_attestations(self, conn: Connection, batch: Sequence[Recorded]) -> None:
-        """The auditor closed cases: what fails after that is another occurrence."""
+    async def on_attestations(self, conn: Connection, batch: Sequence[Recorded]) -> bool:
+        """The auditor closed cases: what fails after that is another occurrence. Whether it did."""
         closed = {said.case: item.event for item in batch if (said := _case_closed(item)) is not None}
         if not closed:
-            return
+            return False
         await self._out.entities.lock(conn)
         declared = await self.declared(conn)
         keys: dict[CaseKey, tuple[int, Event]] = {}
@@ -177,6 +177,7 @@ class Differ:
         causes = {case.ref: keys[key][1] for key, case in after.items()}
         asof = await self._now(conn)
         await self._casebook.append(conn, await self._look(conn, declared, looks, asof, causes.get))
+        return True
 
     async def on_clock(self, conn: Connection, batch: Sequence[Recorded]) -> None:
         """A replay clock moved: everything due on the way fires, each as of its own instant, in order."""

@@ -36,6 +36,8 @@ NAME = "differ"
 REALM_LOOK_S = 0.5
 MEASURE_EVERY_S, MEASURE_AFTER_S = 0.05, 0.03
 """How long objectives that must be measured wait at most, and after what is handled last; both longer under load."""
+QUIET_MOST_S = 0.15
+"""However long measuring takes: what comes in batches from one client comes sooner one after the other."""
 REST = 9
 """For how many times as long as measuring took nothing is measured after it, as long as more comes."""
 T = TypeVar("T")
@@ -86,8 +88,7 @@ async def compose(runtime: Runtime) -> Parts:
         proposed()
 
     async def attestations(conn: Connection, batch: Sequence[Recorded]) -> None:
-        await differ.on_attestations(conn, batch)
-        if differ.measures:
+        if await differ.on_attestations(conn, batch) and differ.measures:
             nudge()
 
     return Parts(
@@ -169,7 +170,7 @@ class _Duties:
                 # A batch rarely comes alone. Under load everything that came meanwhile is measured at once, for a
                 # tenth of the time; as soon as nothing comes any more there is nothing to wait for.
                 rested = time.monotonic() - ended >= REST * took
-                quiet_s = MEASURE_AFTER_S if rested else max(MEASURE_AFTER_S, took)
+                quiet_s = MEASURE_AFTER_S if rested else max(MEASURE_AFTER_S, min(took, QUIET_MOST_S))
                 await self._nudge.calm(quiet_s, max(MEASURE_EVERY_S, REST * took), lambda: self._in_hand > 0)
                 if (measured := await self._measured()) is None:
                     await self._nudge.wait()
